@@ -1,0 +1,32 @@
+package org.ewc4j.report;
+
+import org.ewc4j.eval.TaskScore;
+import org.ewc4j.train.StepMetrics;
+
+/**
+ * What a run tells while it goes on. Called on the thread that runs the learner, in order; a listener that throws ends
+ * the run with that exception. Every method has an empty default.
+ */
+public interface RunListener {
+    /** The run is about to learn its first task; everything was checked. */
+    default void runStarted(RunStart start) {}
+
+    /** Training of a task begins. {@code steps} optimizer steps will follow. */
+    default void taskStarted(int task, String taskName, long steps) {}
+
+    default void step(StepMetrics metrics) {}
+
+    /** {@code done} of {@code total} examples of the Fisher pass have been read. */
+    default void fisherProgress(int task, String taskName, int done, int total) {}
+
+    /** {@code done} of {@code total} questions of this evaluation, over all its tasks and splits, have been answered. */
+    default void evaluationProgress(int afterTask, int done, int total) {}
+
+    default void scored(TaskScore score) {}
+
+    /** The task was learned, consolidated (unless λ = 0) and evaluated. Its learner's state may be saved now. */
+    default void taskFinished(int task, String taskName) {}
+
+    /** The run ended as planned. */
+    default void runFinished(RunTotals totals) {}
+}

@@ -1,0 +1,31 @@
+package org.ewc4j.train;
+
+/**
+ * One optimizer step as it is reported, a row of {@code steps.jsonl}.
+ *
+ * @param task index of the task, from 0
+ * @param taskName its name
+ * @param epoch from 0, within the task
+ * @param step from 0, over the run
+ * @param lmLoss mean token loss over the scored positions of the step, in nats
+ * @param penalty ½ Σ F (θ*−θ)², before λ, at θ before the step
+ * @param loss {@code lmLoss + λ·penalty}
+ * @param gradNorm 2-norm of the language-model gradient before clipping
+ * @param penaltyGradNorm 2-norm of λF(θ−θ*)
+ * @param learningRate as applied in this step
+ * @param tokens input tokens without padding
+ * @param seconds wall time of the step
+ */
+public record StepMetrics(
+        int task,
+        String taskName,
+        int epoch,
+        long step,
+        double lmLoss,
+        double penalty,
+        double loss,
+        double gradNorm,
+        double penaltyGradNorm,
+        double learningRate,
+        long tokens,
+        double seconds) {}
