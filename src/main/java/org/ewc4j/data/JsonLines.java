@@ -1,0 +1,113 @@
+package org.ewc4j.data;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectReader;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.function.Consumer;
+import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.Quoted;
+
+/**
+ * Reads JSON Lines row by row: UTF-8, one object a line, blank lines skipped, lines ended by LF or CR LF, a byte order
+ * mark allowed. A line longer than 16 MiB is refused rather than held.
+ */
+final class JsonLines {
+    static final int MAX_LINE_BYTES = 16 << 20;
+
+    /** Shared by every reader of task data: no key twice, nothing behind the value. */
+    static final ObjectReader STRICT = JsonMapper.builder()
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
+            .build()
+            .reader();
+
+    private JsonLines() {}
+
+    static void forEach(Path file, Consumer<Row> consumer) {
+        try (InputStream in = new BufferedInputStream(open(file), 1 << 16)) {
+            long number = 1;
+            for (byte[] line = readLine(in, file, number); line != null; line = readLine(in, file, ++number)) {
+                String location = file + ":" + number;
+                String text = decode(line, location);
+                if (number == 1 && text.startsWith("\uFEFF")) {
+                    text = text.substring(1);
+                }
+                if (!text.isBlank()) {
+                    consumer.accept(parse(text, location));
+                }
+            }
+        } catch (IOException e) {
+            throw new InvalidInputException(file + ": cannot be read: " + e.getMessage(), e);
+        }
+    }
+
+    static InputStream open(Path file) throws IOException {
+        if (Files.isDirectory(file)) {
+            throw new InvalidInputException(file + ": is a folder, expected a file with the rows of a task");
+        }
+        try {
+            return Files.newInputStream(file);
+        } catch (NoSuchFileException e) {
+            throw new InvalidInputException(file + ": no such file, though tasks in the configuration names it", e);
+        }
+    }
+
+    private static byte[] readLine(InputStream in, Path file, long number) throws IOException {
+        ByteArrayOutputStream line = new ByteArrayOutputStream(256);
+        for (int b = in.read(); b != '\n'; b = in.read()) {
+            if (b < 0) {
+                return line.size() == 0 ? null : line.toByteArray();
+            }
+            if (line.size() == MAX_LINE_BYTES) {
+                throw new InvalidInputException(file + ":" + number + ": the line is longer than " + (MAX_LINE_BYTES >> 20)
+                        + " MiB; expected JSON Lines, one object a line");
+            }
+            line.write(b);
+        }
+        return line.toByteArray();
+    }
+
+    private static String decode(byte[] line, String location) {
+        try {
+            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(line)).toString();
+        } catch (CharacterCodingException e) {
+            throw new InvalidInputException(location + ": is not UTF-8; save the file as UTF-8", e);
+        }
+    }
+
+    private static Row parse(String text, String location) {
+        JsonNode row;
+        try {
+            row = STRICT.readTree(text);
+        } catch (JsonProcessingException e) {
+            throw new InvalidInputException(location + ": malformed JSON: " + reason(e), e);
+        }
+        if (!(row instanceof ObjectNode)) {
+            throw new InvalidInputException(location + ": expected a JSON object, got " + Quoted.of(text.strip()));
+        }
+        return new Row(location, (ObjectNode) row);
+    }
+
+    /** Jackson's reason in one line, with the column. */
+    static String reason(JsonProcessingException e) {
+        String message = e.getOriginalMessage().lines().findFirst().orElse("not JSON");
+        // Trailing-token and end-of-input reasons carry a location of their own, which names a StringReader, not the file.
+        int location = message.indexOf(" (start marker at");
+        String reason = location < 0 ? message : message.substring(0, location);
+        return e.getLocation() == null ? reason : reason + ", at column " + e.getLocation().getColumnNr();
+    }
+}

@@ -1,0 +1,73 @@
+package org.ewc4j.task;
+
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Set;
+import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.Quoted;
+
+/** The tasks of a run in the order in which they are learned: at least one, each with training rows, names unique. */
+public final class TaskSequence implements Iterable<Task> {
+    private final List<Task> tasks;
+
+    /** @throws InvalidInputException if there is no task, a task has no training row, or two share a name */
+    public TaskSequence(List<Task> tasks) {
+        this.tasks = List.copyOf(tasks);
+        if (this.tasks.isEmpty()) {
+            throw new InvalidInputException("there is no task to learn; give at least one");
+        }
+        Set<String> names = new HashSet<>();
+        for (Task task : this.tasks) {
+            if (!names.add(task.name())) {
+                throw new InvalidInputException("the task name " + Quoted.of(task.name())
+                        + " is there twice; give each task a name of its own");
+            }
+            if (task.train().isEmpty()) {
+                throw new InvalidInputException(
+                        "task " + Quoted.of(task.name()) + " is empty: it has no training row; add rows or leave it out");
+            }
+        }
+    }
+
+    public static TaskSequence of(Task... tasks) {
+        return new TaskSequence(List.of(tasks));
+    }
+
+    public int size() {
+        return tasks.size();
+    }
+
+    public Task get(int index) {
+        return tasks.get(index);
+    }
+
+    public List<Task> tasks() {
+        return tasks;
+    }
+
+    /** Names in the order of the tasks. */
+    public List<String> names() {
+        return tasks.stream().map(Task::name).toList();
+    }
+
+    /** @throws InvalidInputException naming the first task without a test row; for where the test split is asked for */
+    public void requireTestRows() {
+        for (Task task : tasks) {
+            if (task.test().isEmpty()) {
+                throw new InvalidInputException("task " + Quoted.of(task.name())
+                        + " has no test row, but evaluation.splits asks for test; add test rows or set evaluation.splits to [train]");
+            }
+        }
+    }
+
+    @Override
+    public Iterator<Task> iterator() {
+        return tasks.iterator();
+    }
+
+    @Override
+    public String toString() {
+        return "TaskSequence" + names();
+    }
+}
