@@ -105,7 +105,7 @@ final class ConfigurationReference {
             property.put("default", truth);
         } else if (setting.parsedDefault() instanceof String text) {
             property.put("default", text);
-        } else if (setting.type() instanceof SettingType.Choice) {
+        } else if (setting.type() instanceof SettingType.Choice && setting.defaultValue() != null) {
             name(property.putArray("default"), setting.defaultValue());
             property.set("default", property.get("default").get(0));
         }

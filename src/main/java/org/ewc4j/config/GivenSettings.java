@@ -71,7 +71,8 @@ final class GivenSettings {
         document.forEach(node, section, expected, (name, value) -> {
             String key = section.isEmpty() ? name.getValue() : section + "." + name.getValue();
             if (name.getValue().contains(".")) {
-                throw unknown(document, name, key);
+                String[] parts = name.getValue().split("\\.", 2);
+                throw document.refused(name, key, "unknown key; write it as " + parts[0] + ": {" + parts[1] + ": ...}");
             }
             assign(document, key, name, value);
         });
@@ -191,14 +192,21 @@ final class GivenSettings {
     }
 
     private static InvalidInputException unknown(YamlDocument document, Node node, String key) {
-        String name = key.substring(key.lastIndexOf('.') + 1);
         Stream<String> sections = Stream.concat(Settings.sections().stream(), Stream.of(OVERRIDES));
         String nearest = Stream.concat(Settings.ALL.stream().map(Setting::key), sections)
-                .min(Comparator.<String>comparingInt(
-                                known -> NearestKey.distance(name, known.substring(known.lastIndexOf('.') + 1)))
+                .min(Comparator.<String>comparingInt(known -> strangeness(key, known))
                         .thenComparingInt(known -> NearestKey.distance(key, known)))
                 .orElseThrow();
         return document.refused(node, key, "unknown key; the nearest known one is " + nearest);
+    }
+
+    /** Edits between the names; a key in a known section means most likely one of that section, unless the name is right. */
+    private static int strangeness(String key, String known) {
+        int keyDot = key.lastIndexOf('.');
+        int distance = NearestKey.distance(key.substring(keyDot + 1), known.substring(known.lastIndexOf('.') + 1));
+        String section = key.substring(0, Math.max(keyDot, 0));
+        boolean elsewhere = Settings.sections().contains(section) && !known.startsWith(section + ".");
+        return distance > 0 && elsewhere ? distance + 3 : distance;
     }
 
     private static InvalidInputException unknown(
