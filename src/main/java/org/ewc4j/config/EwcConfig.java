@@ -2,14 +2,51 @@ package org.ewc4j.config;
 
 import java.util.OptionalInt;
 
-/** Key {@code ewc}: how what was learned is kept. (Contract; the config owner completes the documentation.) */
+/**
+ * Key {@code ewc}: how what was learned is kept. A value out of its range is an {@code InvalidInputException} that names
+ * the key.
+ *
+ * @param lambda λ, weight of the penalty ½ Σ F (θ*−θ)²; 0 is plain sequential fine-tuning
+ * @param fisher kind of Fisher diagonal; λ means something else for each
+ * @param merge how a task's Fisher joins those before
+ * @param fisherBatchSize rows of a batch in the Fisher pass; none: the training batch size
+ */
 public record EwcConfig(double lambda, FisherKind fisher, Merge merge, OptionalInt fisherBatchSize) {
     public enum FisherKind {
+        /** Σ n_b g_b² / Σ n_b over batches, g_b the gradient of a batch's mean token loss. */
         BATCH,
+        /** All ones: an L2 pull towards the last task, the control. */
         UNIFORM
     }
 
     public enum Merge {
+        /** F ← (F_new + t F_old)/(t+1). */
         RUNNING_MEAN
+    }
+
+    public EwcConfig {
+        Settings.require("ewc.lambda", lambda);
+        fisherBatchSize.ifPresent(value -> Settings.require("ewc.fisher_batch_size", value));
+    }
+
+    /** λ 5000, batch Fisher, running mean. */
+    public static EwcConfig defaults() {
+        return SettingValues.defaults().ewc();
+    }
+
+    public EwcConfig withLambda(double value) {
+        return new EwcConfig(value, fisher, merge, fisherBatchSize);
+    }
+
+    public EwcConfig withFisher(FisherKind value) {
+        return new EwcConfig(lambda, value, merge, fisherBatchSize);
+    }
+
+    public EwcConfig withMerge(Merge value) {
+        return new EwcConfig(lambda, fisher, value, fisherBatchSize);
+    }
+
+    public EwcConfig withFisherBatchSize(int value) {
+        return new EwcConfig(lambda, fisher, merge, OptionalInt.of(value));
     }
 }

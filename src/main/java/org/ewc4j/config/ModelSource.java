@@ -3,7 +3,7 @@ package org.ewc4j.config;
 import java.nio.file.Path;
 
 /**
- * Where the model comes from.
+ * Key {@code model}: where the model comes from.
  *
  * @param path a Hugging Face model directory
  * @param init read the weights, or draw them at random from the configuration alone
@@ -13,5 +13,15 @@ public record ModelSource(Path path, Init init, long seed) {
     public enum Init {
         PRETRAINED,
         RANDOM
+    }
+
+    /** The weights in a model directory. */
+    public static ModelSource pretrained(Path path) {
+        return new ModelSource(path, Init.PRETRAINED, 0);
+    }
+
+    /** A random start from a model directory's config.json and tokenizer.json. */
+    public static ModelSource random(Path path, long seed) {
+        return new ModelSource(path, Init.RANDOM, seed);
     }
 }

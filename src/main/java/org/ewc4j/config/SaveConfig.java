@@ -1,6 +1,11 @@
 package org.ewc4j.config;
 
-/** Key {@code save}. (Contract; the config owner completes the documentation.) */
+/**
+ * Key {@code save}: what is kept of the model.
+ *
+ * @param dtype type of the saved weights; training is in fp32
+ * @param keep the last model only, or one per task
+ */
 public record SaveConfig(StoredType dtype, Keep keep) {
     public enum StoredType {
         FLOAT32,
@@ -11,5 +16,18 @@ public record SaveConfig(StoredType dtype, Keep keep) {
     public enum Keep {
         LAST,
         ALL
+    }
+
+    /** The last model, in float32. */
+    public static SaveConfig defaults() {
+        return SettingValues.defaults().save();
+    }
+
+    public SaveConfig withDtype(StoredType value) {
+        return new SaveConfig(value, keep);
+    }
+
+    public SaveConfig withKeep(Keep value) {
+        return new SaveConfig(dtype, value);
     }
 }

@@ -2,8 +2,33 @@ package org.ewc4j.config;
 
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
+import java.util.function.Consumer;
 
-/** Key {@code training}: how one task is learned. (Contract; the config owner completes the documentation.) */
+/**
+ * Key {@code training}: how one task is learned. Start from {@link #defaults()} and change what differs:
+ * {@code TrainingConfig.defaults().withEpochs(2)}. A value out of its range is an {@code InvalidInputException} that names
+ * the key. Ranges and defaults stand in docs/configuration.md.
+ *
+ * @param epochs how often the task's rows are read
+ * @param maxSteps cap on the optimizer steps of a task
+ * @param batchSize rows of a micro-batch
+ * @param gradientAccumulation micro-batches per optimizer step
+ * @param learningRate highest learning rate of the schedule
+ * @param schedule how the learning rate goes on after the warm-up
+ * @param warmupSteps steps of linear rise at the beginning of a task
+ * @param weightDecay decoupled decay, on every parameter
+ * @param beta1 decay of the first moment
+ * @param beta2 decay of the second moment
+ * @param epsilon added to the root of the second moment
+ * @param clipNorm 2-norm that a gradient is scaled down to; none: no clipping
+ * @param clipTarget which gradient's norm is clipped; key {@code clip_of}
+ * @param maxLength tokens of a row at most
+ * @param shuffle whether rows are shuffled, anew each epoch
+ * @param seed of shuffling and dropout
+ * @param threads of libtorch and the native kernels
+ * @param loaderThreads that prepare batches ahead
+ * @param positions from where token positions count
+ */
 public record TrainingConfig(
         int epochs,
         OptionalInt maxSteps,
@@ -36,8 +61,182 @@ public record TrainingConfig(
         TOTAL
     }
 
+    /** Where position 0 is: at a row's first real token, or at the left edge of {@code max_length} columns. */
     public enum Positions {
         FIRST_TOKEN,
         LEFT_EDGE
+    }
+
+    public TrainingConfig {
+        Settings.require("training.epochs", epochs);
+        maxSteps.ifPresent(value -> Settings.require("training.max_steps", value));
+        Settings.require("training.batch_size", batchSize);
+        Settings.require("training.gradient_accumulation", gradientAccumulation);
+        Settings.require("training.learning_rate", learningRate);
+        Settings.require("training.schedule", schedule);
+        Settings.require("training.warmup_steps", warmupSteps);
+        Settings.require("training.weight_decay", weightDecay);
+        Settings.require("training.beta1", beta1);
+        Settings.require("training.beta2", beta2);
+        Settings.require("training.epsilon", epsilon);
+        clipNorm.ifPresent(value -> Settings.require("training.clip_norm", value));
+        Settings.require("training.max_length", maxLength);
+        Settings.require("training.threads", threads);
+        Settings.require("training.loader_threads", loaderThreads);
+    }
+
+    /** The published recipe's settings, with a thread per physical core. */
+    public static TrainingConfig defaults() {
+        return SettingValues.defaults().training();
+    }
+
+    public TrainingConfig withEpochs(int value) {
+        return with(draft -> draft.epochs = value);
+    }
+
+    public TrainingConfig withMaxSteps(int value) {
+        return with(draft -> draft.maxSteps = OptionalInt.of(value));
+    }
+
+    public TrainingConfig withBatchSize(int value) {
+        return with(draft -> draft.batchSize = value);
+    }
+
+    public TrainingConfig withGradientAccumulation(int value) {
+        return with(draft -> draft.gradientAccumulation = value);
+    }
+
+    public TrainingConfig withLearningRate(double value) {
+        return with(draft -> draft.learningRate = value);
+    }
+
+    public TrainingConfig withSchedule(Schedule value) {
+        return with(draft -> draft.schedule = value);
+    }
+
+    public TrainingConfig withWarmupSteps(int value) {
+        return with(draft -> draft.warmupSteps = value);
+    }
+
+    public TrainingConfig withWeightDecay(double value) {
+        return with(draft -> draft.weightDecay = value);
+    }
+
+    public TrainingConfig withBeta1(double value) {
+        return with(draft -> draft.beta1 = value);
+    }
+
+    public TrainingConfig withBeta2(double value) {
+        return with(draft -> draft.beta2 = value);
+    }
+
+    public TrainingConfig withEpsilon(double value) {
+        return with(draft -> draft.epsilon = value);
+    }
+
+    public TrainingConfig withClipNorm(double value) {
+        return with(draft -> draft.clipNorm = OptionalDouble.of(value));
+    }
+
+    public TrainingConfig withClipTarget(ClipTarget value) {
+        return with(draft -> draft.clipTarget = value);
+    }
+
+    public TrainingConfig withMaxLength(int value) {
+        return with(draft -> draft.maxLength = value);
+    }
+
+    public TrainingConfig withShuffle(boolean value) {
+        return with(draft -> draft.shuffle = value);
+    }
+
+    public TrainingConfig withSeed(long value) {
+        return with(draft -> draft.seed = value);
+    }
+
+    public TrainingConfig withThreads(int value) {
+        return with(draft -> draft.threads = value);
+    }
+
+    public TrainingConfig withLoaderThreads(int value) {
+        return with(draft -> draft.loaderThreads = value);
+    }
+
+    public TrainingConfig withPositions(Positions value) {
+        return with(draft -> draft.positions = value);
+    }
+
+    private TrainingConfig with(Consumer<Draft> change) {
+        Draft draft = new Draft(this);
+        change.accept(draft);
+        return draft.config();
+    }
+
+    /** A changeable copy, so that each with-method names only what it changes. */
+    private static final class Draft {
+        private int epochs;
+        private OptionalInt maxSteps;
+        private int batchSize;
+        private int gradientAccumulation;
+        private double learningRate;
+        private Schedule schedule;
+        private int warmupSteps;
+        private double weightDecay;
+        private double beta1;
+        private double beta2;
+        private double epsilon;
+        private OptionalDouble clipNorm;
+        private ClipTarget clipTarget;
+        private int maxLength;
+        private boolean shuffle;
+        private long seed;
+        private int threads;
+        private int loaderThreads;
+        private Positions positions;
+
+        Draft(TrainingConfig config) {
+            epochs = config.epochs;
+            maxSteps = config.maxSteps;
+            batchSize = config.batchSize;
+            gradientAccumulation = config.gradientAccumulation;
+            learningRate = config.learningRate;
+            schedule = config.schedule;
+            warmupSteps = config.warmupSteps;
+            weightDecay = config.weightDecay;
+            beta1 = config.beta1;
+            beta2 = config.beta2;
+            epsilon = config.epsilon;
+            clipNorm = config.clipNorm;
+            clipTarget = config.clipTarget;
+            maxLength = config.maxLength;
+            shuffle = config.shuffle;
+            seed = config.seed;
+            threads = config.threads;
+            loaderThreads = config.loaderThreads;
+            positions = config.positions;
+        }
+
+        TrainingConfig config() {
+            return new TrainingConfig(
+                    epochs,
+                    maxSteps,
+                    batchSize,
+                    gradientAccumulation,
+                    learningRate,
+                    schedule,
+                    warmupSteps,
+                    weightDecay,
+                    beta1,
+                    beta2,
+                    epsilon,
+                    clipNorm,
+                    clipTarget,
+                    maxLength,
+                    shuffle,
+                    seed,
+                    threads,
+                    loaderThreads,
+                    positions);
+        }
     }
 }

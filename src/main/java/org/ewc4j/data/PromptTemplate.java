@@ -15,9 +15,6 @@ import org.ewc4j.error.Quoted;
  * Immutable.
  */
 public final class PromptTemplate {
-    /** The template of the published EWC-for-LLM recipe. */
-    public static final String DEFAULT = "Question: {question}\n Short Answer:";
-
     static final String QUESTION = "question";
 
     private record Part(String text, boolean field) {}

@@ -1,0 +1,97 @@
+package org.ewc4j.config;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import org.ewc4j.error.InvalidInputException;
+
+/**
+ * Reads a configuration from a YAML file and {@code --set} flags. Everything that can be known from the text alone is
+ * checked, and refused in one line with file, line and key; the files that it names are not looked at. Stateless.
+ */
+public final class RunConfigReader {
+    private RunConfigReader() {}
+
+    /** Reads a file as it stands, with the process's working directory. */
+    public static RunConfig read(Path file) {
+        return read(file, List.of(), Optional.empty(), Path.of(""));
+    }
+
+    /**
+     * Reads a file with what a command line adds.
+     *
+     * @param file the configuration; relative paths in it are relative to its folder
+     * @param sets {@code key=value} each, dotted key and YAML value; in place of what the file gives under that key, a
+     *     later one in place of an earlier; paths as in the file
+     * @param output in place of the key {@code output}; relative to the working directory
+     * @param workingDirectory what {@code file}, {@code output} and the default output folder are relative to
+     * @throws InvalidInputException naming file, line and key, or the flag
+     */
+    public static RunConfig read(Path file, List<String> sets, Optional<Path> output, Path workingDirectory) {
+        Path absolute = workingDirectory.resolve(file).toAbsolutePath().normalize();
+        GivenSettings given = new GivenSettings(absolute.getParent());
+        given.read(YamlDocument.file(absolute, file.toString()));
+        for (String set : sets) {
+            int equals = set.indexOf('=');
+            if (equals <= 0) {
+                throw new InvalidInputException("--set " + set + ": expected key=value, as in training.epochs=2");
+            }
+            given.replace(set.substring(0, equals).strip(), YamlDocument.flag("--set " + set, set.substring(equals + 1)));
+        }
+        SettingValues values = given.values();
+        return new RunConfig(
+                model(values, file),
+                tasks(values, file),
+                values.get("prompt", String.class),
+                values.training(),
+                values.ewc(),
+                values.evaluation(),
+                values.save(),
+                output.map(path -> workingDirectory.resolve(path).toAbsolutePath().normalize())
+                        .or(() -> values.find("output", Path.class))
+                        .orElseGet(() -> defaultOutput(file, workingDirectory)),
+                given.overrides());
+    }
+
+    private static Path defaultOutput(Path file, Path workingDirectory) {
+        String name = file.getFileName().toString().replaceFirst("\\.ya?ml$", "");
+        return workingDirectory.resolve("runs").resolve(name).toAbsolutePath().normalize();
+    }
+
+    private static ModelSource model(SettingValues values, Path file) {
+        Path path = values.find("model.path", Path.class)
+                .orElseThrow(() -> new InvalidInputException(
+                        file + ": model: is missing; name a Hugging Face model directory"));
+        return new ModelSource(
+                path, values.get("model.init", ModelSource.Init.class), values.get("model.seed", Long.class));
+    }
+
+    @SuppressWarnings("unchecked") // the reader of tasks.list makes nothing else
+    private static TaskSource tasks(SettingValues values, Path file) {
+        Optional<Path> single = values.find("tasks.file", Path.class);
+        Optional<List<TaskSource.TaskFiles>> list =
+                values.find("tasks.list", List.class).map(tasks -> (List<TaskSource.TaskFiles>) tasks);
+        if (single.isPresent() == list.isPresent()) {
+            throw new InvalidInputException(file + ": tasks: "
+                    + (single.isPresent() ? "has both file and list; leave one" : "is missing; give tasks.file or a list of {name, train, test}"));
+        }
+        String question = values.get("tasks.question_field", String.class);
+        String testQuestion = values.find("tasks.test_question_field", String.class).orElse(question);
+        String answer = values.get("tasks.answer_field", String.class);
+        if (list.isPresent()) {
+            return new TaskSource.PerTask(list.get(), question, testQuestion, answer);
+        }
+        if (format(values, single.get()) == Settings.TaskFormat.INCREMENTAL) {
+            return new TaskSource.IncrementalJson(single.get());
+        }
+        return new TaskSource.SingleFile(
+                single.get(), values.get("tasks.task_field", String.class), question, testQuestion, answer);
+    }
+
+    private static Settings.TaskFormat format(SettingValues values, Path file) {
+        boolean json = file.getFileName().toString().toLowerCase(Locale.ROOT).endsWith(".json");
+        return values.find("tasks.format", Settings.TaskFormat.class)
+                .orElse(json ? Settings.TaskFormat.INCREMENTAL : Settings.TaskFormat.JSONL);
+    }
+}

@@ -1,0 +1,143 @@
+package org.ewc4j.config;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.Set;
+import org.yaml.snakeyaml.DumperOptions;
+import org.yaml.snakeyaml.Yaml;
+
+/** Writes a configuration as YAML that reads back to an equal one. */
+final class RunConfigWriter {
+    private final Map<String, Object> root = new LinkedHashMap<>();
+
+    private RunConfigWriter() {}
+
+    static String write(RunConfig config) {
+        RunConfigWriter writer = new RunConfigWriter();
+        writer.put("model.path", config.model().path().toString());
+        writer.put("model.init", config.model().init());
+        writer.put("model.seed", config.model().seed());
+        writer.tasks(config.tasks());
+        writer.put("prompt", config.prompt());
+        writer.training(config.training());
+        writer.put("ewc.lambda", config.ewc().lambda());
+        writer.put("ewc.fisher", config.ewc().fisher());
+        writer.put("ewc.merge", config.ewc().merge());
+        writer.put("ewc.fisher_batch_size", config.ewc().fisherBatchSize());
+        writer.put("evaluation.max_new_tokens", config.evaluation().maxNewTokens());
+        writer.put("evaluation.every_task", config.evaluation().everyTask());
+        writer.put("evaluation.splits", config.evaluation().splits());
+        writer.put("evaluation.batch_size", config.evaluation().batchSize());
+        writer.put("save.dtype", config.save().dtype());
+        writer.put("save.keep", config.save().keep());
+        writer.put("output", config.output().toString());
+        writer.overrides(config.taskOverrides());
+        DumperOptions options = new DumperOptions();
+        options.setDefaultFlowStyle(DumperOptions.FlowStyle.BLOCK);
+        options.setSplitLines(false);
+        return new Yaml(options).dump(writer.root);
+    }
+
+    private void training(TrainingConfig training) {
+        put("training.epochs", training.epochs());
+        put("training.max_steps", training.maxSteps());
+        put("training.batch_size", training.batchSize());
+        put("training.gradient_accumulation", training.gradientAccumulation());
+        put("training.learning_rate", training.learningRate());
+        put("training.schedule", training.schedule());
+        put("training.warmup_steps", training.warmupSteps());
+        put("training.weight_decay", training.weightDecay());
+        put("training.beta1", training.beta1());
+        put("training.beta2", training.beta2());
+        put("training.epsilon", training.epsilon());
+        put("training.clip_norm", training.clipNorm());
+        put("training.clip_of", training.clipTarget());
+        put("training.max_length", training.maxLength());
+        put("training.shuffle", training.shuffle());
+        put("training.seed", training.seed());
+        put("training.threads", training.threads());
+        put("training.loader_threads", training.loaderThreads());
+        put("training.positions", training.positions());
+    }
+
+    private void tasks(TaskSource tasks) {
+        if (tasks instanceof TaskSource.IncrementalJson file) {
+            put("tasks.file", file.path().toString());
+            put("tasks.format", Settings.TaskFormat.INCREMENTAL);
+        } else if (tasks instanceof TaskSource.SingleFile file) {
+            put("tasks.file", file.path().toString());
+            put("tasks.format", Settings.TaskFormat.JSONL);
+            put("tasks.task_field", file.taskField());
+            fields(file.questionField(), file.testQuestionField(), file.answerField());
+        } else if (tasks instanceof TaskSource.PerTask files) {
+            List<Map<String, String>> list = new ArrayList<>();
+            for (TaskSource.TaskFiles task : files.tasks()) {
+                Map<String, String> entry = new LinkedHashMap<>();
+                entry.put("name", task.name());
+                entry.put("train", task.train().toString());
+                task.test().ifPresent(test -> entry.put("test", test.toString()));
+                list.add(entry);
+            }
+            section("tasks").put("list", list);
+            fields(files.questionField(), files.testQuestionField(), files.answerField());
+        }
+    }
+
+    private void fields(String question, String testQuestion, String answer) {
+        put("tasks.question_field", question);
+        put("tasks.test_question_field", testQuestion);
+        put("tasks.answer_field", answer);
+    }
+
+    private void overrides(Map<String, TaskOverride> overrides) {
+        if (overrides.isEmpty()) {
+            return;
+        }
+        Map<String, Object> tasks = new LinkedHashMap<>();
+        overrides.forEach((name, override) -> {
+            Map<String, Object> given = new LinkedHashMap<>();
+            override.epochs().ifPresent(value -> given.put("epochs", value));
+            override.maxSteps().ifPresent(value -> given.put("max_steps", value));
+            override.batchSize().ifPresent(value -> given.put("batch_size", value));
+            override.learningRate().ifPresent(value -> given.put("learning_rate", value));
+            override.schedule().ifPresent(value -> given.put("schedule", text("training.schedule", value)));
+            override.warmupSteps().ifPresent(value -> given.put("warmup_steps", value));
+            override.weightDecay().ifPresent(value -> given.put("weight_decay", value));
+            override.lambda().ifPresent(value -> given.put("lambda", value));
+            tasks.put(name, given);
+        });
+        root.put("task_overrides", tasks);
+    }
+
+    private void put(String key, Object value) {
+        Setting setting = Settings.find(key).orElseThrow();
+        Map<String, Object> target = setting.section().isEmpty() ? root : section(setting.section());
+        target.put(setting.name(), text(key, value));
+    }
+
+    @SuppressWarnings("unchecked") // sections are made here only
+    private Map<String, Object> section(String name) {
+        return (Map<String, Object>) root.computeIfAbsent(name, section -> new LinkedHashMap<>());
+    }
+
+    /** The value as YAML's dumper takes it: names for enums, null for what is not set. */
+    private static Object text(String key, Object value) {
+        if (value instanceof OptionalInt number) {
+            return number.isPresent() ? (Object) number.getAsInt() : null;
+        } else if (value instanceof OptionalDouble number) {
+            return number.isPresent() ? (Object) number.getAsDouble() : null;
+        } else if (value instanceof Set<?> names) {
+            SettingType.Choices type = (SettingType.Choices) Settings.find(key).orElseThrow().type();
+            return names.stream().map(type.choice()::nameOf).toList();
+        } else if (value instanceof Enum) {
+            String name = ((SettingType.Choice) Settings.find(key).orElseThrow().type()).nameOf(value);
+            // every_task: true is a truth value to YAML, and quotes around it would only puzzle a reader.
+            return name.equals("true") ? Boolean.TRUE : name.equals("false") ? Boolean.FALSE : name;
+        }
+        return value;
+    }
+}

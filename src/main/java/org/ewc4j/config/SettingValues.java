@@ -1,0 +1,127 @@
+package org.ewc4j.config;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.Set;
+import org.ewc4j.config.EvaluationConfig.EveryTask;
+import org.ewc4j.config.EvaluationConfig.Split;
+import org.ewc4j.config.SaveConfig.Keep;
+import org.ewc4j.config.SaveConfig.StoredType;
+import org.ewc4j.config.TrainingConfig.ClipTarget;
+import org.ewc4j.config.TrainingConfig.Positions;
+import org.ewc4j.config.TrainingConfig.Schedule;
+
+/** Values by key, as read or by default, and the records made of them. Values were checked against their settings. */
+final class SettingValues {
+    private final Map<String, Object> given;
+
+    SettingValues(Map<String, Object> given) {
+        this.given = Map.copyOf(given);
+    }
+
+    static SettingValues defaults() {
+        return new SettingValues(Map.of());
+    }
+
+    boolean has(String key) {
+        return given.containsKey(key);
+    }
+
+    /** The value or its default; empty where neither is. */
+    <T> Optional<T> find(String key, Class<T> type) {
+        Object value = given.get(key);
+        return Optional.ofNullable(
+                type.cast(value != null ? value : Settings.find(key).orElseThrow().parsedDefault()));
+    }
+
+    <T> T get(String key, Class<T> type) {
+        return find(key, type).orElseThrow(() -> new IllegalStateException(key + " has neither value nor default"));
+    }
+
+    private int whole(String key) {
+        return Math.toIntExact(get(key, Long.class));
+    }
+
+    private OptionalInt optionalWhole(String key) {
+        return find(key, Long.class).map(value -> OptionalInt.of(Math.toIntExact(value))).orElse(OptionalInt.empty());
+    }
+
+    private double real(String key) {
+        return get(key, Double.class);
+    }
+
+    private OptionalDouble optionalReal(String key) {
+        return find(key, Double.class).map(OptionalDouble::of).orElse(OptionalDouble.empty());
+    }
+
+    TrainingConfig training() {
+        return new TrainingConfig(
+                whole("training.epochs"),
+                optionalWhole("training.max_steps"),
+                whole("training.batch_size"),
+                whole("training.gradient_accumulation"),
+                real("training.learning_rate"),
+                get("training.schedule", Schedule.class),
+                whole("training.warmup_steps"),
+                real("training.weight_decay"),
+                real("training.beta1"),
+                real("training.beta2"),
+                real("training.epsilon"),
+                optionalReal("training.clip_norm"),
+                get("training.clip_of", ClipTarget.class),
+                whole("training.max_length"),
+                get("training.shuffle", Boolean.class),
+                get("training.seed", Long.class),
+                optionalWhole("training.threads").orElseGet(PhysicalCores::count),
+                whole("training.loader_threads"),
+                get("training.positions", Positions.class));
+    }
+
+    EwcConfig ewc() {
+        return new EwcConfig(
+                real("ewc.lambda"),
+                get("ewc.fisher", EwcConfig.FisherKind.class),
+                get("ewc.merge", EwcConfig.Merge.class),
+                optionalWhole("ewc.fisher_batch_size"));
+    }
+
+    @SuppressWarnings("unchecked") // Choices of Split makes nothing else
+    EvaluationConfig evaluation() {
+        return new EvaluationConfig(
+                whole("evaluation.max_new_tokens"),
+                get("evaluation.every_task", EveryTask.class),
+                (Set<Split>) get("evaluation.splits", Set.class),
+                whole("evaluation.batch_size"));
+    }
+
+    SaveConfig save() {
+        return new SaveConfig(get("save.dtype", StoredType.class), get("save.keep", Keep.class));
+    }
+
+    /** An override from values by the last part of their keys; defaults do not enter. */
+    static TaskOverride override(Map<String, Object> values) {
+        Map<String, Object> byKey = new HashMap<>();
+        values.forEach((name, value) -> byKey.put(Settings.OVERRIDES.get(name).key(), value));
+        SettingValues given = new SettingValues(byKey);
+        return new TaskOverride(
+                given.overriddenWhole("training.epochs"),
+                given.overriddenWhole("training.max_steps"),
+                given.overriddenWhole("training.batch_size"),
+                given.overriddenReal("training.learning_rate"),
+                given.has("training.schedule") ? given.find("training.schedule", Schedule.class) : Optional.empty(),
+                given.overriddenWhole("training.warmup_steps"),
+                given.overriddenReal("training.weight_decay"),
+                given.overriddenReal("ewc.lambda"));
+    }
+
+    private OptionalInt overriddenWhole(String key) {
+        return has(key) ? optionalWhole(key) : OptionalInt.empty();
+    }
+
+    private OptionalDouble overriddenReal(String key) {
+        return has(key) ? optionalReal(key) : OptionalDouble.empty();
+    }
+}
