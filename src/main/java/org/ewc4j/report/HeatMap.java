@@ -12,11 +12,16 @@ final class HeatMap {
         0x440154, 0x482878, 0x3e4989, 0x31688e, 0x26828e, 0x1f9e89, 0x35b779, 0x6ece58, 0xb5de2b, 0xfde725
     };
 
+    /** Above this many tasks the cells are small and the columns numbered. */
+    private static final int DENSE = 9;
+    /** Above this many the table takes the page's whole width. */
+    private static final int WHOLE = 16;
+
     private HeatMap() {}
 
     /** Exact match: 0 is dark, 100 is bright. */
     static String ofExactMatch(List<String> tasks, AccuracyMatrix matrix) {
-        return table(tasks, matrix, 0, 100, "%.1f");
+        return table(tasks, matrix, 0, 100, tasks.size() > DENSE ? "%.0f" : "%.1f");
     }
 
     /** Token loss: bright is low, on the scale of the values that are there. */
@@ -27,26 +32,27 @@ final class HeatMap {
                 highest = Math.max(highest, matrix.get(i, j).orElse(0));
             }
         }
-        return table(tasks, matrix, highest, 0, "%.2f");
+        return table(tasks, matrix, highest, 0, tasks.size() > DENSE ? "%.1f" : "%.2f");
     }
 
     private static String table(List<String> tasks, AccuracyMatrix matrix, double dark, double bright, String format) {
         if (matrix.isEmpty()) {
             return "<p class=\"none\">Not scored.</p>";
         }
-        boolean dense = tasks.size() > 12;
+        boolean dense = tasks.size() > DENSE;
         StringBuilder html = new StringBuilder("<div class=\"wide\"><table class=\"heat").append(dense ? " dense" : "");
+        html.append(tasks.size() > WHOLE ? " whole" : "");
         html.append("\"><thead><tr><th></th>");
         for (int j = 0; j < tasks.size(); j++) {
             html.append("<th scope=\"col\" title=\"").append(Html.escape(tasks.get(j))).append("\">");
-            html.append(dense ? Integer.toString(j) : Html.escape(Html.shorten(tasks.get(j), 12))).append("</th>");
+            html.append(dense ? Integer.toString(j) : Html.escape(tasks.get(j))).append("</th>");
         }
         html.append("</tr></thead><tbody>\n");
         for (int i = 0; i < tasks.size(); i++) {
-            html.append("<tr><th scope=\"row\" title=\"after task ").append(i).append("\"><small>").append(i);
-            html.append("</small> ").append(Html.escape(Html.shorten(tasks.get(i), 18))).append("</th>");
+            html.append("<tr><th scope=\"row\" title=\"after ").append(Html.escape(tasks.get(i))).append("\"><small>").append(i);
+            html.append("</small> ").append(Html.escape(tasks.get(i))).append("</th>");
             for (int j = 0; j < tasks.size(); j++) {
-                appendCell(html, matrix.get(i, j), i == j, dark, bright, dense ? "%.0f" : format);
+                appendCell(html, matrix.get(i, j), i == j, dark, bright, format);
             }
             html.append("</tr>\n");
         }

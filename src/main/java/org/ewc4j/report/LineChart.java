@@ -10,13 +10,13 @@ import java.util.Locale;
  * desktop lacks, and which would put a picture of each chart into the page; this one is the same bytes everywhere.
  */
 final class LineChart {
-    private static final int WIDTH = 720;
-    private static final int LEFT = 62;
+    private static final int WIDTH = 540;
+    private static final int LEFT = 60;
     private static final int RIGHT = 14;
     private static final int TOP = 24;
     private static final int BOTTOM = 40;
     /** About the width of a character of a label, to leave out labels that would run into each other. */
-    private static final double CHARACTER = 6.0;
+    private static final double CHARACTER = 6.4;
 
     private record Line(String name, String colour, Curve curve, boolean faint) {}
 
@@ -109,7 +109,7 @@ final class LineChart {
             svg.append("\" y1=\"").append(y).append("\" y2=\"").append(y).append("\"/>");
             appendText(svg, "tick end", LEFT - 8.0, y(k * step) + 4, Html.number(k * step));
         }
-        double stepX = points ? Math.max(1, niceStep((maxX - minX) / 14)) : Math.max(1, niceStep((maxX - minX) / 8));
+        double stepX = points ? Math.max(1, niceStep((maxX - minX) / 12)) : Math.max(1, niceStep((maxX - minX) / 6));
         for (long k = (long) Math.ceil(minX / stepX); k * stepX <= maxX; k++) {
             String label = points ? Long.toString(Math.round(k * stepX)) : Html.number(k * stepX);
             appendText(svg, "tick middle", x(k * stepX), height - BOTTOM + 17.0, label);
@@ -125,7 +125,7 @@ final class LineChart {
                 svg.append("\" y1=\"").append(TOP - 14).append("\" y2=\"").append(height - BOTTOM).append("\"/>");
             }
             int room = (int) ((to - from - 8) / CHARACTER);
-            if (room >= 3) {
+            if (room >= 5) {
                 appendText(svg, "name", from + 5, TOP - 6.0, Html.shorten(sections.get(k).name(), room));
             }
         }

@@ -9,7 +9,7 @@ import org.ewc4j.eval.ContinualMetrics;
 
 /** The line charts of a report, with one colour for each run and each task throughout. */
 final class ReportCharts {
-    private static final int HEIGHT = 300;
+    private static final int HEIGHT = 250;
     /** Points a line keeps: more than the chart has pixels. */
     private static final int POINTS = 2000;
     /** Okabe and Ito's palette less its yellow, which white paper swallows: told apart by the colour-blind too. */

@@ -102,9 +102,7 @@ public final class ReportPage {
         String title = single
                 ? first.label()
                 : runs.size() + " runs: " + runs.stream().map(RunData::label).collect(Collectors.joining(", "));
-        String lead = single
-                ? first.tasks().size() + (first.tasks().size() == 1 ? " task" : " tasks in sequence") + " · " + first.method()
-                : "Side by side";
+        String lead = single ? lead(first) : "Side by side";
         if (single) {
             appendTiles(first);
         } else {
@@ -113,7 +111,7 @@ public final class ReportPage {
         for (Split split : List.of(Split.TEST, Split.TRAIN)) {
             appendSplit(split);
         }
-        section("Training", "Loss of the language model in nats per scored token, smoothed in front of every step; total "
+        section("Training", "Loss of the language model in nats per scored token, smoothed over the raw steps; total "
                 + "loss adds λ · penalty. The penalty ½ Σ F (θ* − θ)² is drawn before λ. Dashed lines begin a task.");
         pair(runs.stream().flatMap(run -> charts.training(run, single).stream()).toList());
         appendTokenLoss();
@@ -129,19 +127,24 @@ public final class ReportPage {
                 .replace("{body}", body);
     }
 
+    private static String lead(RunData run) {
+        String tasks = run.tasks().size() + (run.tasks().size() == 1 ? " task" : " tasks in sequence");
+        String size = String.format(Locale.ROOT, "%,d parameters", run.parameters());
+        String time = Double.isFinite(run.totalSeconds()) ? Html.duration(run.totalSeconds()) : "not finished";
+        return String.join(" · ", tasks, run.method(), size, time);
+    }
+
     private void appendTiles(RunData run) {
         body.append("<div class=\"tiles\">");
-        for (Split split : Split.values()) {
+        for (Split split : List.of(Split.TEST, Split.TRAIN)) {
             ContinualMetrics metrics = ContinualMetrics.of(run.accuracy().get(split));
             if (metrics.average().isPresent()) {
-                tile(points(metrics.average()) + " %", "average at the end, " + RunJson.key(split));
+                tile(percent(metrics.average()), "average at the end, " + RunJson.key(split));
+                tile(percent(metrics.averageIncremental()), "average incremental, " + RunJson.key(split));
                 tile(points(metrics.forgetting()), "forgetting, " + RunJson.key(split));
                 tile(points(metrics.backwardTransfer()), "backward transfer, " + RunJson.key(split));
             }
         }
-        tile(Html.number(run.lambda()), "λ");
-        tile(String.format(Locale.ROOT, "%,d", run.parameters()), "parameters");
-        tile(Html.duration(run.totalSeconds()), "in all");
         body.append("</div>\n");
     }
 
@@ -206,7 +209,7 @@ public final class ReportPage {
                 + "tasks not asked are blank.");
         List<String> figures = new ArrayList<>();
         for (RunData run : runs) {
-            String caption = runs.size() == 1 ? "Accuracy matrix, exact match in %" : run.label() + " — " + run.method();
+            String caption = runs.size() == 1 ? "Accuracy matrix, exact match in %" : run.label() + ": " + run.method();
             figures.add(figure(caption, HeatMap.ofExactMatch(run.tasks(), run.accuracy().get(split))));
         }
         if (runs.size() == 1) {
@@ -321,8 +324,17 @@ public final class ReportPage {
         return "<figure><figcaption><b>" + Html.escape(caption) + "</b></figcaption>\n" + content + "</figure>\n";
     }
 
+    private static String percent(OptionalDouble value) {
+        return value.isPresent() ? points(value) + " %" : "–";
+    }
+
+    /** One decimal, with a minus sign in place of the hyphen; –0.04 is 0.0. */
     private static String points(OptionalDouble value) {
-        return value.isPresent() ? String.format(Locale.ROOT, "%.1f", value.getAsDouble() + 0.0) : "–";
+        if (value.isEmpty()) {
+            return "–";
+        }
+        String digits = String.format(Locale.ROOT, "%.1f", value.getAsDouble());
+        return digits.equals("-0.0") ? "0.0" : digits.replace('-', '−');
     }
 
     private static String style() {

@@ -44,7 +44,8 @@ record RunData(
         Map<String, String> settings,
         Steps steps,
         List<JsonNode> wrong) {
-    private static final int WRONG_PER_TASK = 3;
+    /** Wrong answers kept in all, about; of each task and split one at least. */
+    private static final int WRONG = 30;
 
     /**
      * The steps of a run as columns.
@@ -114,7 +115,7 @@ record RunData(
                     text,
                     settings(configuration, text),
                     steps(folder.resolve("steps.jsonl")),
-                    wrong(folder.resolve("predictions.jsonl")));
+                    wrong(folder.resolve("predictions.jsonl"), tasks.size()));
         } catch (JsonProcessingException e) {
             throw new InvalidInputException(results + ": not JSON: " + e.getOriginalMessage(), e);
         } catch (IOException e) {
@@ -205,7 +206,8 @@ record RunData(
         }
     }
 
-    private static List<JsonNode> wrong(Path file) throws IOException {
+    private static List<JsonNode> wrong(Path file, int tasks) throws IOException {
+        int perTask = Math.max(1, Math.min(3, WRONG / (Split.values().length * Math.max(1, tasks))));
         Map<List<Object>, List<JsonNode>> byTask = new LinkedHashMap<>();
         Map<List<Object>, Integer> lastAsked = new LinkedHashMap<>();
         forEachLine(file, row -> {
@@ -216,7 +218,7 @@ record RunData(
                 byTask.put(key, new ArrayList<>());
             }
             List<JsonNode> rows = byTask.get(key);
-            if (!row.path("correct").asBoolean() && rows.size() < WRONG_PER_TASK) {
+            if (!row.path("correct").asBoolean() && rows.size() < perTask) {
                 rows.add(row);
             }
         });
