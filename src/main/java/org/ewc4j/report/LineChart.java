@@ -18,6 +18,9 @@ final class LineChart {
     /** About the width of a character of a label, to leave out labels that would run into each other. */
     private static final double CHARACTER = 6.4;
 
+    private static final double LARGEST = 1e300;
+    private static final double SMALLEST_RANGE = 1e-300;
+
     private record Line(String name, String colour, Curve curve, boolean faint) {}
 
     private record Mark(double x, String name) {}
@@ -47,13 +50,18 @@ final class LineChart {
             minX = Math.min(minX, x);
             maxX = Math.max(maxX, x);
         }
-        if (!fixedY && Double.isFinite(curve.max())) {
-            maxY = Math.max(maxY, curve.max());
-            for (double y : curve.y()) {
-                minY = Double.isFinite(y) ? Math.min(minY, y) : minY;
+        for (double y : curve.y()) {
+            if (!fixedY && isDrawn(y)) {
+                minY = Math.min(minY, y);
+                maxY = Math.max(maxY, y);
             }
         }
         return this;
+    }
+
+    /** A loss on its way to infinity is left out before the axis itself overflows. */
+    private static boolean isDrawn(double y) {
+        return Math.abs(y) < LARGEST;
     }
 
     /** Marks each point, and names every whole x: for few points, such as one a task. */
@@ -81,7 +89,7 @@ final class LineChart {
         if (minX > maxX || !(maxY >= minY)) {
             return "<p class=\"none\">Nothing recorded.</p>";
         }
-        if (maxY == minY) {
+        if (maxY - minY < SMALLEST_RANGE) {
             maxY = minY + 1;
         }
         if (maxX == minX) {
@@ -138,7 +146,7 @@ final class LineChart {
         boolean pen = false;
         Curve curve = line.curve();
         for (int i = 0; i < curve.size(); i++) {
-            if (!Double.isFinite(curve.y()[i])) {
+            if (!isDrawn(curve.y()[i])) {
                 pen = false;
                 continue;
             }
@@ -147,7 +155,7 @@ final class LineChart {
         }
         svg.append("\"/>\n");
         for (int i = 0; points && i < curve.size(); i++) {
-            if (Double.isFinite(curve.y()[i])) {
+            if (isDrawn(curve.y()[i])) {
                 svg.append("<circle r=\"3.2\" cx=\"").append(at(x(curve.x()[i]))).append("\" cy=\"");
                 svg.append(at(y(curve.y()[i]))).append("\" fill=\"").append(line.colour()).append("\"><title>");
                 svg.append(Html.escape(line.name())).append(": ").append(Html.number(curve.y()[i]));
