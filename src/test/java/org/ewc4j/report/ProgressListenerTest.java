@@ -51,7 +51,7 @@ class ProgressListenerTest {
         }
 
         assertThat(text())
-                .contains("1/3 capitals train", "2/3 elements Fisher", "after task 3/3 evaluate", "loss", "penalty", "\r", "100%");
+                .contains("1/3 capitals train", "2/3 elements Fisher", "after task 3/3 evaluate", "loss", "penalty", "\r", "█ 4/4", "0:00 left");
     }
 
     @Test
