@@ -152,7 +152,8 @@ public final class ProgressListener implements RunListener, AutoCloseable {
 
     @Override
     public void evaluationProgress(int afterTask, int done, int total) {
-        during("after task " + (afterTask + 1) + "/" + tasks + " evaluate", done, total);
+        // A model that is only evaluated has learned no task of a run.
+        during(tasks == 0 ? "evaluate" : "after task " + (afterTask + 1) + "/" + tasks + " evaluate", done, total);
     }
 
     private void during(String name, int done, int total) {
