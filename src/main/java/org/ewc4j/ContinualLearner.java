@@ -1,0 +1,307 @@
+package org.ewc4j;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.ewc4j.config.EvaluationConfig;
+import org.ewc4j.config.EvaluationConfig.Split;
+import org.ewc4j.config.EwcConfig;
+import org.ewc4j.config.ModelSource;
+import org.ewc4j.config.SaveConfig;
+import org.ewc4j.config.TrainingConfig;
+import org.ewc4j.consolidation.Consolidation;
+import org.ewc4j.consolidation.MergeSchedule;
+import org.ewc4j.data.Batch;
+import org.ewc4j.data.BatchLoader;
+import org.ewc4j.data.EncodedTask;
+import org.ewc4j.data.RowEncoder;
+import org.ewc4j.data.StepBatch;
+import org.ewc4j.data.TextTokenizer;
+import org.ewc4j.data.TokenizedRow;
+import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.eval.Evaluator;
+import org.ewc4j.eval.TaskScore;
+import org.ewc4j.fisher.BatchFisher;
+import org.ewc4j.fisher.FisherEstimator;
+import org.ewc4j.fisher.UniformFisher;
+import org.ewc4j.kernel.Kernels;
+import org.ewc4j.model.CausalLm;
+import org.ewc4j.model.ModelDirectory;
+import org.ewc4j.report.RunListener;
+import org.ewc4j.task.Task;
+import org.ewc4j.tensor.StoredType;
+import org.ewc4j.tensor.Torch;
+import org.ewc4j.train.Trainer;
+
+/**
+ * Fine-tunes a causal language model on one task after another without losing what it knew, by Elastic Weight
+ * Consolidation (Kirkpatrick et al. 2017).
+ *
+ * <p>{@link #learn} trains on a task under the penalty of the tasks before, estimates the task's Fisher information,
+ * merges it and makes the parameters the anchor. {@link #evaluate}, {@link #generate} and {@link #save} may be called
+ * between tasks. Nothing is printed and the process is never ended.
+ *
+ * <p>A learner owns native memory: whoever opens it closes it. It may be used by one thread at a time; several learners
+ * may live in one process as long as they ask for the same number of threads. A mistake in what is given is an {@link
+ * InvalidInputException}, a training that cannot go on a {@link org.ewc4j.error.RunFailedException}; after the latter θ is
+ * not to be used.
+ */
+public final class ContinualLearner implements AutoCloseable {
+    /** How long the phases of a learner's life have taken, in seconds. */
+    public record PhaseSeconds(double train, double fisher, double evaluate) {}
+
+    private final TrainingConfig training;
+    private final EwcConfig ewc;
+    private final EvaluationConfig evaluation;
+    private final TextTokenizer tokenizer;
+    private final RowEncoder encoder;
+    private final CausalLm model;
+    private final Kernels kernels;
+    private final Trainer trainer;
+    private final Evaluator evaluator;
+    private final List<RunListener> listeners = new ArrayList<>();
+    private final Map<Task, EncodedTask> encoded = new LinkedHashMap<>();
+    private Consolidation consolidation;
+    private int tasksLearned;
+    private double trainSeconds;
+    private double fisherSeconds;
+    private double evaluateSeconds;
+    private boolean closed;
+
+    /** Opens a model with the defaults of evaluation. */
+    public static ContinualLearner open(ModelSource source, TrainingConfig training, EwcConfig ewc) {
+        return open(source, training, ewc, null);
+    }
+
+    /**
+     * Opens a model directory, with everything about it checked before this returns.
+     *
+     * @throws InvalidInputException where the model is missing, broken or not supported, or the settings do not fit it
+     */
+    public static ContinualLearner open(
+            ModelSource source, TrainingConfig training, EwcConfig ewc, EvaluationConfig evaluation) {
+        ModelDirectory directory = ModelDirectory.open(source);
+        RowEncoder.requireFits(training.maxLength(), evaluation.maxNewTokens(), directory.positions());
+        TextTokenizer tokenizer = TextTokenizer.load(directory.path());
+        try {
+            tokenizer.requireFits(directory.vocabularySize());
+            Torch.start(training.threads());
+            return new ContinualLearner(directory, tokenizer, training, ewc, evaluation);
+        } catch (RuntimeException e) {
+            tokenizer.close();
+            throw e;
+        }
+    }
+
+    private ContinualLearner(
+            ModelDirectory directory,
+            TextTokenizer tokenizer,
+            TrainingConfig training,
+            EwcConfig ewc,
+            EvaluationConfig evaluation) {
+        this.training = training;
+        this.ewc = ewc;
+        this.evaluation = evaluation;
+        this.tokenizer = tokenizer;
+        this.model = CausalLm.open(directory, training.positions(), training.seed());
+        this.encoder = new RowEncoder(tokenizer, model.specialTokens().endOfSequence(), training.maxLength());
+        this.kernels = Kernels.host(training.threads());
+        this.trainer = new Trainer(model, kernels);
+        this.evaluator = new Evaluator(model, tokenizer, evaluation, training.maxLength());
+    }
+
+    /** Adds a listener; it is called on the thread that uses the learner. */
+    public void addListener(RunListener listener) {
+        listeners.add(listener);
+    }
+
+    /** Learns a task with the learner's own settings; consolidates it unless λ is 0. */
+    public void learn(Task task) {
+        learn(task, training, ewc, ewc.lambda() > 0);
+    }
+
+    /**
+     * Learns a task with settings of its own.
+     *
+     * @param taskTraining replaces the learner's training settings, but for what the model was opened with (max_length,
+     *     threads, positions)
+     * @param taskEwc its λ is this task's
+     * @param consolidate whether the task's Fisher is estimated and merged afterwards; not needed where no later task has
+     *     a λ above 0
+     */
+    public void learn(Task task, TrainingConfig taskTraining, EwcConfig taskEwc, boolean consolidate) {
+        requireOpen();
+        int index = tasksLearned;
+        List<TokenizedRow> rows = encode(task).trainRows();
+        long steps = BatchLoader.steps(rows.size(), taskTraining);
+        listeners.forEach(listener -> listener.taskStarted(index, task.name(), steps));
+        long started = System.nanoTime();
+        trainer.train(
+                new Trainer.TaskTraining(index, task.name(), rows, taskTraining, taskEwc.lambda()),
+                consolidation,
+                metrics -> listeners.forEach(listener -> listener.step(metrics)));
+        trainSeconds += secondsSince(started);
+        if (consolidate) {
+            consolidate(task, index, rows, taskTraining);
+        }
+        tasksLearned++;
+    }
+
+    private void consolidate(Task task, int index, List<TokenizedRow> rows, TrainingConfig taskTraining) {
+        long started = System.nanoTime();
+        if (consolidation == null) {
+            consolidation = new Consolidation(model.layout(), schedule());
+        }
+        consolidation.add(
+                kernels,
+                estimator(rows, taskTraining),
+                model.theta(),
+                done -> listeners.forEach(
+                        listener -> listener.fisherProgress(index, task.name(), done, rows.size())));
+        fisherSeconds += secondsSince(started);
+    }
+
+    private MergeSchedule schedule() {
+        return switch (ewc.merge()) {
+            case RUNNING_MEAN -> new MergeSchedule.RunningMean();
+        };
+    }
+
+    private FisherEstimator estimator(List<TokenizedRow> rows, TrainingConfig taskTraining) {
+        return switch (ewc.fisher()) {
+            case UNIFORM -> new UniformFisher(kernels);
+            case BATCH -> new BatchFisher(model, kernels, fisherBatches(rows, taskTraining));
+        };
+    }
+
+    private List<StepBatch> fisherBatches(List<TokenizedRow> rows, TrainingConfig taskTraining) {
+        List<Batch> batches = BatchLoader.inFileOrder(
+                rows,
+                ewc.fisherBatchSize().orElse(taskTraining.batchSize()),
+                model.specialTokens().padding(),
+                training.maxLength());
+        List<StepBatch> groups = new ArrayList<>();
+        int accumulation = taskTraining.gradientAccumulation();
+        for (int from = 0; from < batches.size(); from += accumulation) {
+            groups.add(new StepBatch(0, batches.subList(from, Math.min(batches.size(), from + accumulation))));
+        }
+        return groups;
+    }
+
+    /**
+     * Scores tasks on the splits of the evaluation settings.
+     *
+     * @param tasks as (index, task), in the order in which they are scored
+     * @return a score for each task and split
+     */
+    public List<TaskScore> evaluate(Map<Integer, Task> tasks) {
+        requireOpen();
+        long started = System.nanoTime();
+        int afterTask = tasksLearned - 1;
+        int total = tasks.values().stream()
+                .mapToInt(task -> evaluation.splits().stream().mapToInt(split -> examples(task, split)).sum())
+                .sum();
+        List<TaskScore> scores = new ArrayList<>();
+        int[] done = {0};
+        tasks.forEach((index, task) -> {
+            for (Split split : evaluation.splits()) {
+                TaskScore score = evaluator.score(afterTask, index, task, encode(task), split, count -> {
+                    done[0] += count;
+                    listeners.forEach(listener -> listener.evaluationProgress(afterTask, done[0], total));
+                });
+                scores.add(score);
+                listeners.forEach(listener -> listener.scored(score));
+            }
+        });
+        evaluateSeconds += secondsSince(started);
+        return scores;
+    }
+
+    private static int examples(Task task, Split split) {
+        return split == Split.TRAIN ? task.train().size() : task.test().size();
+    }
+
+    /** Tokenizes a task once; what was cut stands in its summary. */
+    public EncodedTask encode(Task task) {
+        requireOpen();
+        return encoded.computeIfAbsent(task, missing -> EncodedTask.of(
+                missing,
+                encoder,
+                evaluation.splits(),
+                evaluation.maxNewTokens(),
+                model.directory().positions()));
+    }
+
+    /**
+     * The greedy continuation of a prompt, special tokens skipped.
+     *
+     * @throws InvalidInputException where prompt and new tokens exceed the model's positions
+     */
+    public String generate(String prompt, int maxNewTokens) {
+        requireOpen();
+        int[] ids = tokenizer.encodePrompt(prompt);
+        if (ids.length == 0 || ids.length + (long) maxNewTokens > model.directory().positions()) {
+            throw new InvalidInputException("the prompt has " + ids.length + " tokens; with " + maxNewTokens
+                    + " new ones 1 to " + model.directory().positions() + " positions are expected");
+        }
+        return tokenizer.decode(model.generate(List.of(ids), maxNewTokens).get(0));
+    }
+
+    /** Trained parameters, a tied tensor once. */
+    public long parameters() {
+        return model.layout().elements();
+    }
+
+    /** How many tasks have been learned. */
+    public int tasksLearned() {
+        return tasksLearned;
+    }
+
+    public PhaseSeconds seconds() {
+        return new PhaseSeconds(trainSeconds, fisherSeconds, evaluateSeconds);
+    }
+
+    /** Writes a model directory that transformers loads. */
+    public void saveModel(Path folder, SaveConfig.StoredType type) {
+        requireOpen();
+        model.save(folder, switch (type) {
+            case FLOAT32 -> StoredType.F32;
+            case FLOAT16 -> StoredType.F16;
+            case BFLOAT16 -> StoredType.BF16;
+        });
+    }
+
+    /** Writes the merged Fisher as {@code fisher.safetensors}; nothing where no task was consolidated. */
+    public void saveConsolidation(Path folder) {
+        requireOpen();
+        if (consolidation != null) {
+            consolidation.save(folder);
+        }
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("this learner is closed");
+        }
+    }
+
+    private static double secondsSince(long nanos) {
+        return (System.nanoTime() - nanos) * 1e-9;
+    }
+
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            if (consolidation != null) {
+                consolidation.close();
+            }
+            trainer.close();
+            kernels.close();
+            model.close();
+            tokenizer.close();
+        }
+    }
+}

@@ -1,0 +1,145 @@
+package org.ewc4j.model;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.ewc4j.error.InvalidInputException;
+
+/**
+ * The shape of one model: which parameters it has, and how they are computed with. Pure until {@link #bind}.
+ *
+ * <p>Parameter names are those of {@code model.safetensors}; a tied output embedding is no parameter of its own.
+ */
+interface Architecture {
+    /**
+     * A parameter before it has a place.
+     *
+     * @param shape row-major extents as stored
+     * @param init how it starts when the model is initialised at random
+     */
+    record Parameter(long[] shape, Init init) {}
+
+    /** Random initialisation as transformers does it. */
+    sealed interface Init {
+        /** Every element the same: 0 for biases, 1 for the weights of norms. */
+        record Constant(double value) implements Init {}
+
+        /** Normal with mean 0. */
+        record Normal(double deviation) implements Init {}
+    }
+
+    /** Finds a parameter's leaf tensor by name. */
+    @FunctionalInterface
+    interface Weights {
+        Tensor get(String name);
+    }
+
+    /** The layers, bound to their weights. */
+    @FunctionalInterface
+    interface Decoder {
+        /** Final hidden states (rows, columns, hidden size), behind the last norm. */
+        Tensor hidden(ForwardPass pass);
+    }
+
+    /** In the order in which they are laid out in memory. */
+    Map<String, Parameter> parameters();
+
+    /** The layers over these weights. */
+    Decoder bind(Weights weights);
+
+    /** The prefix of the base model's names, with its dot. */
+    String basePrefix();
+
+    /** Name of the input embedding, (vocabulary, hidden size). */
+    String inputEmbedding();
+
+    /** Name of the output embedding as stored, (vocabulary, hidden size); not a parameter where it is tied. */
+    String outputEmbedding();
+
+    /** Whether the output embedding is the input embedding. */
+    boolean tied();
+
+    /** {@code padding_idx} of the input embedding, whose gradient is dropped; −1 for none. */
+    long paddingIndex();
+
+    /** Other names under which a stored tensor may come, as (stored, ours). */
+    default Map<String, String> aliases() {
+        return Map.of();
+    }
+
+    /** The class of transformers that holds this model with its language-model head. */
+    String transformersClass();
+
+    int vocabularySize();
+
+    int hiddenSize();
+
+    int positions();
+
+    int layers();
+
+    int keyValueHeads();
+
+    int headSize();
+
+    /** Reads the architecture that a config.json describes; one that is not supported is refused by name. */
+    static Architecture read(ConfigJson config) {
+        String named = config.firstText("architectures");
+        String type = config.text("model_type", named == null ? "" : named);
+        return switch (type) {
+            case "gpt_neox", "GPTNeoXForCausalLM", "GPTNeoXModel" -> GptNeoX.read(config);
+            case "gpt2", "GPT2LMHeadModel", "GPT2Model" -> Gpt2.read(config);
+            case "llama", "LlamaForCausalLM", "LlamaModel" -> Llama.read(config);
+            default -> throw new InvalidInputException(config.file() + ": key 'model_type' is '" + type
+                    + "', expected one of the supported architectures gpt_neox, gpt2, llama");
+        };
+    }
+
+    /** Collects parameters in order, with their random initialisation. */
+    final class ParameterMap {
+        private final Map<String, Parameter> parameters = new LinkedHashMap<>();
+        private final double deviation;
+
+        ParameterMap(double deviation) {
+            this.deviation = deviation;
+        }
+
+        void weight(String name, long... shape) {
+            parameters.put(name, new Parameter(shape, new Init.Normal(deviation)));
+        }
+
+        void weight(double ownDeviation, String name, long... shape) {
+            parameters.put(name, new Parameter(shape, new Init.Normal(ownDeviation)));
+        }
+
+        void bias(String name, long size) {
+            parameters.put(name, new Parameter(new long[] {size}, new Init.Constant(0)));
+        }
+
+        void norm(String prefix, long size, boolean hasBias) {
+            parameters.put(prefix + ".weight", new Parameter(new long[] {size}, new Init.Constant(1)));
+            if (hasBias) {
+                bias(prefix + ".bias", size);
+            }
+        }
+
+        void linear(String prefix, long out, long in, boolean hasBias) {
+            weight(prefix + ".weight", out, in);
+            if (hasBias) {
+                bias(prefix + ".bias", out);
+            }
+        }
+
+        Map<String, Parameter> map() {
+            return parameters;
+        }
+    }
+
+    /** Refuses a hidden size that the heads do not divide. */
+    static int headSize(ConfigJson config, String hiddenKey, int hidden, int heads) {
+        if (hidden % heads != 0) {
+            throw config.wrong(hiddenKey, "a multiple of the " + heads + " attention heads");
+        }
+        return hidden / heads;
+    }
+}

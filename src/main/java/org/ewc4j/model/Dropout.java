@@ -1,0 +1,56 @@
+package org.ewc4j.model;
+
+import static org.ewc4j.tensor.Torch.keep;
+
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Generator;
+import org.bytedeco.pytorch.GeneratorOptional;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.ewc4j.tensor.Torch;
+
+/**
+ * Dropout by a generator of the learner's own, so that neither another learner nor the process's generator changes what
+ * is drawn. On while training, off in the Fisher pass and in evaluation.
+ */
+final class Dropout implements AutoCloseable {
+    private final Generator generator;
+    private final GeneratorOptional argument;
+    private boolean training;
+
+    Dropout(long seed) {
+        try (PointerScope scope = new PointerScope()) {
+            generator = keep(torch.createCPUGenerator(seed));
+            argument = keep(new GeneratorOptional(generator));
+        }
+    }
+
+    void training(boolean on) {
+        training = on;
+    }
+
+    /** Whether a probability of {@code p} drops anything now. */
+    boolean active(double p) {
+        return training && p > 0;
+    }
+
+    /** {@code x} with each element zeroed with probability {@code p} and the rest divided by 1 − p. */
+    Tensor apply(Tensor x, double p) {
+        if (!active(p)) {
+            return x;
+        }
+        Tensor mask;
+        try (NoGradGuard guard = new NoGradGuard()) {
+            mask = torch.empty_like(x).bernoulli_(1 - p, argument).div_(new Scalar(1 - p));
+        }
+        return x.mul(mask);
+    }
+
+    @Override
+    public void close() {
+        Torch.release(argument);
+        Torch.release(generator);
+    }
+}

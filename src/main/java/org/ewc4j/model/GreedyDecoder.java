@@ -1,0 +1,126 @@
+package org.ewc4j.model;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Greedy generation as transformers' {@code generate} does it: a batch padded on the left, positions counted from the
+ * first real token, keys and values cached, each row ended by an end-of-sequence token.
+ */
+final class GreedyDecoder {
+    private final Architecture architecture;
+    private final Architecture.Decoder decoder;
+    private final Tensor outputEmbedding;
+    private final Dropout dropout;
+    private final SpecialTokens tokens;
+
+    GreedyDecoder(
+            Architecture architecture,
+            Architecture.Decoder decoder,
+            Tensor outputEmbedding,
+            Dropout dropout,
+            SpecialTokens tokens) {
+        this.architecture = architecture;
+        this.decoder = decoder;
+        this.outputEmbedding = outputEmbedding;
+        this.dropout = dropout;
+        this.tokens = tokens;
+    }
+
+    /**
+     * Continues every prompt.
+     *
+     * @param prompts token ids, each at least one and, with the new tokens, at most the model's positions
+     * @param maxNewTokens at least 1
+     * @return per prompt the new ids, up to and including the end of sequence that stopped it
+     */
+    List<int[]> generate(List<int[]> prompts, int maxNewTokens) {
+        int rows = prompts.size();
+        int longest = prompts.stream().mapToInt(prompt -> prompt.length).max().orElse(0);
+        if (rows == 0) {
+            return List.of();
+        }
+        if (prompts.stream().anyMatch(prompt -> prompt.length == 0) || maxNewTokens < 1
+                || longest + (long) maxNewTokens > architecture.positions()) {
+            throw new IllegalArgumentException("prompts of 1 to " + architecture.positions()
+                    + " positions less the new tokens are expected, got one of " + longest + " and " + maxNewTokens + " new tokens");
+        }
+        int[] lengths = prompts.stream().mapToInt(prompt -> prompt.length).toArray();
+        int[][] generated = new int[rows][maxNewTokens];
+        int[] counts = new int[rows];
+        dropout.training(false);
+        try (NoGradGuard guard = new NoGradGuard();
+                KeyValueCache cache = new KeyValueCache(
+                        architecture.layers(),
+                        rows,
+                        architecture.keyValueHeads(),
+                        longest + maxNewTokens,
+                        architecture.headSize())) {
+            long[] next = first(prompts, lengths, longest, cache);
+            for (int step = 0; ; step++) {
+                if (!take(next, generated, counts, step) || step + 1 == maxNewTokens) {
+                    break;
+                }
+                for (int row = 0; row < rows; row++) {
+                    lengths[row]++;
+                }
+                next = next(next, lengths, longest + step + 1, cache);
+            }
+        }
+        List<int[]> results = new ArrayList<>();
+        for (int row = 0; row < rows; row++) {
+            results.add(Arrays.copyOf(generated[row], counts[row]));
+        }
+        return results;
+    }
+
+    /** Takes the tokens of the rows that go on; returns whether any does after it. */
+    private boolean take(long[] next, int[][] generated, int[] counts, int step) {
+        boolean goesOn = false;
+        for (int row = 0; row < next.length; row++) {
+            boolean ended = counts[row] < step || (counts[row] > 0 && tokens.stop().contains(generated[row][counts[row] - 1]));
+            if (!ended) {
+                generated[row][counts[row]++] = (int) next[row];
+                goesOn |= !tokens.stop().contains((int) next[row]);
+            }
+        }
+        return goesOn;
+    }
+
+    private long[] first(List<int[]> prompts, int[] lengths, int columns, KeyValueCache cache) {
+        long[] ids = new long[prompts.size() * columns];
+        Arrays.fill(ids, tokens.padding());
+        for (int row = 0; row < prompts.size(); row++) {
+            int[] prompt = prompts.get(row);
+            for (int i = 0; i < prompt.length; i++) {
+                ids[row * columns + columns - prompt.length + i] = prompt[i];
+            }
+        }
+        try (PointerScope scope = new PointerScope()) {
+            return read(ForwardPass.prefill(ids, lengths, -1, dropout, cache));
+        }
+    }
+
+    private long[] next(long[] ids, int[] lengths, int columns, KeyValueCache cache) {
+        try (PointerScope scope = new PointerScope()) {
+            return read(ForwardPass.next(ids, lengths, columns, dropout, cache));
+        }
+    }
+
+    /** Reads the pass's tokens into the cache and gives the likeliest next token of each row. */
+    private long[] read(ForwardPass pass) {
+        Tensor hidden = decoder.hidden(pass);
+        pass.cache().advance(pass.columns());
+        Tensor last = hidden.select(1, hidden.size(1) - 1);
+        Tensor best = torch.argmax(torch.linear(last, outputEmbedding), new LongOptional(-1), false).contiguous();
+        long[] ids = new long[Math.toIntExact(best.numel())];
+        best.data_ptr_long().get(ids);
+        return ids;
+    }
+}

@@ -1,0 +1,147 @@
+package org.ewc4j.model;
+
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+
+/** The layers that the architectures are made of. Each takes and gives fp32 tensors of the caller's pointer scope. */
+final class Layers {
+    private Layers() {}
+
+    /** A map of the last dimension. */
+    interface Projection {
+        Tensor apply(Tensor x);
+    }
+
+    /** x Wᵀ + b with W (out, in), as {@code torch.nn.Linear}. */
+    record Linear(Tensor weight, TensorOptional bias) implements Projection {
+        @Override
+        public Tensor apply(Tensor x) {
+            return torch.linear(x, weight, bias);
+        }
+    }
+
+    /** x W + b with W (in, out), as GPT-2's {@code Conv1D}. */
+    record TransposedLinear(Tensor weight, Tensor bias) implements Projection {
+        @Override
+        public Tensor apply(Tensor x) {
+            Tensor flat = torch.addmm(bias, x.view(-1, x.size(-1)), weight);
+            return flat.view(x.size(0), x.size(1), -1);
+        }
+    }
+
+    /** A normalisation of the last dimension. */
+    interface Norm {
+        Tensor apply(Tensor x);
+    }
+
+    /** Ba et al. 2016, with weight and bias. */
+    record LayerNorm(long[] shape, TensorOptional weight, TensorOptional bias, double epsilon) implements Norm {
+        @Override
+        public Tensor apply(Tensor x) {
+            return torch.layer_norm(x, shape, weight, bias, epsilon, true);
+        }
+    }
+
+    /** Zhang and Sennrich 2019, with a weight. */
+    record RmsNorm(long[] shape, TensorOptional weight, DoubleOptional epsilon) implements Norm {
+        @Override
+        public Tensor apply(Tensor x) {
+            return torch.rms_norm(x, shape, weight, epsilon);
+        }
+    }
+
+    /** The norm whose weight and bias carry this prefix. */
+    static LayerNorm layerNorm(Architecture.Weights weights, String prefix, long size, double epsilon) {
+        return new LayerNorm(
+                new long[] {size},
+                new TensorOptional(weights.get(prefix + ".weight")),
+                new TensorOptional(weights.get(prefix + ".bias")),
+                epsilon);
+    }
+
+    /** The linear layer whose weight and, where it has one, bias carry this prefix. */
+    static Linear linear(Architecture.Weights weights, String prefix, boolean hasBias) {
+        TensorOptional bias = hasBias ? new TensorOptional(weights.get(prefix + ".bias")) : new TensorOptional();
+        return new Linear(weights.get(prefix + ".weight"), bias);
+    }
+
+    /** {@link #attention} over what the pass's cache holds and the new keys and values, or over these alone. */
+    static Tensor cachedAttention(
+            ForwardPass pass, int layer, Tensor query, Tensor key, Tensor value, double scale, double dropout) {
+        if (pass.cache() == null) {
+            return attention(pass, query, key, value, scale, dropout);
+        }
+        Tensor[] all = pass.cache().append(layer, key, value);
+        return attention(pass, query, all[0], all[1], scale, dropout);
+    }
+
+    /**
+     * Softmax attention. What comes out of rows of padding, which may attend to nothing, is finite and never read.
+     *
+     * @param query (rows, heads, columns, headSize)
+     * @param key (rows, keyValueHeads, all columns, headSize), heads a multiple of keyValueHeads
+     * @param value as the key
+     * @param dropout probability with which attention weights are dropped while training
+     * @return (rows, columns, heads · headSize)
+     */
+    static Tensor attention(ForwardPass pass, Tensor query, Tensor key, Tensor value, double scale, double dropout) {
+        long repeat = query.size(1) / key.size(1);
+        Tensor k = repeatHeads(key, repeat);
+        Tensor v = repeatHeads(value, repeat);
+        Tensor attended = pass.dropout().active(dropout)
+                ? dropped(pass, query, k, v, scale, dropout)
+                : torch.scaled_dot_product_attention(
+                        query, k, v, pass.mask(), 0.0, pass.causal(), new DoubleOptional(scale), false);
+        return attended.transpose(1, 2).reshape(query.size(0), query.size(2), -1);
+    }
+
+    private static Tensor repeatHeads(Tensor x, long repeat) {
+        if (repeat == 1) {
+            return x;
+        }
+        return x.unsqueeze(2)
+                .expand(x.size(0), x.size(1), repeat, x.size(2), x.size(3))
+                .reshape(x.size(0), x.size(1) * repeat, x.size(2), x.size(3));
+    }
+
+    private static Tensor dropped(ForwardPass pass, Tensor query, Tensor key, Tensor value, double scale, double dropout) {
+        Tensor scores = torch.matmul(query, key.transpose(2, 3)).mul(new Scalar(scale));
+        if (pass.causal()) {
+            Tensor index = torch.arange(new Scalar(pass.columns()));
+            scores = scores.masked_fill(
+                    index.unsqueeze(0).gt(index.unsqueeze(1)), new Scalar(Double.NEGATIVE_INFINITY));
+        } else if (pass.mask().has_value()) {
+            scores = scores.add(pass.mask().get());
+        }
+        // A row of padding has no finite score and its softmax would be NaN, in the gradient too; nobody reads that row.
+        Tensor weights = torch.softmax(scores.clamp_min(new Scalar(-Float.MAX_VALUE)), -1);
+        return torch.matmul(pass.dropout().apply(weights, dropout), value);
+    }
+
+    /**
+     * Rotates the leading {@code 2 · cos.size(-1)} entries of each head; the rest passes through. Su et al. 2021.
+     *
+     * @param x (rows, columns, heads, headSize)
+     * @param cos (rows, columns, 1, half)
+     */
+    static Tensor rotate(Tensor x, Tensor cos, Tensor sin) {
+        long half = cos.size(-1);
+        long rest = x.size(-1) - 2 * half;
+        // One split, so that the backward pass joins the parts once instead of padding each with zeros.
+        TensorVector split = rest == 0
+                ? x.split(new long[] {half, half}, -1)
+                : x.split(new long[] {half, half, rest}, -1);
+        Tensor first = split.get(0);
+        Tensor second = split.get(1);
+        Tensor rotatedFirst = first.mul(cos).sub(second.mul(sin));
+        Tensor rotatedSecond = second.mul(cos).add(first.mul(sin));
+        TensorVector parts = rest == 0
+                ? new TensorVector(rotatedFirst, rotatedSecond)
+                : new TensorVector(rotatedFirst, rotatedSecond, split.get(2));
+        return torch.cat(parts, -1);
+    }
+}

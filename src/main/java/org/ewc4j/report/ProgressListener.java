@@ -1,0 +1,182 @@
+package org.ewc4j.report;
+
+import java.io.PrintStream;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.LongSupplier;
+import me.tongfei.progressbar.ConsoleProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+import org.ewc4j.eval.TaskScore;
+import org.ewc4j.train.StepMetrics;
+
+/**
+ * Shows a run on a stream while it goes on. On a terminal each phase (training, Fisher pass, evaluation) is one bar with
+ * loss, penalty, tokens per second and time left; elsewhere a plain line every few seconds says the same. After each
+ * task one line gives its scores. Close it to take down the bar of a run that failed; the stream stays open.
+ */
+public final class ProgressListener implements RunListener, AutoCloseable {
+    private static final long LINE_EVERY_NANOS = 5_000_000_000L;
+    private static final int BAR_UPDATE_MILLIS = 200;
+
+    private final PrintStream out;
+    private final boolean terminal;
+    private final LongSupplier nanoTime;
+    private final List<TaskScore> taskScores = new ArrayList<>();
+    private int tasks;
+    private Phase phase;
+
+    /** A phase under way: its name, how far it is and how fast. */
+    private final class Phase implements AutoCloseable {
+        private final String name;
+        private final long total;
+        private final long began = nanoTime.getAsLong();
+        private final ProgressBar bar;
+        private long lastLine = began;
+        private long tokens;
+        private long steps;
+
+        Phase(String name, long total) {
+            this.name = name;
+            this.total = total;
+            this.bar = terminal ? bar(name, total) : null;
+        }
+
+        void at(long done, String message) {
+            double seconds = (nanoTime.getAsLong() - began) / 1e9;
+            String speed = tokens == 0 || seconds <= 0 ? "" : String.format(Locale.ROOT, "  %,.0f tokens/s", tokens / seconds);
+            if (bar != null) {
+                bar.setExtraMessage(message + speed);
+                bar.stepTo(done);
+                return;
+            }
+            long now = nanoTime.getAsLong();
+            if (now - lastLine >= LINE_EVERY_NANOS) {
+                lastLine = now;
+                String left = clock(seconds / done * (total - done));
+                out.println(name + " " + done + "/" + total + message + speed + "  " + left + " left");
+            }
+        }
+
+        @Override
+        public void close() {
+            if (bar != null) {
+                bar.close();
+            }
+        }
+    }
+
+    /**
+     * @param out where to show it; not closed
+     * @param terminal whether {@code out} is a terminal that takes a carriage return
+     */
+    public ProgressListener(PrintStream out, boolean terminal) {
+        this(out, terminal, System::nanoTime);
+    }
+
+    ProgressListener(PrintStream out, boolean terminal, LongSupplier nanoTime) {
+        this.out = out;
+        this.terminal = terminal;
+        this.nanoTime = nanoTime;
+    }
+
+    private ProgressBar bar(String name, long total) {
+        return new ProgressBarBuilder()
+                .setTaskName(name)
+                .setInitialMax(total)
+                .setStyle(ProgressBarStyle.UNICODE_BLOCK)
+                .setUpdateIntervalMillis(BAR_UPDATE_MILLIS)
+                .setConsumer(new ConsoleProgressBarConsumer(out))
+                .build();
+    }
+
+    @Override
+    public void runStarted(RunStart start) {
+        tasks = start.taskNames().size();
+        out.printf(
+                Locale.ROOT,
+                "%d %s, %,d parameters, λ %s, %,d steps%n",
+                tasks,
+                tasks == 1 ? "task" : "tasks",
+                start.parameters(),
+                Html.number(start.lambda()),
+                start.totalSteps());
+    }
+
+    @Override
+    public void taskStarted(int task, String taskName, long steps) {
+        begin(label(task, taskName) + " train", steps);
+    }
+
+    @Override
+    public void step(StepMetrics metrics) {
+        if (phase == null) {
+            return;
+        }
+        phase.tokens += metrics.tokens();
+        phase.steps++;
+        phase.at(phase.steps, "  loss " + Html.number(metrics.loss()) + "  penalty " + Html.number(metrics.penalty()));
+    }
+
+    @Override
+    public void fisherProgress(int task, String taskName, int done, int total) {
+        during(label(task, taskName) + " Fisher", done, total);
+    }
+
+    @Override
+    public void evaluationProgress(int afterTask, int done, int total) {
+        during("after task " + (afterTask + 1) + "/" + tasks + " evaluate", done, total);
+    }
+
+    private void during(String name, int done, int total) {
+        if (phase == null || !phase.name.equals(name)) {
+            begin(name, total);
+        }
+        phase.at(done, "");
+    }
+
+    private void begin(String name, long total) {
+        close();
+        phase = new Phase(name, total);
+    }
+
+    @Override
+    public void scored(TaskScore score) {
+        taskScores.add(score);
+    }
+
+    @Override
+    public void taskFinished(int task, String taskName) {
+        close();
+        StringBuilder line = new StringBuilder(label(task, taskName)).append(" done");
+        for (TaskScore score : taskScores) {
+            if (score.task() == task) {
+                line.append(String.format(Locale.ROOT, "  %s %.1f %%", RunJson.key(score.split()), score.exactMatch()));
+            }
+        }
+        out.println(line);
+        taskScores.clear();
+    }
+
+    private String label(int task, String taskName) {
+        return (task + 1) + "/" + tasks + " " + Html.shorten(taskName, 24);
+    }
+
+    /** Takes down the bar of the phase under way, if any. */
+    @Override
+    public void close() {
+        if (phase != null) {
+            phase.close();
+            phase = null;
+        }
+    }
+
+    private static String clock(double seconds) {
+        long whole = Math.max(0, Math.round(seconds));
+        return whole < 3600
+                ? String.format(Locale.ROOT, "%d:%02d", whole / 60, whole % 60)
+                : String.format(Locale.ROOT, "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60);
+    }
+}

@@ -1,0 +1,124 @@
+package org.ewc4j.report;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamWriteFeature;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Collection;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import org.ewc4j.config.EvaluationConfig.Split;
+import org.ewc4j.eval.AccuracyMatrix;
+import org.ewc4j.eval.ContinualMetrics;
+import org.ewc4j.eval.Prediction;
+import org.ewc4j.eval.TaskScore;
+import org.ewc4j.train.StepMetrics;
+
+/**
+ * The rows of {@code steps.jsonl} and {@code predictions.jsonl} and the object of {@code results.json}: one place for
+ * the names and the order of their keys. A number that is not finite, or not known, is null.
+ */
+final class RunJson {
+    /** Writes the shortest decimal that reads back as the same double; {@code Double.toString} does so from JDK 19 only. */
+    static final ObjectMapper MAPPER = new ObjectMapper(
+            JsonFactory.builder().enable(StreamWriteFeature.USE_FAST_DOUBLE_WRITER).build());
+
+    private RunJson() {}
+
+    static ObjectNode step(StepMetrics step) {
+        ObjectNode row = MAPPER.createObjectNode();
+        row.put("task", step.task());
+        row.put("epoch", step.epoch());
+        row.put("task_name", step.taskName());
+        row.put("step", step.step());
+        row.put("lm_loss", finite(step.lmLoss()));
+        row.put("penalty", finite(step.penalty()));
+        row.put("loss", finite(step.loss()));
+        row.put("grad_norm", finite(step.gradNorm()));
+        row.put("penalty_grad_norm", finite(step.penaltyGradNorm()));
+        row.put("learning_rate", finite(step.learningRate()));
+        row.put("tokens", step.tokens());
+        row.put("seconds", finite(step.seconds()));
+        return row;
+    }
+
+    static ObjectNode prediction(Prediction prediction) {
+        ObjectNode row = MAPPER.createObjectNode();
+        row.put("after_task", prediction.afterTask());
+        row.put("task", prediction.task());
+        row.put("task_name", prediction.taskName());
+        row.put("split", key(prediction.split()));
+        row.put("question", prediction.question());
+        row.put("expected", prediction.expected());
+        row.put("generated", prediction.generated());
+        row.put("correct", prediction.correct());
+        return row;
+    }
+
+    /** {@code totals} is empty while the run goes on. */
+    static ObjectNode results(RunStart start, Collection<TaskScore> scores, Optional<RunTotals> totals) {
+        int tasks = start.taskNames().size();
+        ObjectNode root = MAPPER.createObjectNode();
+        ArrayNode names = root.putArray("tasks");
+        start.taskNames().forEach(names::add);
+        ObjectNode matrix = root.putObject("matrix");
+        ObjectNode loss = root.putObject("loss");
+        ObjectNode metrics = root.putObject("metrics");
+        for (Split split : Split.values()) {
+            AccuracyMatrix accuracy = AccuracyMatrix.ofExactMatch(tasks, scores, split);
+            matrix.set(key(split), rows(accuracy));
+            loss.set(key(split), rows(AccuracyMatrix.ofTokenLoss(tasks, scores, split)));
+            metrics.set(key(split), metrics(ContinualMetrics.of(accuracy)));
+        }
+        ObjectNode seconds = root.putObject("seconds");
+        seconds.put("train", totals.map(t -> finite(t.trainSeconds())).orElse(null));
+        seconds.put("fisher", totals.map(t -> finite(t.fisherSeconds())).orElse(null));
+        seconds.put("evaluate", totals.map(t -> finite(t.evaluateSeconds())).orElse(null));
+        root.put("parameters", start.parameters());
+        root.put("lambda", finite(start.lambda()));
+        return root;
+    }
+
+    static String key(Split split) {
+        return split.name().toLowerCase(Locale.ROOT);
+    }
+
+    static String pretty(ObjectNode node) {
+        try {
+            return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(node) + "\n";
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("results are not JSON", e);
+        }
+    }
+
+    private static ObjectNode metrics(ContinualMetrics metrics) {
+        ObjectNode node = MAPPER.createObjectNode();
+        node.put("average", boxed(metrics.average()));
+        node.put("average_incremental", boxed(metrics.averageIncremental()));
+        node.put("forgetting", boxed(metrics.forgetting()));
+        node.put("backward_transfer", boxed(metrics.backwardTransfer()));
+        return node;
+    }
+
+    private static ArrayNode rows(AccuracyMatrix matrix) {
+        ArrayNode rows = MAPPER.createArrayNode();
+        for (int i = 0; i < matrix.tasks(); i++) {
+            ArrayNode row = rows.addArray();
+            for (int j = 0; j < matrix.tasks(); j++) {
+                row.add(boxed(matrix.get(i, j)));
+            }
+        }
+        return rows;
+    }
+
+    private static Double boxed(OptionalDouble value) {
+        return value.isPresent() ? value.getAsDouble() : null;
+    }
+
+    private static Double finite(double value) {
+        return Double.isFinite(value) ? value : null;
+    }
+}

@@ -1,0 +1,139 @@
+package org.ewc4j.report;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.io.StringReader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.IntStream;
+import javax.xml.parsers.DocumentBuilderFactory;
+import org.ewc4j.config.EvaluationConfig.Split;
+import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.eval.Prediction;
+import org.ewc4j.eval.TaskScore;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.w3c.dom.Document;
+import org.xml.sax.InputSource;
+
+class ReportPageTest {
+    @TempDir
+    Path temp;
+
+    @Test
+    void onePageWithEverythingAndNoNetwork() throws Exception {
+        String page = Files.readString(run("ewc", SampleRun.small(), "").resolve("report.html"));
+
+        assertWellFormed(page);
+        assertThat(page)
+                .contains("<h1>ewc</h1>", "Accuracy matrix", "Each task over time", "Penalty", "forgetting, train")
+                .contains("fisher: batch", "λ 5,000", "1,234,567", ">100.0</td>")
+                .doesNotContain("http", "src=", "@import", "url(", "<script", "<link");
+        assertThat(page.split("<svg")).as("accuracy by split, loss, penalty").hasSize(1 + 4);
+    }
+
+    @Test
+    void textFromTheRunIsEscaped() throws Exception {
+        String evil = "</pre><script>alert('x')</script>\u0000 & \"quoted\" \ud800";
+        Path folder = temp.resolve("evil");
+        try (RunFolder run = RunFolder.create(folder, false, "prompt: '</pre><script>'\n", 0)) {
+            run.runStarted(new RunStart(List.of(evil), 1, 1, 1));
+            run.scored(new TaskScore(0, 0, evil, Split.TEST, 0, 1, List.of(
+                    new Prediction(0, 0, evil, Split.TEST, evil, evil, evil, false))));
+            run.taskFinished(0, evil);
+        }
+        String page = Files.readString(folder.resolve("report.html"));
+
+        assertWellFormed(page);
+        assertThat(page).doesNotContain("<script").contains("&lt;script&gt;");
+    }
+
+    @Test
+    void severalRunsSideBySideWithTheBestInBold() throws Exception {
+        Path good = run("ewc", new SampleRun(List.of("a", "b"), 3, 0.9), "");
+        Path bad = run("plain", new SampleRun(List.of("a", "b"), 3, 0.2), "extra: 1\n");
+        Path page = temp.resolve("compare.html");
+        ReportPage.write(List.of(good, bad), page);
+        String text = Files.readString(page);
+
+        assertWellFormed(text);
+        assertThat(text)
+                .contains("2 runs: ewc, plain", "Average over the tasks learned so far", "<th>extra</th><td>–</td><td>1</td>")
+                .contains("train: forgetting</th><td class=\"number best\">10.0</td><td class=\"number\">80.0</td>")
+                .doesNotContain("http");
+    }
+
+    @Test
+    void runsOfTheSameFolderNameAreToldApart() throws Exception {
+        Path one = run("one/run", SampleRun.small(), "");
+        Path two = run("two/run", SampleRun.small(), "");
+
+        assertThat(ReportPage.of(List.of(one, two))).contains(">run</th>", ">" + two + "</th>");
+    }
+
+    @Test
+    void aLongRunStaysASmallPage() throws Exception {
+        List<String> tasks = IntStream.range(0, 12).mapToObj(k -> "task " + k).toList();
+        Path folder = temp.resolve("long");
+        SampleRun sample = new SampleRun(tasks, 1000, 0.9);
+        try (RunFolder run = RunFolder.create(folder, false, SampleRun.CONFIGURATION, 7)) {
+            sample.start(run);
+            tasks.forEach(task -> sample.steps(run, tasks.indexOf(task)));
+        }
+
+        assertThat(Files.size(folder.resolve("report.html"))).isLessThan(200_000);
+        assertWellFormed(Files.readString(folder.resolve("report.html")));
+    }
+
+    @Test
+    void aRunWithOnlyItsResultsHasAReportToo() throws Exception {
+        Path folder = run("bare", SampleRun.small(), "");
+        for (String name : List.of("steps.jsonl", "predictions.jsonl", "config.yaml")) {
+            Files.delete(folder.resolve(name));
+        }
+
+        assertWellFormed(ReportPage.of(List.of(folder)));
+    }
+
+    @Test
+    void aFolderWithoutARunIsRefused() throws IOException {
+        assertThatThrownBy(() -> ReportPage.of(List.of(temp)))
+                .isInstanceOf(InvalidInputException.class)
+                .hasMessageContaining("results.json");
+        Files.writeString(temp.resolve("results.json"), "{\"tasks\": [\"a\"], \"matrix\": {\"train\": [[\"x\"]]}}");
+        assertThatThrownBy(() -> ReportPage.of(List.of(temp)))
+                .isInstanceOf(InvalidInputException.class)
+                .hasMessageContaining("train[0][0]");
+        Files.writeString(temp.resolve("results.json"), "{");
+        assertThatThrownBy(() -> ReportPage.of(List.of(temp)))
+                .isInstanceOf(InvalidInputException.class)
+                .hasMessageContaining("not JSON");
+    }
+
+    @Test
+    void aBrokenRowIsNamedByItsLine() throws IOException {
+        Path folder = run("broken", SampleRun.small(), "");
+        Files.writeString(folder.resolve("steps.jsonl"), "{\"step\": 0}\n{\"step\": \n");
+
+        assertThatThrownBy(() -> ReportPage.of(List.of(folder)))
+                .isInstanceOf(InvalidInputException.class)
+                .hasMessageContaining("steps.jsonl:2");
+    }
+
+    private Path run(String name, SampleRun sample, String extra) {
+        Path folder = temp.resolve(name);
+        try (RunFolder run = RunFolder.create(folder, false, SampleRun.CONFIGURATION + extra, 7)) {
+            sample.feed(run);
+        }
+        return folder;
+    }
+
+    private static void assertWellFormed(String page) throws Exception {
+        DocumentBuilderFactory factory = DocumentBuilderFactory.newInstance();
+        Document document = factory.newDocumentBuilder().parse(new InputSource(new StringReader(page)));
+        assertThat(document.getDocumentElement().getTagName()).isEqualTo("html");
+    }
+}
