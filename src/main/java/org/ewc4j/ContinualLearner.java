@@ -17,6 +17,7 @@ import org.ewc4j.data.Batch;
 import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
 import org.ewc4j.data.RowEncoder;
+import org.ewc4j.data.RowPreview;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.data.TextTokenizer;
 import org.ewc4j.data.TokenizedRow;
@@ -72,7 +73,7 @@ public final class ContinualLearner implements AutoCloseable {
 
     /** Opens a model with the defaults of evaluation. */
     public static ContinualLearner open(ModelSource source, TrainingConfig training, EwcConfig ewc) {
-        return open(source, training, ewc, null);
+        return open(source, training, ewc, EvaluationConfig.defaults());
     }
 
     /**
@@ -252,6 +253,28 @@ public final class ContinualLearner implements AutoCloseable {
     /** Trained parameters, a tied tensor once. */
     public long parameters() {
         return model.layout().elements();
+    }
+
+    /** The architecture, as transformers calls its class. */
+    public String architecture() {
+        return model.directory().architectureName();
+    }
+
+    /** The most tokens, prompt and new ones together, that the model has positions for. */
+    public int positions() {
+        return model.directory().positions();
+    }
+
+    /** How many tokens a prompt has. */
+    public int promptTokens(String prompt) {
+        requireOpen();
+        return tokenizer.encodePrompt(prompt).length;
+    }
+
+    /** A tokenized row as text, to look at. */
+    public RowPreview preview(TokenizedRow row) {
+        requireOpen();
+        return RowPreview.of(row, tokenizer);
     }
 
     /** How many tasks have been learned. */

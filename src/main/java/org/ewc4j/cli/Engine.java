@@ -1,17 +1,33 @@
 package org.ewc4j.cli;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.ewc4j.ContinualLearner;
+import org.ewc4j.ContinualRun;
+import org.ewc4j.Validation;
+import org.ewc4j.config.EvaluationConfig;
+import org.ewc4j.config.EwcConfig;
+import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.RunConfig;
+import org.ewc4j.config.RunConfigReader;
+import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.eval.TaskScore;
+import org.ewc4j.kernel.NativeLibrary;
 import org.ewc4j.report.RunListener;
+import org.ewc4j.task.Task;
+import org.ewc4j.task.TaskSequence;
 
 /**
  * Everything the commands ask of ewc4j, in one place, so that none of them loads libtorch before its arguments are read.
  */
 class Engine {
+    private static final Path HERE = Path.of("");
+
     /**
      * Reads a configuration.
      *
@@ -19,17 +35,17 @@ class Engine {
      * @param output over the file's {@code output}, relative to the working directory
      */
     RunConfig read(Path configuration, List<String> settings, Optional<Path> output) {
-        throw new UnsupportedOperationException("wired at merge");
+        return RunConfigReader.read(configuration, settings, output, HERE);
     }
 
-    /** Checks, learns every task, evaluates and saves into the output folder; the listeners are told. */
-    void train(RunConfig configuration, boolean overwrite, List<RunListener> listeners) {
-        throw new UnsupportedOperationException("wired at merge");
+    /** Checks, learns every task, evaluates and saves into the output folder; returns what was cut. */
+    List<String> train(RunConfig configuration, boolean overwrite, List<RunListener> listeners) {
+        return ContinualRun.execute(configuration, overwrite, listeners);
     }
 
     /** Checks everything that {@link #train} would, and returns what a person wants to know before, as lines of text. */
     String validate(RunConfig configuration) {
-        throw new UnsupportedOperationException("wired at merge");
+        return Validation.of(configuration).text();
     }
 
     /**
@@ -41,7 +57,23 @@ class Engine {
      * @param progress told the progress of the evaluation
      */
     List<TaskScore> evaluate(Path model, Path tasks, List<String> settings, RunListener progress) {
-        throw new UnsupportedOperationException("wired at merge");
+        List<String> all = new ArrayList<>(settings);
+        all.add("model.path=" + HERE.resolve(model).toAbsolutePath());
+        all.add("model.init=pretrained");
+        RunConfig configuration;
+        if (tasks.getFileName().toString().matches(".*\\.ya?ml")) {
+            configuration = RunConfigReader.read(tasks, all, Optional.empty(), HERE);
+        } else {
+            all.add(0, "tasks.file=" + tasks);
+            configuration = RunConfigReader.of(all, HERE);
+        }
+        TaskSequence sequence = ContinualRun.readTasks(configuration);
+        try (ContinualLearner learner = ContinualRun.open(configuration)) {
+            learner.addListener(progress);
+            Map<Integer, Task> asked = new LinkedHashMap<>();
+            sequence.forEach(task -> asked.put(asked.size(), task));
+            return learner.evaluate(asked);
+        }
     }
 
     /**
@@ -50,11 +82,19 @@ class Engine {
      * @param maxNewTokens otherwise as many as the model has positions for
      */
     String generate(Path model, String prompt, OptionalInt maxNewTokens) {
-        throw new UnsupportedOperationException("wired at merge");
+        try (ContinualLearner learner = ContinualLearner.open(
+                new ModelSource(HERE.resolve(model), ModelSource.Init.PRETRAINED, 0),
+                TrainingConfig.defaults().withMaxLength(2),
+                EwcConfig.defaults(),
+                EvaluationConfig.defaults().withMaxNewTokens(1))) {
+            int room = learner.positions() - learner.promptTokens(prompt);
+            return learner.generate(prompt, maxNewTokens.orElse(Math.max(1, room)));
+        }
     }
 
     /** One line on the native library that was loaded. Throws where it cannot be. */
     String nativeLibrary() {
-        throw new UnsupportedOperationException("wired at merge");
+        NativeLibrary.load();
+        return NativeLibrary.description();
     }
 }

@@ -47,10 +47,12 @@ final class TrainCommand implements Callable<Integer> {
     public Integer call() {
         RunConfig configuration = arguments.read(engine);
         ScoreTable table = new ScoreTable();
+        List<String> warnings;
         try (ProgressListener progress = new ProgressListener(console.err(), console.terminal())) {
-            engine.train(configuration, overwrite, List.of(progress, table));
+            warnings = engine.train(configuration, overwrite, List.of(progress, table));
         }
         console.out().print(table.text());
+        warnings.forEach(warning -> console.out().println("Note: " + warning));
         console.out().println("Run in " + configuration.output() + ", see report.html there");
         return 0;
     }

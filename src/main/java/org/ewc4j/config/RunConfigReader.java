@@ -32,6 +32,22 @@ public final class RunConfigReader {
         Path absolute = workingDirectory.resolve(file).toAbsolutePath().normalize();
         GivenSettings given = new GivenSettings(absolute.getParent());
         given.read(YamlDocument.file(absolute, file.toString()));
+        return resolve(given, sets, file, output, workingDirectory);
+    }
+
+    /**
+     * A configuration of {@code key=value} settings alone, without a file; relative paths in them are relative to the
+     * working directory.
+     *
+     * @throws InvalidInputException naming the setting
+     */
+    public static RunConfig of(List<String> sets, Path workingDirectory) {
+        GivenSettings given = new GivenSettings(workingDirectory.toAbsolutePath().normalize());
+        return resolve(given, sets, Path.of("settings"), Optional.empty(), workingDirectory);
+    }
+
+    private static RunConfig resolve(
+            GivenSettings given, List<String> sets, Path file, Optional<Path> output, Path workingDirectory) {
         for (String set : sets) {
             int equals = set.indexOf('=');
             if (equals <= 0) {

@@ -67,7 +67,7 @@ final class Settings {
                     "How the learning rate goes on after the warm-up, over the steps of one task: kept, linearly to 0, or by "
                             + "half a cosine to 0."),
             Setting.of("training.warmup_steps", FROM_ZERO, 0,
-                    "Steps at the beginning of each task over which the learning rate rises linearly from 0."),
+                    "Steps at the beginning of each task over which the learning rate rises linearly; the first takes one part of it."),
             Setting.of("training.weight_decay", Real.atLeast(0), "5.0e-4", "Decoupled weight decay, on every parameter."),
             Setting.of("training.beta1", BETA, "0.9", "Decay of AdamW's first moment."),
             Setting.of("training.beta2", BETA, "0.999", "Decay of AdamW's second moment."),

@@ -1,0 +1,139 @@
+package org.ewc4j;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.ewc4j.config.EvaluationConfig.EveryTask;
+import org.ewc4j.config.EvaluationConfig.Split;
+import org.ewc4j.config.RunConfig;
+import org.ewc4j.config.SaveConfig.Keep;
+import org.ewc4j.data.BatchLoader;
+import org.ewc4j.data.EncodedTask;
+import org.ewc4j.data.EncodingSummary;
+import org.ewc4j.data.PromptTemplate;
+import org.ewc4j.data.TaskReader;
+import org.ewc4j.report.RunFolder;
+import org.ewc4j.report.RunListener;
+import org.ewc4j.report.RunStart;
+import org.ewc4j.report.RunTotals;
+import org.ewc4j.task.Task;
+import org.ewc4j.task.TaskSequence;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A whole run as a configuration describes it: every task of its sequence learned, consolidated and evaluated, with the
+ * output folder that it leaves. What the command {@code train} does, for callers that embed it.
+ */
+public final class ContinualRun {
+    private static final Logger LOG = LoggerFactory.getLogger(ContinualRun.class);
+
+    private final RunConfig config;
+    private final List<RunListener> listeners;
+    private final TaskSequence tasks;
+
+    private ContinualRun(RunConfig config, List<RunListener> listeners) {
+        this.config = config;
+        this.listeners = listeners;
+        this.tasks = readTasks(config);
+    }
+
+    /** Reads and checks the tasks of a configuration. */
+    public static TaskSequence readTasks(RunConfig config) {
+        TaskSequence tasks = TaskReader.read(
+                config.tasks(), PromptTemplate.parse(config.prompt()), config.evaluation().splits());
+        if (config.evaluation().splits().contains(Split.TEST)) {
+            tasks.requireTestRows();
+        }
+        config.requireOverridesAmong(tasks.names());
+        return tasks;
+    }
+
+    /** Opens a learner with the settings of a configuration. */
+    public static ContinualLearner open(RunConfig config) {
+        return ContinualLearner.open(config.model(), config.training(), config.ewc(), config.evaluation());
+    }
+
+    /**
+     * Carries the run out.
+     *
+     * @param overwrite whether an ewc4j run in the output folder is replaced; it is removed when all else was checked
+     * @param listeners told of everything, before the output folder is
+     * @return one line for each thing that was cut or can not be scored; empty where there was none
+     * @throws org.ewc4j.error.InvalidInputException for a mistake in the configuration or what it names; nothing was
+     *     changed then
+     * @throws org.ewc4j.error.RunFailedException where the run could not be ended; what was saved before stands
+     */
+    public static List<String> execute(RunConfig config, boolean overwrite, List<RunListener> listeners) {
+        return new ContinualRun(config, listeners).execute(overwrite);
+    }
+
+    private List<String> execute(boolean overwrite) {
+        RunFolder.check(config.output(), overwrite);
+        try (ContinualLearner learner = open(config)) {
+            EncodingSummary summary = encodeAll(learner, tasks);
+            List<String> warnings =
+                    summary.warnings(config.training().maxLength(), config.evaluation().maxNewTokens());
+            warnings.forEach(LOG::warn);
+            try (RunFolder folder = RunFolder.create(
+                    config.output(), overwrite, config.toYaml(), config.training().seed())) {
+                List<RunListener> all = new ArrayList<>(listeners);
+                all.add(folder);
+                all.forEach(learner::addListener);
+                learnAll(learner, folder, all);
+            }
+            return warnings;
+        }
+    }
+
+    /** Tokenizes every task, so that what does not fit is refused before anything is trained. */
+    static EncodingSummary encodeAll(ContinualLearner learner, TaskSequence tasks) {
+        EncodingSummary summary = EncodingSummary.EMPTY;
+        for (Task task : tasks) {
+            EncodedTask encoded = learner.encode(task);
+            summary = summary.plus(encoded.summary());
+        }
+        return summary;
+    }
+
+    private void learnAll(ContinualLearner learner, RunFolder folder, List<RunListener> all) {
+        long steps = tasks.tasks().stream()
+                .mapToLong(task -> BatchLoader.steps(task.train().size(), config.trainingFor(task.name())))
+                .sum();
+        RunStart start = new RunStart(tasks.names(), learner.parameters(), config.ewc().lambda(), steps);
+        all.forEach(listener -> listener.runStarted(start));
+        for (int i = 0; i < tasks.size(); i++) {
+            int index = i;
+            Task task = tasks.get(i);
+            learner.learn(task, config.trainingFor(task.name()), config.ewcFor(task.name()), consolidates());
+            learner.saveConsolidation(folder.consolidation(i));
+            if (config.save().keep() == Keep.ALL) {
+                learner.saveModel(folder.taskModel(i), config.save().dtype());
+            }
+            learner.evaluate(asked(i));
+            all.forEach(listener -> listener.taskFinished(index, task.name()));
+        }
+        learner.saveModel(folder.model(), config.save().dtype());
+        ContinualLearner.PhaseSeconds seconds = learner.seconds();
+        RunTotals totals = new RunTotals(seconds.train(), seconds.fisher(), seconds.evaluate());
+        all.forEach(listener -> listener.runFinished(totals));
+    }
+
+    /** Where λ is 0 for every task, no Fisher is worth its pass. */
+    private boolean consolidates() {
+        return tasks.names().stream().anyMatch(name -> config.ewcFor(name).lambda() > 0);
+    }
+
+    /** The tasks that are asked about after task {@code learned}. */
+    private Map<Integer, Task> asked(int learned) {
+        EveryTask when = config.evaluation().everyTask();
+        boolean last = learned == tasks.size() - 1;
+        int end = when == EveryTask.ALL ? tasks.size() : when == EveryTask.TRUE || last ? learned + 1 : 0;
+        Map<Integer, Task> asked = new LinkedHashMap<>();
+        for (int i = 0; i < end; i++) {
+            asked.put(i, tasks.get(i));
+        }
+        return asked;
+    }
+}

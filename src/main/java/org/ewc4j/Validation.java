@@ -1,0 +1,109 @@
+package org.ewc4j;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.ewc4j.config.EvaluationConfig.Split;
+import org.ewc4j.config.RunConfig;
+import org.ewc4j.data.BatchLoader;
+import org.ewc4j.data.EncodedTask;
+import org.ewc4j.data.EncodingSummary;
+import org.ewc4j.data.RowPreview;
+import org.ewc4j.report.RunFolder;
+import org.ewc4j.task.Task;
+import org.ewc4j.task.TaskSequence;
+
+/**
+ * What a run would do, found out without training: everything that {@link ContinualRun#execute} checks is checked, the
+ * model is loaded, the tasks are tokenized.
+ *
+ * @param architecture as transformers calls its class
+ * @param parameters trained parameters, a tied tensor once
+ * @param stateBytes bytes of θ, its gradient, the two moments and, where there is a λ, F and θ*
+ * @param tasks in order
+ * @param summary what would be cut
+ * @param warnings one line each
+ * @param previews the first training rows as tokens
+ */
+public record Validation(
+        String architecture,
+        long parameters,
+        long stateBytes,
+        List<TaskPlan> tasks,
+        EncodingSummary summary,
+        List<String> warnings,
+        List<RowPreview> previews) {
+
+    /** A task and how many optimizer steps it takes. */
+    public record TaskPlan(String name, int trainRows, int testRows, long steps) {}
+
+    private static final int PREVIEWED_ROWS = 2;
+    private static final int PLAIN_BYTES = 16;
+    private static final int CONSOLIDATION_BYTES = 8;
+
+    public Validation {
+        tasks = List.copyOf(tasks);
+        warnings = List.copyOf(warnings);
+        previews = List.copyOf(previews);
+    }
+
+    /** Checks a configuration; an output folder that holds a run already is no mistake here, one that can't be written is. */
+    public static Validation of(RunConfig config) {
+        TaskSequence tasks = ContinualRun.readTasks(config);
+        RunFolder.check(config.output(), true);
+        try (ContinualLearner learner = ContinualRun.open(config)) {
+            EncodingSummary summary = ContinualRun.encodeAll(learner, tasks);
+            boolean consolidates = tasks.names().stream().anyMatch(name -> config.ewcFor(name).lambda() > 0);
+            List<TaskPlan> plans = new ArrayList<>();
+            for (Task task : tasks) {
+                plans.add(new TaskPlan(
+                        task.name(),
+                        task.train().size(),
+                        config.evaluation().splits().contains(Split.TEST) ? task.test().size() : 0,
+                        BatchLoader.steps(task.train().size(), config.trainingFor(task.name()))));
+            }
+            EncodedTask first = learner.encode(tasks.get(0));
+            return new Validation(
+                    learner.architecture(),
+                    learner.parameters(),
+                    learner.parameters() * (PLAIN_BYTES + (consolidates ? CONSOLIDATION_BYTES : 0)),
+                    plans,
+                    summary,
+                    summary.warnings(config.training().maxLength(), config.evaluation().maxNewTokens()),
+                    first.trainRows().stream().limit(PREVIEWED_ROWS).map(learner::preview).toList());
+        }
+    }
+
+    /** The findings as lines for a person. */
+    public String text() {
+        StringBuilder text = new StringBuilder();
+        line(text, "model: %s, %,d parameters", architecture, parameters);
+        line(text, "memory: %,d MB of parameters, gradient, moments and consolidation, besides libtorch and the activations",
+                stateBytes / 1_000_000);
+        line(text, "tasks: %d, %,d optimizer steps", tasks.size(), tasks.stream().mapToLong(TaskPlan::steps).sum());
+        for (TaskPlan task : tasks) {
+            line(text, "  %s: %,d training and %,d test questions, %,d steps", task.name(), task.trainRows(), task.testRows(),
+                    task.steps());
+        }
+        line(text, "tokens: %,d rows, the longest of %,d tokens, %.1f %% of the tokens are scored", summary.rows(),
+                summary.longestRow(), 100.0 * summary.scoredTokens() / summary.tokens());
+        warnings.forEach(warning -> line(text, "warning: %s", warning));
+        line(text, "the first training rows, token by token; [scored] tokens carry the loss, the others are masked:");
+        previews.forEach(row -> line(text, "  %s", preview(row)));
+        line(text, "nothing was trained");
+        return text.toString();
+    }
+
+    private static void line(StringBuilder text, String format, Object... values) {
+        text.append(String.format(Locale.ROOT, format, values)).append('\n');
+    }
+
+    private static String preview(RowPreview row) {
+        StringBuilder text = new StringBuilder();
+        for (RowPreview.Token token : row.tokens()) {
+            String shown = token.text().replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t");
+            text.append(token.scored() ? "[" + shown + "]" : shown).append('|');
+        }
+        return text.toString();
+    }
+}
