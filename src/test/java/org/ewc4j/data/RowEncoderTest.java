@@ -111,7 +111,7 @@ class RowEncoderTest {
         assertThat(EncodedTask.of(task, encoder(5), Set.of(Split.TEST), 2, 6).trainPrompts()).isEmpty();
     }
 
-    /** Rows, tokens and a hash of every id, as Python's tokenizers 0.22 gives them by the reference's {@code encode}. */
+    /** Rows, tokens and a hash of every id, as Python's tokenizers 0.23 gives them by the reference's {@code encode}. */
     @Test
     void conceptRowsHaveTheIdsThatPythonGives() {
         TaskSource source = new TaskSource.SingleFile(
