@@ -1,0 +1,1 @@
+message(STATUS "libewc_cuda.so: placeholder")
