@@ -22,7 +22,7 @@ struct ewc_cuda_table {
 
 // Exported by libewc_cuda.so under this name.
 using ewc_cuda_table_function = const ewc_cuda_table* (*)();
-#define EWC_CUDA_TABLE_SYMBOL "ewc_cuda_table"
+#define EWC_CUDA_TABLE_SYMBOL "ewc_cuda_table_get"
 
 namespace ewc {
 
