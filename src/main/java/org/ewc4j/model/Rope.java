@@ -55,10 +55,10 @@ record Rope(int dimensions, double theta, Scaling scaling) {
                 requireWhole(rope);
             }
         }
-        int dimensions = (int) (headSize * fraction);
+        int dimensions = (int) Math.min(headSize + 1.0, headSize * fraction);
         if (dimensions < 1 || dimensions + dimensions % 2 > headSize) {
-            throw new InvalidInputException(config.file() + ": " + dimensions + " of the " + headSize
-                    + " entries of a head would be rotated, in pairs; expected 1 to the head's size");
+            throw new InvalidInputException(config.file() + ": with " + fraction + " of a head's " + headSize
+                    + " entries to be rotated, in pairs, between 1 pair and the whole head is expected");
         }
         return new Rope(dimensions, theta, scaling);
     }
