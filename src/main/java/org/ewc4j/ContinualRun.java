@@ -1,5 +1,6 @@
 package org.ewc4j;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -8,11 +9,13 @@ import org.ewc4j.config.EvaluationConfig.EveryTask;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.SaveConfig.Keep;
+import org.ewc4j.config.TaskSource;
 import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
 import org.ewc4j.data.EncodingSummary;
 import org.ewc4j.data.PromptTemplate;
 import org.ewc4j.data.TaskReader;
+import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.report.RunFolder;
 import org.ewc4j.report.RunListener;
 import org.ewc4j.report.RunStart;
@@ -71,6 +74,7 @@ public final class ContinualRun {
 
     private List<String> execute(boolean overwrite) {
         RunFolder.check(config.output(), overwrite);
+        requireInputsOutside(config);
         try (ContinualLearner learner = open(config)) {
             EncodingSummary summary = encodeAll(learner, tasks);
             List<String> warnings =
@@ -84,6 +88,28 @@ public final class ContinualRun {
                 learnAll(learner, folder, all);
             }
             return warnings;
+        }
+    }
+
+    /** With overwrite the output folder is emptied: nothing that the run reads may lie in it. */
+    private static void requireInputsOutside(RunConfig config) {
+        Path output = config.output().normalize();
+        List<Path> inputs = new ArrayList<>(List.of(config.model().path()));
+        if (config.tasks() instanceof TaskSource.SingleFile file) {
+            inputs.add(file.path());
+        } else if (config.tasks() instanceof TaskSource.IncrementalJson file) {
+            inputs.add(file.path());
+        } else if (config.tasks() instanceof TaskSource.PerTask list) {
+            list.tasks().forEach(task -> {
+                inputs.add(task.train());
+                task.test().ifPresent(inputs::add);
+            });
+        }
+        for (Path input : inputs) {
+            if (input.toAbsolutePath().normalize().startsWith(output)) {
+                throw new InvalidInputException(
+                        "output " + output + ": holds " + input + ", which the run reads; choose another output folder");
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 package org.ewc4j.cli;
 
 import java.nio.file.Path;
+import com.fasterxml.jackson.databind.node.TextNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -72,7 +73,8 @@ final class EvaluateCommand implements Callable<Integer> {
     public Integer call() {
         List<String> all = new ArrayList<>(settings);
         put(all, "evaluation.max_new_tokens", maxNewTokens);
-        put(all, "prompt", prompt);
+        // As a JSON text, which is YAML too: a template's colons and braces must not be read as YAML.
+        put(all, "prompt", prompt == null ? null : TextNode.valueOf(prompt));
         put(all, "tasks.task_field", taskField);
         put(all, "tasks.question_field", questionField);
         put(all, "tasks.test_question_field", testQuestionField);

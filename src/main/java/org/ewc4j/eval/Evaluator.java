@@ -46,7 +46,7 @@ public final class Evaluator {
             int to = Math.min(prompts.size(), from + config.batchSize());
             List<int[]> answers = model.generate(prompts.subList(from, to), config.maxNewTokens());
             for (int i = from; i < to; i++) {
-                String generated = tokenizer.decode(answers.get(i - from)).strip();
+                String generated = ExactMatch.strip(tokenizer.decode(answers.get(i - from)));
                 Example example = examples.get(i);
                 predictions.add(new Prediction(
                         afterTask,

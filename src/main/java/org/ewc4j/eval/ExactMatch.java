@@ -30,6 +30,23 @@ public final class ExactMatch {
 
     private static String normalize(String text) {
         // Locale.ROOT: under a Turkish default locale "I" would not become "i".
-        return text.strip().toLowerCase(Locale.ROOT);
+        return strip(text).toLowerCase(Locale.ROOT);
+    }
+
+    /** Without white space at both ends, no-break spaces included, as Python's {@code strip} has it. */
+    static String strip(String text) {
+        int begin = 0;
+        int end = text.length();
+        while (begin < end && isSpace(text.charAt(begin))) {
+            begin++;
+        }
+        while (end > begin && isSpace(text.charAt(end - 1))) {
+            end--;
+        }
+        return text.substring(begin, end);
+    }
+
+    private static boolean isSpace(char c) {
+        return Character.isWhitespace(c) || Character.isSpaceChar(c) || c == '\u0085';
     }
 }

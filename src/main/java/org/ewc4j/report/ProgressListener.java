@@ -8,7 +8,7 @@ import java.util.function.LongSupplier;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
-import me.tongfei.progressbar.ProgressBarStyle;
+import me.tongfei.progressbar.ProgressState;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.train.StepMetrics;
 
@@ -20,6 +20,8 @@ import org.ewc4j.train.StepMetrics;
 public final class ProgressListener implements RunListener, AutoCloseable {
     private static final long LINE_EVERY_NANOS = 5_000_000_000L;
     private static final int BAR_UPDATE_MILLIS = 200;
+    private static final int SHORTEST_BAR = 5;
+    private static final int LONGEST_BAR = 40;
 
     private final PrintStream out;
     private final boolean terminal;
@@ -47,16 +49,16 @@ public final class ProgressListener implements RunListener, AutoCloseable {
         void at(long done, String message) {
             double seconds = (nanoTime.getAsLong() - began) / 1e9;
             String speed = tokens == 0 || seconds <= 0 ? "" : String.format(Locale.ROOT, "  %,.0f tokens/s", tokens / seconds);
+            String left = "  " + clock(seconds / done * (total - done)) + " left";
             if (bar != null) {
-                bar.setExtraMessage(message + speed);
+                bar.setExtraMessage(message + speed + left);
                 bar.stepTo(done);
                 return;
             }
             long now = nanoTime.getAsLong();
             if (now - lastLine >= LINE_EVERY_NANOS) {
                 lastLine = now;
-                String left = clock(seconds / done * (total - done));
-                out.println(name + " " + done + "/" + total + message + speed + "  " + left + " left");
+                out.println(name + " " + done + "/" + total + message + speed + left);
             }
         }
 
@@ -64,6 +66,7 @@ public final class ProgressListener implements RunListener, AutoCloseable {
         public void close() {
             if (bar != null) {
                 bar.close();
+                out.println();
             }
         }
     }
@@ -86,10 +89,32 @@ public final class ProgressListener implements RunListener, AutoCloseable {
         return new ProgressBarBuilder()
                 .setTaskName(name)
                 .setInitialMax(total)
-                .setStyle(ProgressBarStyle.UNICODE_BLOCK)
+                .setRenderer(ProgressListener::render)
                 .setUpdateIntervalMillis(BAR_UPDATE_MILLIS)
-                .setConsumer(new ConsoleProgressBarConsumer(out))
+                .setConsumer(new OpenLine(out))
                 .build();
+    }
+
+    /** Leaves the end of the line to the phase: the library forgets it for a bar closed before it was first drawn. */
+    private static final class OpenLine extends ConsoleProgressBarConsumer {
+        OpenLine(PrintStream out) {
+            super(out);
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    /** The words first, the bar in what room they leave: the library's own renderer does it the other way round. */
+    private static String render(ProgressState state, int width) {
+        String count = " " + state.getCurrent() + "/" + state.getMax() + state.getExtraMessage();
+        int room = Math.min(LONGEST_BAR, width - state.getTaskName().length() - count.length() - 1);
+        if (room < SHORTEST_BAR) {
+            String words = state.getTaskName() + count;
+            return words.substring(0, Math.min(words.length(), width));
+        }
+        int full = (int) (room * state.getNormalizedProgress());
+        return state.getTaskName() + " " + "█".repeat(full) + "░".repeat(room - full) + count;
     }
 
     @Override
@@ -127,7 +152,8 @@ public final class ProgressListener implements RunListener, AutoCloseable {
 
     @Override
     public void evaluationProgress(int afterTask, int done, int total) {
-        during("after task " + (afterTask + 1) + "/" + tasks + " evaluate", done, total);
+        // A model that is only evaluated has learned no task of a run.
+        during(tasks == 0 ? "evaluate" : "after task " + (afterTask + 1) + "/" + tasks + " evaluate", done, total);
     }
 
     private void during(String name, int done, int total) {

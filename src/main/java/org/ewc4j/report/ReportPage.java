@@ -215,7 +215,7 @@ public final class ReportPage {
         if (runs.size() == 1) {
             figures.add(figure("Each task over time", charts.taskAccuracy(runs.get(0), split)));
         } else {
-            figures.add(figure("Average over the tasks learned so far", charts.averageSeen(split)));
+            figures.add(0, figure("Average over the tasks learned so far", charts.averageSeen(split)));
         }
         pair(figures);
     }

@@ -65,7 +65,7 @@ record RunData(
         return seconds("train") + seconds("fisher") + seconds("evaluate");
     }
 
-    /** The method in a few words: λ, the kind of Fisher and the merge. */
+    /** The method in a few words: λ, the kind of Fisher, and the merge where it is not the usual one. */
     String method() {
         if (lambda == 0) {
             return "λ 0, plain fine-tuning";
@@ -73,7 +73,7 @@ record RunData(
         String fisher = settings.getOrDefault("ewc.fisher", "");
         String merge = settings.getOrDefault("ewc.merge", "");
         return "λ " + Html.number(lambda) + (fisher.isEmpty() ? "" : ", Fisher " + fisher)
-                + (merge.isEmpty() ? "" : ", merge " + merge);
+                + (merge.isEmpty() || merge.equals("running-mean") ? "" : ", merge " + merge);
     }
 
     RunData withLabel(String other) {

@@ -35,6 +35,17 @@ class ProgressListenerTest {
     }
 
     @Test
+    void anEvaluationAloneNamesNoTask() {
+        try (ProgressListener progress = new ProgressListener(out, false, () -> nanos)) {
+            progress.evaluationProgress(0, 1, 100);
+            nanos += 6_000_000_000L;
+            progress.evaluationProgress(0, 50, 100);
+        }
+
+        assertThat(text()).isEqualTo("evaluate 50/100  0:06 left\n");
+    }
+
+    @Test
     void aWholeRunNamesEveryTaskWithItsScores() {
         try (ProgressListener progress = new ProgressListener(out, false, () -> nanos)) {
             SampleRun.small().feed(progress);
@@ -51,7 +62,7 @@ class ProgressListenerTest {
         }
 
         assertThat(text())
-                .contains("1/3 capitals train", "2/3 elements Fisher", "after task 3/3 evaluate", "loss", "penalty", "\r", "100%");
+                .contains("1/3 capitals train", "2/3 elements Fisher", "after task 3/3 evaluate", "loss", "penalty", "\r", "█ 4/4", "0:00 left");
     }
 
     @Test
