@@ -3,6 +3,7 @@ package org.ewc4j.config;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -145,7 +146,7 @@ sealed interface SettingType {
         static Choice of(Class<? extends Enum<?>> type) {
             Map<String, Object> values = new LinkedHashMap<>();
             for (Enum<?> constant : type.getEnumConstants()) {
-                values.put(constant.name().toLowerCase(java.util.Locale.ROOT).replace('_', '-'), constant);
+                values.put(constant.name().toLowerCase(Locale.ROOT).replace('_', '-'), constant);
             }
             return new Choice(values, "");
         }

@@ -113,6 +113,9 @@ public final class BatchLoader implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("the batch loader is closed");
         }
+        if (Thread.currentThread().isInterrupted()) {
+            throw new RunFailedException("interrupted while waiting for a batch");
+        }
         Future<StepBatch> head;
         synchronized (this) {
             head = prepared.poll();

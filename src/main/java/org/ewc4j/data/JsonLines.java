@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectReader;
+import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedInputStream;
@@ -28,12 +29,15 @@ import org.ewc4j.error.Quoted;
 final class JsonLines {
     static final int MAX_LINE_BYTES = 16 << 20;
 
-    /** Shared by every reader of task data: no key twice, nothing behind the value. */
+    /** Shared by every reader of task data: no key twice, and numbers with the digits that they are written with. */
     static final ObjectReader STRICT = JsonMapper.builder()
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
+            .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
             .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
             .build()
             .reader();
+
+    private static final ObjectReader ONE_VALUE = STRICT.with(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
     private JsonLines() {}
 
@@ -92,7 +96,7 @@ final class JsonLines {
     private static Row parse(String text, String location) {
         JsonNode row;
         try {
-            row = STRICT.readTree(text);
+            row = ONE_VALUE.readTree(text);
         } catch (JsonProcessingException e) {
             throw new InvalidInputException(location + ": malformed JSON: " + reason(e), e);
         }
@@ -105,9 +109,10 @@ final class JsonLines {
     /** Jackson's reason in one line, with the column. */
     static String reason(JsonProcessingException e) {
         String message = e.getOriginalMessage().lines().findFirst().orElse("not JSON");
-        // Trailing-token and end-of-input reasons carry a location of their own, which names a StringReader, not the file.
+        // Some reasons carry a location of their own, which names a StringReader rather than the file, or name Java's settings.
         int location = message.indexOf(" (start marker at");
-        String reason = location < 0 ? message : message.substring(0, location);
+        String reason = message.startsWith("Trailing token") ? "something stands behind the value"
+                : location < 0 ? message : message.substring(0, location);
         return e.getLocation() == null ? reason : reason + ", at column " + e.getLocation().getColumnNr();
     }
 }
