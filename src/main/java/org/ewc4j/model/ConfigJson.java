@@ -15,6 +15,8 @@ import org.ewc4j.error.InvalidInputException;
 /** A JSON object of a model directory, read by key; what does not fit is refused with the file and the key. */
 final class ConfigJson {
     private static final long MAX_BYTES = 16L << 20;
+    private static final int MAX_SIZE = 1 << 24;
+    private static final int MAX_LAYERS = 10_000;
     private static final JsonMapper JSON = new JsonMapper();
 
     private final Path file;
@@ -122,24 +124,43 @@ final class ConfigJson {
         return value;
     }
 
-    /** A size from 1 to 2³¹−1. */
+    /** A size from 1 to 2²⁴, beyond any model; no product of two of them, nor a model's sum, overflows a long. */
     int size(String key, int missing) {
+        return size(key, missing, MAX_SIZE);
+    }
+
+    /** A number of layers, from 1 to 10,000. */
+    int layers(String key, int missing) {
+        return size(key, missing, MAX_LAYERS);
+    }
+
+    private int size(String key, int missing, int most) {
         if (!has(key)) {
             return missing;
         }
         JsonNode value = node.get(key);
-        if (!value.canConvertToExactIntegral() || !value.canConvertToInt() || value.asInt() < 1) {
-            throw wrong(key, "a whole number from 1");
+        if (!value.canConvertToExactIntegral() || !value.canConvertToInt() || value.asInt() < 1 || value.asInt() > most) {
+            throw wrong(key, "a whole number from 1 to " + most);
         }
         return value.asInt();
     }
 
     /** A size that has to be given. */
     int size(String key) {
+        requireGiven(key);
+        return size(key, 1);
+    }
+
+    /** A number of layers that has to be given. */
+    int layers(String key) {
+        requireGiven(key);
+        return layers(key, 1);
+    }
+
+    private void requireGiven(String key) {
         if (!has(key)) {
             throw new InvalidInputException(file + ": key '" + prefix + key + "' is missing, expected a whole number from 1");
         }
-        return size(key, 1);
     }
 
     /** A token id, possibly negative; empty where the key is missing or null. */

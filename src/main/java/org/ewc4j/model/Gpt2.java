@@ -40,7 +40,7 @@ record Gpt2(
         return new Gpt2(
                 config.size("vocab_size", 50257),
                 hidden,
-                config.size("n_layer", 12),
+                config.layers("n_layer", 12),
                 heads,
                 config.size("n_inner", Math.multiplyExact(4, hidden)),
                 config.size("n_positions", 1024),

@@ -35,7 +35,7 @@ record GptNeoX(
         return new GptNeoX(
                 config.size("vocab_size"),
                 hidden,
-                config.size("num_hidden_layers"),
+                config.layers("num_hidden_layers"),
                 heads,
                 config.size("intermediate_size"),
                 config.size("max_position_embeddings", 2048),

@@ -49,7 +49,7 @@ record Llama(
         return new Llama(
                 vocabulary,
                 hidden,
-                config.size("num_hidden_layers"),
+                config.layers("num_hidden_layers"),
                 heads,
                 keyValueHeads,
                 headSize,
