@@ -22,6 +22,7 @@ import org.ewc4j.data.StepBatch;
 import org.ewc4j.data.TextTokenizer;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.RunFailedException;
 import org.ewc4j.eval.Evaluator;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.fisher.BatchFisher;
@@ -46,7 +47,7 @@ import org.ewc4j.train.Trainer;
  *
  * <p>A learner owns native memory: whoever opens it closes it. It may be used by one thread at a time; several learners
  * may live in one process as long as they ask for the same number of threads. A mistake in what is given is an {@link
- * InvalidInputException}, a training that cannot go on a {@link org.ewc4j.error.RunFailedException}; after the latter θ is
+ * InvalidInputException}, a training that cannot go on a {@link RunFailedException}; after the latter θ is
  * not to be used.
  */
 public final class ContinualLearner implements AutoCloseable {
@@ -155,12 +156,16 @@ public final class ContinualLearner implements AutoCloseable {
         if (consolidation == null) {
             consolidation = new Consolidation(model.layout(), schedule());
         }
-        consolidation.add(
-                kernels,
-                estimator(rows, taskTraining),
-                model.theta(),
-                done -> listeners.forEach(
-                        listener -> listener.fisherProgress(index, task.name(), done, rows.size())));
+        try {
+            consolidation.add(
+                    kernels,
+                    estimator(rows, taskTraining),
+                    model.theta(),
+                    done -> listeners.forEach(
+                            listener -> listener.fisherProgress(index, task.name(), done, rows.size())));
+        } catch (RunFailedException e) {
+            throw new RunFailedException("task '" + task.name() + "', behind its last step: " + e.getMessage(), e);
+        }
         fisherSeconds += secondsSince(started);
     }
 
