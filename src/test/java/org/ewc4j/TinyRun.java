@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.task.Example;
 import org.ewc4j.task.Task;
 
@@ -84,7 +85,7 @@ public final class TinyRun {
             List<Example> test = new ArrayList<>();
             for (int i = 0; i < rows; i++) {
                 String question = names.get(t).charAt(0) + "" + (char) ('a' + i) + (i % 3 == 0 ? "?" : "??");
-                String answer = "" + (char) ('A' + (i * 7 + t * 3) % 26);
+                String answer = Character.toString('A' + (i * 7 + t * 3) % 26).repeat(1 + i % 3);
                 train.add(new Example(question, question + ":", answer));
                 test.add(new Example(question + "!", question + "!:", answer));
             }
@@ -119,6 +120,17 @@ public final class TinyRun {
                 evaluation: {max_new_tokens: 4}
                 output: out
                 """.formatted(Golden.THREADS));
+    }
+
+    /** Training settings for the tiny models, in file order, so that a test knows which rows a step has. */
+    public static TrainingConfig training() {
+        return TrainingConfig.defaults()
+                .withThreads(Golden.THREADS)
+                .withMaxLength(16)
+                .withEpochs(2)
+                .withLearningRate(1e-2)
+                .withWeightDecay(0)
+                .withShuffle(false);
     }
 
     public static Path write(Path file, String text) {
