@@ -1,0 +1,53 @@
+# libewc_cuda.so, where a working nvcc is found. check_language(CUDA) takes an nvcc that cannot compile (no headers, a host
+# compiler it does not know), and enable_language(CUDA) then ends the whole build; so nvcc is tried on a kernel first.
+set(EWC_CUDA_ARCHITECTURES 80-real 90-real 100-real 100-virtual CACHE STRING "Machine code for these, and PTX for what comes later")
+
+function(ewc_find_working_nvcc result reason)
+  set(${result} "" PARENT_SCOPE)
+  if(NOT EWC_CUDA)
+    set(${reason} "switched off by EWC_CUDA=OFF" PARENT_SCOPE)
+    return()
+  endif()
+  find_program(EWC_NVCC nvcc HINTS ENV CUDACXX ENV CUDA_PATH ENV CUDA_HOME PATHS /usr/local/cuda PATH_SUFFIXES bin NO_CACHE)
+  if(NOT EWC_NVCC)
+    set(${reason} "no nvcc found" PARENT_SCOPE)
+    return()
+  endif()
+  set(probe ${CMAKE_BINARY_DIR}/nvcc-probe)
+  file(WRITE ${probe}/probe.cu "#include <cuda_runtime.h>\n__global__ void probe(float* x) { *x = 1.0f; }\nint main() { probe<<<1, 1>>>(nullptr); return cudaGetLastError() != cudaSuccess; }\n")
+  execute_process(COMMAND ${EWC_NVCC} -std=c++17 -arch=sm_80 -o ${probe}/probe ${probe}/probe.cu
+                  RESULT_VARIABLE failed OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(failed)
+    string(REGEX REPLACE "\n.*" "" output "${output}")
+    set(${reason} "${EWC_NVCC} cannot compile a kernel: ${output}" PARENT_SCOPE)
+    return()
+  endif()
+  set(${result} ${EWC_NVCC} PARENT_SCOPE)
+endfunction()
+
+# The probe takes seconds: its answer is kept as long as nvcc is the same file.
+if(NOT (EWC_CUDA AND EWC_WORKING_NVCC AND EXISTS "${EWC_WORKING_NVCC}"))
+  ewc_find_working_nvcc(found reason)
+  set(EWC_WORKING_NVCC "${found}" CACHE INTERNAL "nvcc that compiled a kernel")
+endif()
+
+if(EWC_WORKING_NVCC)
+  message(STATUS "libewc_cuda.so: built by ${EWC_WORKING_NVCC} for ${EWC_CUDA_ARCHITECTURES}")
+  set(CMAKE_CUDA_COMPILER ${EWC_WORKING_NVCC})
+  set(CMAKE_CUDA_ARCHITECTURES ${EWC_CUDA_ARCHITECTURES})
+  enable_language(CUDA)
+  set(CMAKE_CUDA_STANDARD 17)
+  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+
+  add_library(ewc_cuda SHARED ${EWC_ROOT}/cuda/fisher_accumulate.cu ${EWC_ROOT}/cuda/table.cu)
+  target_include_directories(ewc_cuda PRIVATE ${EWC_ROOT}/native/include ${EWC_ROOT}/native/src ${EWC_ROOT}/cuda)
+  # A spill or a warning is an error: a streaming kernel has no business with either.
+  target_compile_options(ewc_cuda PRIVATE -Xptxas --warn-on-spills,--warn-on-local-memory-usage -Werror all-warnings
+                         -Xcompiler -Wall,-Wextra -lineinfo)
+  set_target_properties(ewc_cuda PROPERTIES CUDA_RUNTIME_LIBRARY Static CUDA_VISIBILITY_PRESET hidden
+                        LINKER_LANGUAGE CUDA)
+  target_link_options(ewc_cuda PRIVATE -Wl,--version-script=${EWC_ROOT}/cuda/libewc_cuda.map -Wl,--exclude-libs,ALL
+                      -static-libstdc++ -static-libgcc)
+else()
+  message(NOTICE "libewc_cuda.so is not built: ${reason}. The CPU needs none of it.")
+endif()

@@ -1,0 +1,25 @@
+# The native tests. They link the objects rather than libewc.so, so that they can force an instruction set.
+find_package(GTest)
+if(NOT GTest_FOUND)
+  message(FATAL_ERROR "EWC_BUILD_TESTS needs GoogleTest: apt-get install libgtest-dev")
+endif()
+include(GoogleTest)
+
+add_executable(ewc_tests ${EWC_ROOT}/native/test/verbs_test.cpp ${EWC_ROOT}/native/test/arguments_test.cpp)
+target_link_libraries(ewc_tests PRIVATE ewc_objects ewc_warnings GTest::gtest GTest::gtest_main)
+gtest_discover_tests(ewc_tests DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES)
+
+add_executable(ewc_header_is_c ${EWC_ROOT}/native/test/header_is_c.c)
+target_link_libraries(ewc_header_is_c PRIVATE ewc)
+target_compile_options(ewc_header_is_c PRIVATE -Wall -Wextra -Wpedantic -Werror)
+add_test(NAME header_is_c COMMAND ewc_header_is_c)
+
+# Nothing but the ABI leaves libewc.so.
+add_test(NAME exports COMMAND sh -c "nm -D --defined-only $<TARGET_FILE:ewc> | awk '{print $3}' | grep -v '^ewc_' && exit 1 || exit 0")
+
+if(TARGET ewc_cuda)
+  add_executable(ewc_cuda_load_test ${EWC_ROOT}/native/test/cuda_load_test.cpp)
+  target_link_libraries(ewc_cuda_load_test PRIVATE ewc ewc_warnings GTest::gtest GTest::gtest_main)
+  add_dependencies(ewc_cuda_load_test ewc_cuda)
+  gtest_discover_tests(ewc_cuda_load_test DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES)
+endif()

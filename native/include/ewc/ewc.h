@@ -1,0 +1,181 @@
+/*
+ * ewc.h: the C ABI of ewc4j's kernels for Elastic Weight Consolidation (EWC) and AdamW. C11, no other header needed.
+ *
+ * Symbols: theta (parameters), anchor (parameters after the last task, theta*), fisher (diagonal F), gradient (g),
+ * lambda (strength). penalty = 1/2 * sum F (anchor - theta)^2, before lambda; its gradient is lambda F (theta - anchor).
+ *
+ * The library owns nothing. Every buffer is the caller's; a verb is a function over addresses, never allocates device
+ * or host memory, keeps no pointer after it returns, and may be called from several threads on disjoint buffers.
+ *
+ * Lists. Each tensor list is an array of segments, so a flat arena is a list of one and scattered tensors work alike.
+ * The lists of one call have the same number of segments and, segment by segment, the same number of elements. Segments
+ * are contiguous, aligned to their element, and do not overlap. A segment of 0 elements may have a null address.
+ *
+ * Place. exec->device is -1 for the host, else a CUDA device number, and every array of the call, the structs read
+ * through `ewc_adamw_values`, `lambda` pointers and results included, lies there. (ewc_list, its two arrays, ewc_exec
+ * and ewc_adamw_options always lie on the host.) On a device the verbs are asynchronous on exec->stream.
+ *
+ * Determinism. The work is cut into chunks whose size never depends on threads; each chunk leaves one partial sum (in
+ * double) that is added in a fixed order. Same input, same bits on one machine and instruction set, for any thread count.
+ * NaN and Inf propagate into whatever they touch.
+ *
+ * Errors. Every verb checks its arguments before it writes anything and returns a status; ewc_last_error() has the
+ * message: verb, parameter, what was expected, what came.
+ *
+ * Growth. Later versions add dtypes, flags and verbs, and members at the end of the structs that carry `struct_size`;
+ * ewc_abi_version() goes up only when something that exists changes its meaning.
+ */
+#ifndef EWC_EWC_H
+#define EWC_EWC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define EWC_API __attribute__((visibility("default")))
+#else
+#define EWC_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define EWC_ABI_VERSION 1
+
+typedef enum {
+    EWC_OK = 0,
+    EWC_INVALID_ARGUMENT = 1, /* the caller's mistake; nothing was written */
+    EWC_UNSUPPORTED = 2,      /* understood, but not by this build or on this machine; nothing was written */
+    EWC_OUT_OF_MEMORY = 3,
+    EWC_CUDA = 4,             /* a CUDA call failed; the device can still be used */
+    EWC_CUDA_FATAL = 5,       /* the CUDA context is lost; the process cannot use the device any more */
+    EWC_INTERNAL = 6          /* a bug in this library */
+} ewc_status;
+
+typedef enum { EWC_F32 = 0, EWC_F16 = 1, EWC_BF16 = 2 } ewc_dtype;
+
+/* Where and how a verb runs. */
+typedef struct {
+    int32_t device;  /* -1: host; else a CUDA device number */
+    int32_t threads; /* host: OpenMP threads, at least 1; 0: what OpenMP would take. Ignored on a device */
+    void* stream;    /* device: a cudaStream_t. Ignored on the host */
+} ewc_exec;
+
+/* A list of segments, one dtype. Read during the call only. */
+typedef struct {
+    int64_t count;        /* segments, 0 or more */
+    const int64_t* numel; /* [count] elements of each segment, 0 or more */
+    void* const* data;    /* [count] addresses */
+    ewc_dtype dtype;
+} ewc_list;
+
+/* Flags of ewc_fisher_accumulate and ewc_adamw_step. */
+#define EWC_ZERO_GRADIENT 1u /* set the gradient to zero in the same pass: 4 bytes an element more */
+
+/* Never NULL: the message of the last call on this thread that did not return EWC_OK, or "". Valid until the next. */
+EWC_API const char* ewc_last_error(void);
+
+/* EWC_ABI_VERSION of the library that was loaded. */
+EWC_API int32_t ewc_abi_version(void);
+
+/*
+ * Which instruction set the host verbs use on this machine: "avx512", "avx2" or "portable". The best there is, unless
+ * the environment variable EWC_INSTRUCTION_SET names a lesser one before the first call (for reproducing another
+ * machine's bits; a set that this CPU lacks is ignored).
+ */
+EWC_API const char* ewc_host_instruction_set(void);
+
+/*
+ * Loads libewc_cuda.so from beside this library, where that was not done yet, and counts devices into *count (0 where
+ * the call fails). EWC_UNSUPPORTED, with the reason, where there is no such library, no driver or no device.
+ */
+EWC_API ewc_status ewc_cuda_device_count(int32_t* count);
+
+/*
+ * fisher += weight * gradient^2, element by element. fisher f32; gradient f32, zeroed with EWC_ZERO_GRADIENT.
+ * weight: finite. Bytes moved: 12 an element (16 when zeroing). No workspace.
+ */
+EWC_API ewc_status ewc_fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* gradient,
+                                         double weight, uint32_t flags);
+
+/*
+ * fisher = retain * fisher + weight * new_fisher; new_fisher NULL: fisher = retain * fisher. All f32; retain and weight
+ * finite. A retain of 0 replaces: what fisher held, NaN included, is gone; likewise a weight of 0 ignores new_fisher.
+ * Bytes moved: 12 an element (8 without new_fisher). No workspace.
+ */
+EWC_API ewc_status ewc_fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher,
+                                    double retain, double weight);
+
+/* Workspace of ewc_penalty for lists cut like `theta`, in bytes. */
+EWC_API ewc_status ewc_penalty_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes);
+
+/*
+ * *penalty = 1/2 sum fisher (anchor - theta)^2, and where gradient is given: gradient += *lambda fisher (theta - anchor).
+ * All lists f32. penalty may be NULL where gradient is given; lambda may be NULL where gradient is not.
+ * Bytes moved: 12 an element for the value alone, 20 with the gradient. Terms are summed in double.
+ */
+EWC_API ewc_status ewc_penalty(const ewc_exec* exec, const ewc_list* theta, const ewc_list* anchor,
+                               const ewc_list* fisher, const ewc_list* gradient, const double* lambda, double* penalty,
+                               void* workspace, size_t workspace_bytes);
+
+/* Workspace of ewc_norm for lists cut like `gradient`, in bytes. */
+EWC_API ewc_status ewc_norm_workspace(const ewc_exec* exec, const ewc_list* gradient, size_t* bytes);
+
+/*
+ * *norm_squared = sum gradient^2; where theta, anchor, fisher and lambda are given (all or none):
+ * sum (gradient + *lambda fisher (theta - anchor))^2. All lists f32; squares and sums in double, so that a norm beyond
+ * the range of f32 does not overflow. Bytes moved: 4 an element, 16 with the penalty gradient.
+ */
+EWC_API ewc_status ewc_norm(const ewc_exec* exec, const ewc_list* gradient, const ewc_list* theta,
+                            const ewc_list* anchor, const ewc_list* fisher, const double* lambda, double* norm_squared,
+                            void* workspace, size_t workspace_bytes);
+
+/* What stays the same over a run. */
+typedef struct {
+    size_t struct_size;  /* sizeof(ewc_adamw_options) as the caller compiled it */
+    double beta1;        /* [0, 1) */
+    double beta2;        /* [0, 1) */
+    double epsilon;      /* >= 0 */
+    double weight_decay; /* >= 0, decoupled */
+} ewc_adamw_options;
+
+/* What changes from step to step; read where the data lies, so that a captured graph replays. */
+typedef struct {
+    int64_t step;          /* from 1, for the bias correction */
+    double learning_rate;
+    double lambda;
+    double gradient_scale; /* multiplies the gradient: clipping of the language-model gradient, loss scaling */
+    double penalty_scale;  /* multiplies lambda F (theta - anchor): clipping of the total */
+} ewc_adamw_values;
+
+/* What the step reduced on its way; written where the data lies. */
+typedef struct {
+    double penalty;                       /* 1/2 sum F (anchor - theta)^2 at theta before the step; 0 without F */
+    double gradient_norm_squared;         /* sum g^2, before gradient_scale */
+    double penalty_gradient_norm_squared; /* sum (lambda F (theta - anchor))^2, before penalty_scale; 0 without F */
+} ewc_adamw_statistics;
+
+/* Workspace of ewc_adamw_step for lists cut like `theta`, in bytes. */
+EWC_API ewc_status ewc_adamw_step_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes);
+
+/*
+ * One AdamW step (Loshchilov and Hutter 2019, as PyTorch computes it) with the EWC penalty folded in:
+ *   g      = gradient_scale * gradient + penalty_scale * lambda * fisher * (theta - anchor)
+ *   theta *= 1 - learning_rate * weight_decay
+ *   m     += (1 - beta1) (g - m);   v = beta2 v + (1 - beta2) g^2
+ *   theta -= learning_rate / (1 - beta1^step) * m / (sqrt(v / (1 - beta2^step)) + epsilon)
+ * theta, first_moment m, second_moment v, gradient, fisher, anchor: f32. fisher and anchor are both given or both NULL
+ * (plain AdamW). gradient is left as it came, or zeroed with EWC_ZERO_GRADIENT. statistics may be NULL.
+ * Bytes moved: 28 an element, 36 with fisher and anchor (4 more when zeroing).
+ */
+EWC_API ewc_status ewc_adamw_step(const ewc_exec* exec, const ewc_list* theta, const ewc_list* first_moment,
+                                  const ewc_list* second_moment, const ewc_list* gradient, const ewc_list* fisher,
+                                  const ewc_list* anchor, const ewc_adamw_options* options,
+                                  const ewc_adamw_values* values, uint32_t flags, ewc_adamw_statistics* statistics,
+                                  void* workspace, size_t workspace_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

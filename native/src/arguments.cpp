@@ -1,0 +1,126 @@
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "arguments.h"
+#include "status.h"
+
+namespace ewc {
+namespace {
+
+constexpr size_t kElementBytes = 4;
+constexpr int64_t kMostElements = INT64_MAX / 8; // so that no byte offset overflows, for any dtype
+
+std::string segment(const NamedList& named, int64_t index) {
+    return std::string(named.name) + " segment " + std::to_string(index);
+}
+
+} // namespace
+
+Arguments::Arguments(const char* verb, const ewc_exec* exec) : verb_(verb) {
+    require("exec", exec);
+    if (exec->device < -1) {
+        invalid("exec->device: expected -1 (host) or a CUDA device number, came " + std::to_string(exec->device));
+    }
+    if (exec->threads < 0) {
+        invalid("exec->threads: expected 0 or more, came " + std::to_string(exec->threads));
+    }
+}
+
+void Arguments::invalid(const std::string& message) const {
+    throw Failure(EWC_INVALID_ARGUMENT, std::string(verb_) + ": " + message);
+}
+
+void Arguments::unsupported(const std::string& message) const {
+    throw Failure(EWC_UNSUPPORTED, std::string(verb_) + ": " + message);
+}
+
+void Arguments::require(const char* parameter, const void* pointer) const {
+    if (pointer == nullptr) {
+        invalid(std::string(parameter) + ": expected an address, came NULL");
+    }
+}
+
+void Arguments::finite(const char* parameter, double value) const {
+    if (!std::isfinite(value)) {
+        invalid(std::string(parameter) + ": expected a finite number, came " + std::to_string(value));
+    }
+}
+
+void Arguments::flags(uint32_t given, uint32_t known) const {
+    if ((given & ~known) != 0) {
+        unsupported("flags: expected only bits of " + std::to_string(known) + ", came " + std::to_string(given));
+    }
+}
+
+void Arguments::lists(std::initializer_list<NamedList> lists) const {
+    for (const NamedList& named : lists) {
+        list(named);
+        same_cut(*lists.begin(), named);
+    }
+}
+
+void Arguments::list(const NamedList& named) const {
+    require(named.name, named.list);
+    const ewc_list& list = *named.list;
+    const std::string name = named.name;
+    if (list.count < 0) {
+        invalid(name + ".count: expected 0 or more segments, came " + std::to_string(list.count));
+    }
+    if (list.dtype == EWC_F16 || list.dtype == EWC_BF16) {
+        unsupported(name + ".dtype: expected EWC_F32 (0), came " + std::to_string(list.dtype) +
+                    "; 16-bit lists are not built yet");
+    }
+    if (list.dtype != EWC_F32) {
+        invalid(name + ".dtype: expected EWC_F32 (0), came " + std::to_string(list.dtype));
+    }
+    if (list.count > 0) {
+        require((name + ".numel").c_str(), list.numel);
+        require((name + ".data").c_str(), list.data);
+    }
+    int64_t total = 0;
+    for (int64_t i = 0; i < list.count; ++i) {
+        if (list.numel[i] < 0) {
+            invalid(segment(named, i) + ": expected 0 or more elements, came " + std::to_string(list.numel[i]));
+        }
+        if (list.numel[i] > kMostElements - total) {
+            invalid(name + ": expected at most " + std::to_string(kMostElements) + " elements in total, came more");
+        }
+        total += list.numel[i];
+        if (list.numel[i] > 0 && list.data[i] == nullptr) {
+            invalid(segment(named, i) + ": expected an address, came NULL");
+        }
+        if (reinterpret_cast<uintptr_t>(list.data[i]) % kElementBytes != 0) {
+            invalid(segment(named, i) + ": expected an address that is a multiple of " +
+                    std::to_string(kElementBytes) + ", came one that is not");
+        }
+    }
+}
+
+void Arguments::same_cut(const NamedList& first, const NamedList& other) const {
+    if (other.list->count != first.list->count) {
+        invalid(std::string(other.name) + ": expected as many segments as " + first.name + " has (" +
+                std::to_string(first.list->count) + "), came " + std::to_string(other.list->count));
+    }
+    for (int64_t i = 0; i < other.list->count; ++i) {
+        if (other.list->numel[i] != first.list->numel[i]) {
+            invalid(segment(other, i) + ": expected as many elements as " + first.name + " has there (" +
+                    std::to_string(first.list->numel[i]) + "), came " + std::to_string(other.list->numel[i]));
+        }
+    }
+}
+
+void Arguments::workspace(const void* workspace, size_t given, size_t needed) const {
+    if (needed == 0) {
+        return;
+    }
+    require("workspace", workspace);
+    if (given < needed) {
+        invalid("workspace_bytes: expected at least " + std::to_string(needed) + ", came " + std::to_string(given));
+    }
+    if (reinterpret_cast<uintptr_t>(workspace) % alignof(double) != 0) {
+        invalid("workspace: expected an address that is a multiple of 8, came one that is not");
+    }
+}
+
+} // namespace ewc

@@ -1,0 +1,232 @@
+// The C entry points: check, then run on the host or hand to the device library.
+#include "ewc/ewc.h"
+
+#include <cmath>
+#include <cstdio>
+#include <string>
+
+#include "arguments.h"
+#include "cuda_library.h"
+#include "host.h"
+#include "host_kernels.h"
+#include "status.h"
+
+namespace ewc {
+namespace {
+
+// A plain array, not a std::string: nothing to construct where memory ran out, nothing to destroy at a thread's end.
+thread_local char last_error[512] = "";
+
+// Where exec names a device and the verb has no kernel there.
+void require_host(const char* verb, const ewc_exec& exec) {
+    if (exec.device >= 0) {
+        cuda_library(verb);
+        throw Failure(EWC_UNSUPPORTED, std::string(verb) + ": has no CUDA kernel in this version");
+    }
+}
+
+void raise(ewc_status status, const char* verb, const ewc_cuda_message& message) {
+    if (status != EWC_OK) {
+        throw Failure(status, std::string(verb) + ": " + message.text);
+    }
+}
+
+void device_count(int32_t* count) {
+    const char* verb = "ewc_cuda_device_count";
+    if (count == nullptr) {
+        throw Failure(EWC_INVALID_ARGUMENT, std::string(verb) + ": count: expected an address, came NULL");
+    }
+    *count = 0;
+    ewc_cuda_message message{};
+    raise(cuda_library(verb).device_count(count, &message), verb, message);
+}
+
+void fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* gradient, double weight,
+                       uint32_t flags) {
+    const char* verb = "ewc_fisher_accumulate";
+    const Arguments check(verb, exec);
+    check.lists({{"fisher", fisher}, {"gradient", gradient}});
+    check.finite("weight", weight);
+    check.flags(flags, EWC_ZERO_GRADIENT);
+    const bool zero_gradient = (flags & EWC_ZERO_GRADIENT) != 0;
+    if (exec->device < 0) {
+        host::fisher_accumulate(*exec, *fisher, *gradient, weight, zero_gradient);
+        return;
+    }
+    ewc_cuda_message message{};
+    raise(cuda_library(verb).fisher_accumulate(exec, fisher, gradient, weight, zero_gradient, &message), verb, message);
+}
+
+void fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher, double retain,
+                  double weight) {
+    const Arguments check("ewc_fisher_merge", exec);
+    check.lists({{"fisher", fisher}, {"new_fisher", new_fisher == nullptr ? fisher : new_fisher}});
+    check.finite("retain", retain);
+    check.finite("weight", weight);
+    require_host("ewc_fisher_merge", *exec);
+    host::fisher_merge(*exec, *fisher, new_fisher, retain, weight);
+}
+
+void workspace(const char* verb, const ewc_exec* exec, const char* name, const ewc_list* list, size_t* bytes,
+               size_t (*needed)(const ewc_list&)) {
+    const Arguments check(verb, exec);
+    check.lists({{name, list}});
+    check.require("bytes", bytes);
+    require_host(verb, *exec);
+    *bytes = needed(*list);
+}
+
+void penalty(const ewc_exec* exec, const ewc_list* theta, const ewc_list* anchor, const ewc_list* fisher,
+             const ewc_list* gradient, const double* lambda, double* penalty, void* workspace, size_t workspace_bytes) {
+    const Arguments check("ewc_penalty", exec);
+    check.lists({{"theta", theta},
+                 {"anchor", anchor},
+                 {"fisher", fisher},
+                 {"gradient", gradient == nullptr ? theta : gradient}});
+    if (gradient != nullptr) {
+        check.require("lambda", lambda);
+    } else {
+        check.require("penalty", penalty);
+    }
+    require_host("ewc_penalty", *exec);
+    check.workspace(workspace, workspace_bytes, host::sum_workspace(*theta));
+    host::penalty(*exec, *theta, *anchor, *fisher, gradient, gradient == nullptr ? 0.0 : *lambda, penalty,
+                  static_cast<double*>(workspace));
+}
+
+void norm(const ewc_exec* exec, const ewc_list* gradient, const ewc_list* theta, const ewc_list* anchor,
+          const ewc_list* fisher, const double* lambda, double* norm_squared, void* workspace, size_t workspace_bytes) {
+    const Arguments check("ewc_norm", exec);
+    check.lists({{"gradient", gradient}});
+    const int given = (theta != nullptr) + (anchor != nullptr) + (fisher != nullptr) + (lambda != nullptr);
+    if (given == 4) {
+        check.lists({{"gradient", gradient}, {"theta", theta}, {"anchor", anchor}, {"fisher", fisher}});
+    } else if (given != 0) {
+        check.invalid("theta, anchor, fisher, lambda: expected all four or none, came " + std::to_string(given));
+    }
+    check.require("norm_squared", norm_squared);
+    require_host("ewc_norm", *exec);
+    check.workspace(workspace, workspace_bytes, host::sum_workspace(*gradient));
+    host::norm(*exec, *gradient, theta, anchor, fisher, lambda == nullptr ? 0.0 : *lambda, norm_squared,
+               static_cast<double*>(workspace));
+}
+
+void check_options(const Arguments& check, const ewc_adamw_options* options) {
+    check.require("options", options);
+    if (options->struct_size != sizeof(ewc_adamw_options)) {
+        check.unsupported("options->struct_size: expected " + std::to_string(sizeof(ewc_adamw_options)) + ", came " +
+                          std::to_string(options->struct_size));
+    }
+    const struct {
+        const char* name;
+        double value;
+        double below;
+    } members[] = {{"options->beta1", options->beta1, 1.0},
+                   {"options->beta2", options->beta2, 1.0},
+                   {"options->epsilon", options->epsilon, INFINITY},
+                   {"options->weight_decay", options->weight_decay, INFINITY}};
+    for (const auto& member : members) {
+        if (!(member.value >= 0.0 && member.value < member.below)) {
+            check.invalid(std::string(member.name) + ": expected a number from 0, below " +
+                          std::to_string(member.below) + ", came " + std::to_string(member.value));
+        }
+    }
+}
+
+void adamw_step(const ewc_exec* exec, const ewc_list* theta, const ewc_list* first_moment,
+                const ewc_list* second_moment, const ewc_list* gradient, const ewc_list* fisher,
+                const ewc_list* anchor, const ewc_adamw_options* options, const ewc_adamw_values* values,
+                uint32_t flags, ewc_adamw_statistics* statistics, void* workspace, size_t workspace_bytes) {
+    const Arguments check("ewc_adamw_step", exec);
+    if ((fisher == nullptr) != (anchor == nullptr)) {
+        check.invalid("fisher, anchor: expected both or neither, came one");
+    }
+    check.lists({{"theta", theta},
+                 {"first_moment", first_moment},
+                 {"second_moment", second_moment},
+                 {"gradient", gradient},
+                 {"fisher", fisher == nullptr ? theta : fisher},
+                 {"anchor", anchor == nullptr ? theta : anchor}});
+    check_options(check, options);
+    check.require("values", values);
+    check.flags(flags, EWC_ZERO_GRADIENT);
+    require_host("ewc_adamw_step", *exec);
+    if (values->step < 1) {
+        check.invalid("values->step: expected 1 or more, came " + std::to_string(values->step));
+    }
+    check.workspace(workspace, workspace_bytes, host::adamw_workspace(*theta));
+    host::adamw_step(*exec, {*theta, *first_moment, *second_moment, *gradient, fisher, anchor}, *options, *values,
+                     (flags & EWC_ZERO_GRADIENT) != 0, statistics, workspace);
+}
+
+} // namespace
+
+ewc_status fail(ewc_status status, const char* message) noexcept {
+    std::snprintf(last_error, sizeof(last_error), "%s", message);
+    return status;
+}
+
+} // namespace ewc
+
+using ewc::translate_exceptions;
+
+const char* ewc_last_error(void) { return ewc::last_error; }
+
+int32_t ewc_abi_version(void) { return EWC_ABI_VERSION; }
+
+const char* ewc_host_instruction_set(void) { return ewc::host_kernels().name; }
+
+ewc_status ewc_cuda_device_count(int32_t* count) {
+    return translate_exceptions([&] { ewc::device_count(count); });
+}
+
+ewc_status ewc_fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* gradient, double weight,
+                                 uint32_t flags) {
+    return translate_exceptions([&] { ewc::fisher_accumulate(exec, fisher, gradient, weight, flags); });
+}
+
+ewc_status ewc_fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher, double retain,
+                            double weight) {
+    return translate_exceptions([&] { ewc::fisher_merge(exec, fisher, new_fisher, retain, weight); });
+}
+
+ewc_status ewc_penalty_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes) {
+    return translate_exceptions(
+        [&] { ewc::workspace("ewc_penalty_workspace", exec, "theta", theta, bytes, ewc::host::sum_workspace); });
+}
+
+ewc_status ewc_penalty(const ewc_exec* exec, const ewc_list* theta, const ewc_list* anchor, const ewc_list* fisher,
+                       const ewc_list* gradient, const double* lambda, double* penalty, void* workspace,
+                       size_t workspace_bytes) {
+    return translate_exceptions([&] {
+        ewc::penalty(exec, theta, anchor, fisher, gradient, lambda, penalty, workspace, workspace_bytes);
+    });
+}
+
+ewc_status ewc_norm_workspace(const ewc_exec* exec, const ewc_list* gradient, size_t* bytes) {
+    return translate_exceptions(
+        [&] { ewc::workspace("ewc_norm_workspace", exec, "gradient", gradient, bytes, ewc::host::sum_workspace); });
+}
+
+ewc_status ewc_norm(const ewc_exec* exec, const ewc_list* gradient, const ewc_list* theta, const ewc_list* anchor,
+                    const ewc_list* fisher, const double* lambda, double* norm_squared, void* workspace,
+                    size_t workspace_bytes) {
+    return translate_exceptions([&] {
+        ewc::norm(exec, gradient, theta, anchor, fisher, lambda, norm_squared, workspace, workspace_bytes);
+    });
+}
+
+ewc_status ewc_adamw_step_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes) {
+    return translate_exceptions(
+        [&] { ewc::workspace("ewc_adamw_step_workspace", exec, "theta", theta, bytes, ewc::host::adamw_workspace); });
+}
+
+ewc_status ewc_adamw_step(const ewc_exec* exec, const ewc_list* theta, const ewc_list* first_moment,
+                          const ewc_list* second_moment, const ewc_list* gradient, const ewc_list* fisher,
+                          const ewc_list* anchor, const ewc_adamw_options* options, const ewc_adamw_values* values,
+                          uint32_t flags, ewc_adamw_statistics* statistics, void* workspace, size_t workspace_bytes) {
+    return translate_exceptions([&] {
+        ewc::adamw_step(exec, theta, first_moment, second_moment, gradient, fisher, anchor, options, values,
+                                flags, statistics, workspace, workspace_bytes);
+    });
+}

@@ -1,0 +1,79 @@
+// The arithmetic of every verb on one element, written once for host and device, so that host tests cover both.
+//
+// Everything here is forced inline: the host kernels are compiled once per instruction set, and a function that stayed
+// out of line would be merged by the linker across them, so that AVX-512 code could run on a CPU without it.
+#pragma once
+
+#if defined(__CUDACC__)
+#define EWC_FUNCTION __host__ __device__ __forceinline__
+#else
+#define EWC_FUNCTION inline __attribute__((always_inline))
+#endif
+
+namespace ewc {
+
+// A restrict pointer in every loop: the ABI forbids overlap, and without it no loop vectorises.
+#define EWC_RESTRICT __restrict__
+
+// fisher + weight * gradient^2
+struct FisherAccumulate {
+    float weight;
+
+    EWC_FUNCTION float operator()(float fisher, float gradient) const {
+        return fisher + weight * (gradient * gradient);
+    }
+};
+
+// retain * fisher + weight * new_fisher. A coefficient of 0 drops its term, NaN included.
+struct FisherMerge {
+    float retain;
+    float weight;
+
+    EWC_FUNCTION float operator()(float fisher, float new_fisher) const { return retain * fisher + weight * new_fisher; }
+};
+
+// fisher * (theta - anchor): the gradient of the penalty for lambda 1.
+EWC_FUNCTION float weighted_displacement(float theta, float anchor, float fisher) { return fisher * (theta - anchor); }
+
+// fisher * (anchor - theta)^2 in double: twice the penalty's term.
+EWC_FUNCTION double penalty_term(float theta, float anchor, float weighted) {
+    return static_cast<double>(weighted) * static_cast<double>(theta - anchor);
+}
+
+EWC_FUNCTION double square(float value) { return static_cast<double>(value) * static_cast<double>(value); }
+
+EWC_FUNCTION float square_root(float value) {
+#if defined(__CUDACC__)
+    return sqrtf(value);
+#else
+    return __builtin_sqrtf(value);
+#endif
+}
+
+// One AdamW update of one element; the coefficients are made in double by adamw_coefficients (adamw.h).
+struct AdamW {
+    float decay;              // 1 - learning_rate * weight_decay
+    float one_minus_beta1;    // 1 - beta1
+    float beta2;              // beta2
+    float one_minus_beta2;    // 1 - beta2
+    float step_size;          // learning_rate / (1 - beta1^step)
+    float inverse_correction; // 1 / sqrt(1 - beta2^step)
+    float epsilon;
+    float gradient_scale;
+    float penalty_scale; // penalty_scale * lambda
+
+    EWC_FUNCTION float scaled(float gradient) const { return gradient_scale * gradient; }
+
+    EWC_FUNCTION float scaled(float gradient, float weighted) const {
+        return gradient_scale * gradient + penalty_scale * weighted;
+    }
+
+    EWC_FUNCTION void operator()(float& theta, float& first_moment, float& second_moment, float gradient) const {
+        first_moment += one_minus_beta1 * (gradient - first_moment);
+        second_moment = beta2 * second_moment + one_minus_beta2 * (gradient * gradient);
+        const float denominator = square_root(second_moment) * inverse_correction + epsilon;
+        theta = theta * decay - step_size * (first_moment / denominator);
+    }
+};
+
+} // namespace ewc

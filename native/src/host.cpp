@@ -1,0 +1,99 @@
+#include "host.h"
+
+#include "adamw.h"
+#include "chunks.h"
+#include "host_kernels.h"
+
+namespace ewc::host {
+namespace {
+
+// Slots in the order of the chunks: the order does not depend on who computed them.
+double sum_in_order(const double* partials, int64_t count) {
+    double sum = 0.0;
+    for (int64_t i = 0; i < count; ++i) {
+        sum += partials[i];
+    }
+    return sum;
+}
+
+} // namespace
+
+size_t sum_workspace(const ewc_list& list) { return static_cast<size_t>(chunks_of(list)) * sizeof(double); }
+
+size_t adamw_workspace(const ewc_list& list) { return static_cast<size_t>(chunks_of(list)) * sizeof(AdamWPartial); }
+
+void fisher_accumulate(const ewc_exec& exec, const ewc_list& fisher, const ewc_list& gradient, double weight,
+                       bool zero_gradient) {
+    const HostKernels& kernels = host_kernels();
+    const FisherAccumulate functor{static_cast<float>(weight)};
+    for_each_chunk(exec, fisher, [&](const Chunk& chunk) {
+        kernels.fisher_accumulate(functor, chunk.n, at(fisher, chunk), at(gradient, chunk), zero_gradient);
+    });
+}
+
+void fisher_merge(const ewc_exec& exec, const ewc_list& fisher, const ewc_list* new_fisher, double retain,
+                  double weight) {
+    const HostKernels& kernels = host_kernels();
+    const FisherMerge functor{static_cast<float>(retain), static_cast<float>(weight)};
+    for_each_chunk(exec, fisher, [&](const Chunk& chunk) {
+        kernels.fisher_merge(functor, chunk.n, at(fisher, chunk), new_fisher == nullptr ? nullptr : at(*new_fisher, chunk));
+    });
+}
+
+void penalty(const ewc_exec& exec, const ewc_list& theta, const ewc_list& anchor, const ewc_list& fisher,
+             const ewc_list* gradient, double lambda, double* penalty, double* partials) {
+    const HostKernels& kernels = host_kernels();
+    for_each_chunk(exec, theta, [&](const Chunk& chunk) {
+        partials[chunk.index] =
+            kernels.penalty({chunk.n, at(theta, chunk), at(anchor, chunk), at(fisher, chunk),
+                             gradient == nullptr ? nullptr : at(*gradient, chunk)},
+                            static_cast<float>(lambda));
+    });
+    if (penalty != nullptr) {
+        *penalty = 0.5 * sum_in_order(partials, chunks_of(theta));
+    }
+}
+
+void norm(const ewc_exec& exec, const ewc_list& gradient, const ewc_list* theta, const ewc_list* anchor,
+          const ewc_list* fisher, double lambda, double* norm_squared, double* partials) {
+    const HostKernels& kernels = host_kernels();
+    for_each_chunk(exec, gradient, [&](const Chunk& chunk) {
+        PenaltyChunk penalty{chunk.n, nullptr, nullptr, nullptr, nullptr};
+        if (theta != nullptr) {
+            penalty = {chunk.n, at(*theta, chunk), at(*anchor, chunk), at(*fisher, chunk), nullptr};
+        }
+        partials[chunk.index] = kernels.norm(penalty, at(gradient, chunk), static_cast<float>(lambda));
+    });
+    *norm_squared = sum_in_order(partials, chunks_of(gradient));
+}
+
+void adamw_step(const ewc_exec& exec, const AdamWLists& lists, const ewc_adamw_options& options,
+                const ewc_adamw_values& values, bool zero_gradient, ewc_adamw_statistics* statistics,
+                void* workspace) {
+    const HostKernels& kernels = host_kernels();
+    const AdamW functor = adamw_coefficients(options, values);
+    AdamWPartial* partials = static_cast<AdamWPartial*>(workspace);
+    for_each_chunk(exec, lists.theta, [&](const Chunk& chunk) {
+        const AdamWChunk addresses{chunk.n,
+                                   at(lists.theta, chunk),
+                                   at(lists.first_moment, chunk),
+                                   at(lists.second_moment, chunk),
+                                   at(lists.gradient, chunk),
+                                   lists.fisher == nullptr ? nullptr : at(*lists.fisher, chunk),
+                                   lists.fisher == nullptr ? nullptr : at(*lists.anchor, chunk)};
+        kernels.adamw(functor, addresses, zero_gradient, partials + chunk.index);
+    });
+    if (statistics != nullptr) {
+        AdamWPartial sum{0.0, 0.0, 0.0};
+        for (int64_t i = 0, chunks = chunks_of(lists.theta); i < chunks; ++i) {
+            sum.penalty_terms += partials[i].penalty_terms;
+            sum.gradient_squares += partials[i].gradient_squares;
+            sum.weighted_squares += partials[i].weighted_squares;
+        }
+        statistics->penalty = 0.5 * sum.penalty_terms;
+        statistics->gradient_norm_squared = sum.gradient_squares;
+        statistics->penalty_gradient_norm_squared = values.lambda * values.lambda * sum.weighted_squares;
+    }
+}
+
+} // namespace ewc::host

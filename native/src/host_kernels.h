@@ -1,0 +1,66 @@
+// One chunk of each verb on the host. host_kernels.cpp is compiled once per instruction set and fills this table.
+#pragma once
+
+#include <cstdint>
+
+#include "functors.h"
+
+namespace ewc {
+
+// The addresses of one chunk: n elements of every list that the verb was given.
+struct AdamWChunk {
+    int64_t n;
+    float* theta;
+    float* first_moment;
+    float* second_moment;
+    float* gradient;
+    const float* fisher; // null: plain AdamW
+    const float* anchor;
+};
+
+struct PenaltyChunk {
+    int64_t n;
+    const float* theta;
+    const float* anchor;
+    const float* fisher;
+    float* gradient; // null: the value alone
+};
+
+// Partial sums of one chunk, written to the caller's workspace.
+struct AdamWPartial {
+    double penalty_terms; // sum F (anchor - theta)^2
+    double gradient_squares;
+    double weighted_squares; // sum (F (theta - anchor))^2, without lambda
+};
+
+struct HostKernels {
+    const char* name;
+    void (*fisher_accumulate)(const FisherAccumulate&, int64_t n, float* fisher, float* gradient, bool zero_gradient);
+    void (*fisher_merge)(const FisherMerge&, int64_t n, float* fisher, const float* new_fisher);
+    double (*penalty)(const PenaltyChunk&, float lambda);
+    double (*norm)(const PenaltyChunk&, const float* gradient, float lambda);
+    void (*adamw)(const AdamW&, const AdamWChunk&, bool zero_gradient, AdamWPartial*);
+};
+
+namespace portable {
+extern const HostKernels kernels;
+}
+#if defined(EWC_X86_64)
+namespace avx2 {
+extern const HostKernels kernels;
+}
+namespace avx512 {
+extern const HostKernels kernels;
+}
+#endif
+
+// The best table that this CPU can run, or the lesser one that EWC_INSTRUCTION_SET names.
+const HostKernels& host_kernels();
+
+// For tests: the table of that name, or null where this CPU or this build lacks it.
+const HostKernels* host_kernels_named(const char* name);
+
+// For tests: run all verbs on this table from now on; null restores the choice by CPU.
+void force_host_kernels(const HostKernels* kernels);
+
+} // namespace ewc

@@ -1,0 +1,158 @@
+// What a verb refuses, and that the message names verb, parameter, expected and came.
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "lists.h"
+
+namespace ewc::test {
+namespace {
+
+class Arguments : public testing::Test {
+protected:
+    ewc_exec exec = host(1);
+    Values a{{4, 2}, 1, 0, 1};
+    Values b{{4, 2}, 2, 0, 1};
+
+    static void expect(ewc_status expected, ewc_status came, const std::string& message) {
+        EXPECT_EQ(expected, came);
+        EXPECT_NE(std::string::npos, std::string(ewc_last_error()).find(message)) << ewc_last_error();
+    }
+    ewc_status accumulate(const ewc_list* fisher, const ewc_list* gradient) {
+        return ewc_fisher_accumulate(&exec, fisher, gradient, 1.0, 0);
+    }
+};
+
+TEST_F(Arguments, Null) {
+    expect(EWC_INVALID_ARGUMENT, ewc_fisher_accumulate(nullptr, a.list(), b.list(), 1, 0),
+           "ewc_fisher_accumulate: exec: expected an address, came NULL");
+    expect(EWC_INVALID_ARGUMENT, accumulate(nullptr, b.list()), "fisher: expected an address");
+    expect(EWC_INVALID_ARGUMENT, accumulate(a.list(), nullptr), "gradient: expected an address");
+    ewc_list list = *a.list();
+    list.data = nullptr;
+    expect(EWC_INVALID_ARGUMENT, accumulate(&list, b.list()), "fisher.data");
+    list = *a.list();
+    list.numel = nullptr;
+    expect(EWC_INVALID_ARGUMENT, accumulate(&list, b.list()), "fisher.numel");
+    void* addresses[] = {a.list()->data[0], nullptr};
+    list = *a.list();
+    list.data = addresses;
+    expect(EWC_INVALID_ARGUMENT, accumulate(a.list(), &list), "gradient segment 1: expected an address, came NULL");
+    double sum = 0;
+    expect(EWC_INVALID_ARGUMENT, ewc_norm(&exec, a.list(), nullptr, nullptr, nullptr, nullptr, &sum, nullptr, 0),
+           "ewc_norm: workspace");
+    expect(EWC_INVALID_ARGUMENT, ewc_norm_workspace(&exec, a.list(), nullptr), "ewc_norm_workspace: bytes");
+    expect(EWC_INVALID_ARGUMENT, ewc_cuda_device_count(nullptr), "ewc_cuda_device_count: count");
+}
+
+TEST_F(Arguments, EmptySegmentsMayHaveNoAddress) {
+    const int64_t numel[] = {0};
+    void* addresses[] = {nullptr};
+    const ewc_list list = {1, numel, addresses, EWC_F32};
+    EXPECT_EQ(EWC_OK, accumulate(&list, &list)) << ewc_last_error();
+    const ewc_list none = {0, nullptr, nullptr, EWC_F32};
+    EXPECT_EQ(EWC_OK, accumulate(&none, &none)) << ewc_last_error();
+}
+
+TEST_F(Arguments, SizesThatDoNotFit) {
+    Values fewer({4}, 1, 0, 1), other({4, 3}, 1, 0, 1);
+    expect(EWC_INVALID_ARGUMENT, accumulate(a.list(), fewer.list()),
+           "gradient: expected as many segments as fisher has (2), came 1");
+    expect(EWC_INVALID_ARGUMENT, accumulate(a.list(), other.list()),
+           "gradient segment 1: expected as many elements as fisher has there (2), came 3");
+    ewc_list list = *a.list();
+    list.count = -1;
+    expect(EWC_INVALID_ARGUMENT, accumulate(&list, b.list()), "fisher.count: expected 0 or more segments, came -1");
+    const int64_t negative[] = {4, -2};
+    list = *a.list();
+    list.numel = negative;
+    expect(EWC_INVALID_ARGUMENT, accumulate(&list, b.list()), "fisher segment 1: expected 0 or more elements, came -2");
+    const int64_t huge[] = {INT64_MAX / 8, 1};
+    list.numel = huge;
+    expect(EWC_INVALID_ARGUMENT, accumulate(&list, b.list()), "elements in total");
+}
+
+TEST_F(Arguments, Alignment) {
+    void* addresses[] = {static_cast<char*>(a.list()->data[0]) + 1, a.list()->data[1]};
+    ewc_list list = *a.list();
+    list.data = addresses;
+    expect(EWC_INVALID_ARGUMENT, accumulate(&list, b.list()), "fisher segment 0: expected an address that is a multiple");
+}
+
+TEST_F(Arguments, Dtypes) {
+    ewc_list list = *a.list();
+    list.dtype = EWC_BF16;
+    expect(EWC_UNSUPPORTED, accumulate(&list, b.list()), "fisher.dtype: expected EWC_F32 (0), came 2");
+}
+
+TEST_F(Arguments, Scalars) {
+    expect(EWC_INVALID_ARGUMENT, ewc_fisher_accumulate(&exec, a.list(), b.list(), NAN, 0), "weight: expected a finite");
+    expect(EWC_INVALID_ARGUMENT, ewc_fisher_merge(&exec, a.list(), b.list(), INFINITY, 1), "retain: expected a finite");
+    expect(EWC_UNSUPPORTED, ewc_fisher_accumulate(&exec, a.list(), b.list(), 1, 6), "flags: expected only bits of 1");
+    exec.threads = -2;
+    expect(EWC_INVALID_ARGUMENT, accumulate(a.list(), b.list()), "exec->threads: expected 0 or more, came -2");
+    exec = {-7, 1, nullptr};
+    expect(EWC_INVALID_ARGUMENT, accumulate(a.list(), b.list()), "exec->device");
+}
+
+TEST_F(Arguments, NormTakesAllOfThePenaltyOrNone) {
+    double sum = 0;
+    double workspace[8];
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_norm(&exec, a.list(), a.list(), nullptr, nullptr, nullptr, &sum, workspace, sizeof(workspace)),
+           "expected all four or none, came 1");
+}
+
+TEST_F(Arguments, AdamW) {
+    Values c({4, 2}, 3, 0, 1), d({4, 2}, 4, 0, 1);
+    ewc_adamw_options options = {sizeof(options), 0.9, 0.999, 1e-8, 0};
+    ewc_adamw_values values = {1, 1e-3, 1, 1, 1};
+    double workspace[16];
+    size_t bytes = sizeof(workspace);
+    const auto step = [&](const ewc_list* fisher, const ewc_list* anchor) {
+        return ewc_adamw_step(&exec, a.list(), b.list(), c.list(), d.list(), fisher, anchor, &options, &values, 0,
+                              nullptr, workspace, bytes);
+    };
+    EXPECT_EQ(EWC_OK, step(nullptr, nullptr)) << ewc_last_error();
+    expect(EWC_INVALID_ARGUMENT, step(a.list(), nullptr), "fisher, anchor: expected both or neither");
+    options.beta2 = 1.0;
+    expect(EWC_INVALID_ARGUMENT, step(nullptr, nullptr), "options->beta2");
+    options = {8, 0.9, 0.999, 1e-8, 0};
+    expect(EWC_UNSUPPORTED, step(nullptr, nullptr), "options->struct_size");
+    options.struct_size = sizeof(options);
+    values.step = 0;
+    expect(EWC_INVALID_ARGUMENT, step(nullptr, nullptr), "values->step: expected 1 or more, came 0");
+    values.step = 1;
+    bytes = 8;
+    expect(EWC_INVALID_ARGUMENT, step(nullptr, nullptr), "workspace_bytes: expected at least 48, came 8");
+}
+
+// Where a refusal comes, nothing was written.
+TEST_F(Arguments, NothingIsWrittenOnRefusal) {
+    const auto before = a.read();
+    EXPECT_NE(EWC_OK, ewc_fisher_accumulate(&exec, a.list(), b.list(), NAN, 0));
+    EXPECT_EQ(before, a.read());
+}
+
+// No CUDA library beside the test program, or one without a device: a reason, not a crash.
+TEST_F(Arguments, DeviceWithoutCudaIsAReasonedRefusal) {
+    int32_t devices = -1;
+    if (ewc_cuda_device_count(&devices) == EWC_OK) {
+        GTEST_SKIP() << "this machine has a device";
+    }
+    EXPECT_EQ(0, devices);
+    exec = {0, 0, nullptr};
+    const ewc_status status = accumulate(a.list(), b.list());
+    EXPECT_EQ(EWC_UNSUPPORTED, status) << ewc_last_error();
+    EXPECT_GT(std::string(ewc_last_error()).size(), 30u) << ewc_last_error();
+    size_t bytes = 0;
+    EXPECT_EQ(EWC_UNSUPPORTED, ewc_norm_workspace(&exec, a.list(), &bytes)) << ewc_last_error();
+}
+
+TEST_F(Arguments, VersionAndInstructionSet) {
+    EXPECT_EQ(EWC_ABI_VERSION, ewc_abi_version());
+    EXPECT_STRNE("", ewc_host_instruction_set());
+}
+
+} // namespace
+} // namespace ewc::test

@@ -1,0 +1,16 @@
+package org.ewc4j.kernel;
+
+/**
+ * What of AdamW stays the same over a run (Loshchilov and Hutter 2019, as PyTorch computes it).
+ *
+ * @param beta1 decay of the first moment, in [0, 1)
+ * @param beta2 decay of the second moment, in [0, 1)
+ * @param epsilon added to the root of the second moment, 0 or more
+ * @param weightDecay decoupled decay: θ ← θ(1 − η·weightDecay) before the update, 0 or more
+ */
+public record AdamWOptions(double beta1, double beta2, double epsilon, double weightDecay) {
+    /** PyTorch's defaults for the moments (0.9, 0.999, 1e-8) with this decay. */
+    public static AdamWOptions withWeightDecay(double weightDecay) {
+        return new AdamWOptions(0.9, 0.999, 1e-8, weightDecay);
+    }
+}

@@ -1,0 +1,195 @@
+package org.ewc4j.kernel;
+
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.SizeTPointer;
+import org.bytedeco.javacpp.annotation.Cast;
+import org.bytedeco.javacpp.annotation.Const;
+import org.bytedeco.javacpp.annotation.MemberGetter;
+import org.bytedeco.javacpp.annotation.MemberSetter;
+import org.bytedeco.javacpp.annotation.NoException;
+import org.bytedeco.javacpp.annotation.Platform;
+
+/**
+ * ewc.h, verb by verb, for JavaCPP to make the JNI glue from. Names and order are the header's. {@link NativeLibrary}
+ * loads it; nothing else of the project may.
+ *
+ * <p>The preload takes libgomp from the PyTorch presets' jar, the file that libtorch loads, so that our threads and
+ * libtorch's are one pool, and machines without an installed libgomp work.
+ */
+@Platform(
+        value = "linux-x86_64",
+        include = "ewc/ewc.h",
+        link = "ewc",
+        preload = "gomp@.1",
+        preloadresource = "/org/bytedeco/pytorch/",
+        library = "jniewc")
+@NoException
+final class EwcLibrary {
+    private EwcLibrary() {}
+
+    static final int ABI_VERSION = 1;
+
+    /** The structs lie in memory of {@link NativeMemory}, so these classes only give an address a shape. */
+    @NoException
+    static final class ewc_exec extends Pointer {
+        static final int BYTES = 16;
+
+        ewc_exec(Pointer address) {
+            super(address);
+        }
+
+        @MemberSetter
+        native void device(int device);
+
+        @MemberSetter
+        native void threads(int threads);
+    }
+
+    @NoException
+    static final class ewc_list extends Pointer {
+        static final int BYTES = 32;
+
+        ewc_list(Pointer address) {
+            super(address);
+        }
+
+        @MemberSetter
+        native void count(@Cast("int64_t") long count);
+
+        @MemberSetter
+        native void numel(@Cast("const int64_t*") LongPointer numel);
+
+        @MemberSetter
+        native void data(@Cast("void* const*") LongPointer data);
+
+        @MemberSetter
+        native void dtype(@Cast("ewc_dtype") int dtype);
+    }
+
+    @NoException
+    static final class ewc_adamw_options extends Pointer {
+        static final int BYTES = 40;
+
+        ewc_adamw_options(Pointer address) {
+            super(address);
+        }
+
+        @MemberSetter
+        native void struct_size(@Cast("size_t") long bytes);
+
+        @MemberSetter
+        native void beta1(double beta1);
+
+        @MemberSetter
+        native void beta2(double beta2);
+
+        @MemberSetter
+        native void epsilon(double epsilon);
+
+        @MemberSetter
+        native void weight_decay(double weightDecay);
+    }
+
+    @NoException
+    static final class ewc_adamw_values extends Pointer {
+        static final int BYTES = 40;
+
+        ewc_adamw_values(Pointer address) {
+            super(address);
+        }
+
+        @MemberSetter
+        native void step(@Cast("int64_t") long step);
+
+        @MemberSetter
+        native void learning_rate(double learningRate);
+
+        @MemberSetter
+        native void lambda(double lambda);
+
+        @MemberSetter
+        native void gradient_scale(double scale);
+
+        @MemberSetter
+        native void penalty_scale(double scale);
+    }
+
+    @NoException
+    static final class ewc_adamw_statistics extends Pointer {
+        static final int BYTES = 24;
+
+        ewc_adamw_statistics(Pointer address) {
+            super(address);
+        }
+
+        @MemberGetter
+        native double penalty();
+
+        @MemberGetter
+        native double gradient_norm_squared();
+
+        @MemberGetter
+        native double penalty_gradient_norm_squared();
+    }
+
+    static native @Cast("const char*") BytePointer ewc_last_error();
+
+    static native int ewc_abi_version();
+
+    static native @Cast("const char*") BytePointer ewc_host_instruction_set();
+
+    static native int ewc_cuda_device_count(IntPointer count);
+
+    static native int ewc_fisher_accumulate(
+            @Const ewc_exec exec, @Const ewc_list fisher, @Const ewc_list gradient, double weight, @Cast("uint32_t") int flags);
+
+    static native int ewc_fisher_merge(
+            @Const ewc_exec exec, @Const ewc_list fisher, @Const ewc_list newFisher, double retain, double weight);
+
+    static native int ewc_penalty_workspace(@Const ewc_exec exec, @Const ewc_list theta, SizeTPointer bytes);
+
+    static native int ewc_penalty(
+            @Const ewc_exec exec,
+            @Const ewc_list theta,
+            @Const ewc_list anchor,
+            @Const ewc_list fisher,
+            @Const ewc_list gradient,
+            @Const DoublePointer lambda,
+            DoublePointer penalty,
+            Pointer workspace,
+            @Cast("size_t") long workspaceBytes);
+
+    static native int ewc_norm_workspace(@Const ewc_exec exec, @Const ewc_list gradient, SizeTPointer bytes);
+
+    static native int ewc_norm(
+            @Const ewc_exec exec,
+            @Const ewc_list gradient,
+            @Const ewc_list theta,
+            @Const ewc_list anchor,
+            @Const ewc_list fisher,
+            @Const DoublePointer lambda,
+            DoublePointer normSquared,
+            Pointer workspace,
+            @Cast("size_t") long workspaceBytes);
+
+    static native int ewc_adamw_step_workspace(@Const ewc_exec exec, @Const ewc_list theta, SizeTPointer bytes);
+
+    static native int ewc_adamw_step(
+            @Const ewc_exec exec,
+            @Const ewc_list theta,
+            @Const ewc_list firstMoment,
+            @Const ewc_list secondMoment,
+            @Const ewc_list gradient,
+            @Const ewc_list fisher,
+            @Const ewc_list anchor,
+            @Const ewc_adamw_options options,
+            @Const ewc_adamw_values values,
+            @Cast("uint32_t") int flags,
+            ewc_adamw_statistics statistics,
+            Pointer workspace,
+            @Cast("size_t") long workspaceBytes);
+}

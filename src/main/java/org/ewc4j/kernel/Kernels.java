@@ -1,0 +1,256 @@
+package org.ewc4j.kernel;
+
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.SizeTPointer;
+import org.ewc4j.kernel.EwcLibrary.ewc_adamw_options;
+import org.ewc4j.kernel.EwcLibrary.ewc_adamw_statistics;
+import org.ewc4j.kernel.EwcLibrary.ewc_adamw_values;
+import org.ewc4j.kernel.EwcLibrary.ewc_exec;
+import org.ewc4j.kernel.EwcLibrary.ewc_list;
+
+/**
+ * The verbs of EWC and AdamW over tensors that the caller owns: one learner's access to the native library.
+ *
+ * <p>The lists of one call have the same number of tensors with the same element counts, must not overlap, and are f32.
+ * Results are deterministic: the same input gives the same bits on one machine, whatever the number of threads. NaN and
+ * Inf propagate. ewc.h has the formulas and the bytes moved.
+ *
+ * <p>Owns a small native workspace; whoever calls {@link #host} closes. Not thread-safe: one per learner.
+ *
+ * <p>Every verb throws {@link KernelArgumentException} where the lists do not fit, {@link KernelUnsupportedException} for an
+ * element type or device that this build has no kernel for, {@link IllegalStateException} after close.
+ */
+public final class Kernels implements AutoCloseable {
+    private final Memory memory;
+    private final NativeResource resource;
+
+    private Kernels(int threads) {
+        memory = new Memory();
+        resource = new NativeResource(this, "Kernels", memory::free);
+        memory.exec.device(-1);
+        memory.exec.threads(threads);
+    }
+
+    /**
+     * Kernels on the CPU.
+     *
+     * @param threads OpenMP threads, at least 1; give the number that libtorch has, they share one pool
+     * @throws NativeLibraryException where the native library cannot be loaded
+     */
+    public static Kernels host(int threads) {
+        NativeLibrary.load();
+        if (threads < 1) {
+            throw new KernelArgumentException("Kernels.host: threads: expected 1 or more, came " + threads);
+        }
+        return new Kernels(threads);
+    }
+
+    /** F ← F + weight·g². */
+    public void fisherAccumulate(TensorList fisher, TensorList gradient, double weight) {
+        run(() -> EwcLibrary.ewc_fisher_accumulate(memory.exec, fisher.open(), gradient.open(), weight, 0));
+    }
+
+    /** ½ Σ F (θ*−θ)². */
+    public double penalty(TensorList theta, TensorList anchor, TensorList fisher) {
+        run(() -> EwcLibrary.ewc_penalty_workspace(memory.exec, theta.open(), memory.needed));
+        run(() -> EwcLibrary.ewc_penalty(
+                memory.exec,
+                theta.open(),
+                anchor.open(),
+                fisher.open(),
+                null,
+                null,
+                memory.result,
+                memory.workspace(),
+                memory.workspaceBytes));
+        return memory.result.get();
+    }
+
+    /** g ← g + λF(θ−θ*). */
+    public void penaltyGradient(
+            TensorList gradient, TensorList theta, TensorList anchor, TensorList fisher, double lambda) {
+        run(() -> EwcLibrary.ewc_penalty_workspace(memory.exec, theta.open(), memory.needed));
+        memory.lambda.put(lambda);
+        run(() -> EwcLibrary.ewc_penalty(
+                memory.exec,
+                theta.open(),
+                anchor.open(),
+                fisher.open(),
+                gradient.open(),
+                memory.lambda,
+                memory.result,
+                memory.workspace(),
+                memory.workspaceBytes));
+    }
+
+    /**
+     * F ← retain·F + weight·F_new.
+     *
+     * @param newFisher null: F ← retain·F
+     */
+    public void fisherMerge(TensorList fisher, TensorList newFisher, double retain, double weight) {
+        run(() -> EwcLibrary.ewc_fisher_merge(memory.exec, fisher.open(), orNull(newFisher), retain, weight));
+    }
+
+    /** ‖g‖, the 2-norm over all tensors. */
+    public double norm(TensorList gradient) {
+        run(() -> EwcLibrary.ewc_norm_workspace(memory.exec, gradient.open(), memory.needed));
+        run(() -> EwcLibrary.ewc_norm(
+                memory.exec,
+                gradient.open(),
+                null,
+                null,
+                null,
+                null,
+                memory.result,
+                memory.workspace(),
+                memory.workspaceBytes));
+        return Math.sqrt(memory.result.get());
+    }
+
+    /** ‖g + λF(θ−θ*)‖, the 2-norm over all tensors; nothing is written. */
+    public double totalNorm(
+            TensorList gradient, TensorList theta, TensorList anchor, TensorList fisher, double lambda) {
+        run(() -> EwcLibrary.ewc_norm_workspace(memory.exec, gradient.open(), memory.needed));
+        memory.lambda.put(lambda);
+        run(() -> EwcLibrary.ewc_norm(
+                memory.exec,
+                gradient.open(),
+                theta.open(),
+                anchor.open(),
+                fisher.open(),
+                memory.lambda,
+                memory.result,
+                memory.workspace(),
+                memory.workspaceBytes));
+        return Math.sqrt(memory.result.get());
+    }
+
+    /**
+     * One AdamW step with the penalty folded in, in one pass: g′ = gradientScale·g + penaltyScale·λF(θ−θ*), decay of θ,
+     * moments, update. The gradient is left as it came.
+     *
+     * @param fisher null, with anchor: plain AdamW
+     * @param anchor θ*; null, with fisher: plain AdamW
+     * @return what was reduced on the way, at θ before the step
+     */
+    public StepStatistics adamwStep(
+            TensorList theta,
+            TensorList firstMoment,
+            TensorList secondMoment,
+            TensorList gradient,
+            TensorList fisher,
+            TensorList anchor,
+            AdamWOptions options,
+            AdamWStep step) {
+        run(() -> EwcLibrary.ewc_adamw_step_workspace(memory.exec, theta.open(), memory.needed));
+        memory.set(options);
+        memory.set(step);
+        run(() -> EwcLibrary.ewc_adamw_step(
+                memory.exec,
+                theta.open(),
+                firstMoment.open(),
+                secondMoment.open(),
+                gradient.open(),
+                orNull(fisher),
+                orNull(anchor),
+                memory.options,
+                memory.values,
+                0,
+                memory.statistics,
+                memory.workspace(),
+                memory.workspaceBytes));
+        return new StepStatistics(
+                memory.statistics.penalty(),
+                Math.sqrt(memory.statistics.gradient_norm_squared()),
+                Math.sqrt(memory.statistics.penalty_gradient_norm_squared()));
+    }
+
+    @Override
+    public void close() {
+        resource.close();
+    }
+
+    private static ewc_list orNull(TensorList list) {
+        return list == null ? null : list.open();
+    }
+
+    private interface Verb {
+        int call();
+    }
+
+    private void run(Verb verb) {
+        resource.acquire();
+        try {
+            KernelStatus.check(verb.call());
+        } finally {
+            resource.release();
+        }
+    }
+
+    /** The structs of a call and the workspace, apart from Kernels so that the cleaner can free them after it is gone. */
+    private static final class Memory {
+        private final Pointer block;
+        private final ewc_exec exec;
+        private final ewc_adamw_options options;
+        private final ewc_adamw_values values;
+        private final ewc_adamw_statistics statistics;
+        private final SizeTPointer needed;
+        private final DoublePointer lambda;
+        private final DoublePointer result;
+        private Pointer workspace;
+        private long workspaceBytes;
+
+        Memory() {
+            long optionsAt = ewc_exec.BYTES;
+            long valuesAt = optionsAt + ewc_adamw_options.BYTES;
+            long statisticsAt = valuesAt + ewc_adamw_values.BYTES;
+            long scalarsAt = statisticsAt + ewc_adamw_statistics.BYTES;
+            block = NativeMemory.allocate(scalarsAt + 3 * Double.BYTES);
+            exec = new ewc_exec(block);
+            options = new ewc_adamw_options(block.getPointer(optionsAt));
+            values = new ewc_adamw_values(block.getPointer(valuesAt));
+            statistics = new ewc_adamw_statistics(block.getPointer(statisticsAt));
+            needed = new SizeTPointer(block.getPointer(scalarsAt));
+            lambda = new DoublePointer(block.getPointer(scalarsAt + Double.BYTES));
+            result = new DoublePointer(block.getPointer(scalarsAt + 2 * Double.BYTES));
+        }
+
+        /** At least {@code needed} bytes; grows on the first call of a size, then never again. */
+        Pointer workspace() {
+            if (needed.get() > workspaceBytes) {
+                Pointer larger = NativeMemory.allocate(needed.get());
+                if (workspace != null) {
+                    NativeMemory.free(workspace);
+                }
+                workspace = larger;
+                workspaceBytes = needed.get();
+            }
+            return workspace;
+        }
+
+        void set(AdamWOptions given) {
+            options.struct_size(ewc_adamw_options.BYTES);
+            options.beta1(given.beta1());
+            options.beta2(given.beta2());
+            options.epsilon(given.epsilon());
+            options.weight_decay(given.weightDecay());
+        }
+
+        void set(AdamWStep given) {
+            values.step(given.step());
+            values.learning_rate(given.learningRate());
+            values.lambda(given.lambda());
+            values.gradient_scale(given.gradientScale());
+            values.penalty_scale(given.penaltyScale());
+        }
+
+        void free() {
+            NativeMemory.free(block);
+            if (workspace != null) {
+                NativeMemory.free(workspace);
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+package org.ewc4j.kernel;
+
+import java.io.IOException;
+import java.net.URL;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Loads the native kernels out of the jar. Safe for use by several threads. */
+public final class NativeLibrary {
+    private static final Logger LOG = LoggerFactory.getLogger(NativeLibrary.class);
+    private static final String PLATFORM = "linux-x86_64";
+    private static boolean loaded;
+
+    private NativeLibrary() {}
+
+    /**
+     * Loads the library; the second call does nothing. Call it before anything touches libtorch: it also sees to it that
+     * idle OpenMP threads sleep instead of spinning (OMP_WAIT_POLICY=PASSIVE, unless set by the user), which libgomp
+     * reads only once, when libtorch brings it in.
+     *
+     * @throws NativeLibraryException on another platform, from a jar without the library, or with another version of it
+     */
+    public static synchronized void load() {
+        if (loaded) {
+            return;
+        }
+        String platform = Loader.getPlatform();
+        if (!PLATFORM.equals(platform)) {
+            throw new NativeLibraryException(
+                    "ewc4j's native library is built for " + PLATFORM + "; this JVM runs on " + platform);
+        }
+        try {
+            ProcessEnvironment.letIdleThreadsSleep();
+            Loader.load(EwcLibrary.class);
+        } catch (UnsatisfiedLinkError | NoClassDefFoundError e) {
+            throw new NativeLibraryException(
+                    "ewc4j's native library could not be loaded: " + e.getMessage()
+                            + "; expected it in the ewc4j jar under org/ewc4j/kernel/" + PLATFORM,
+                    e);
+        }
+        int version = EwcLibrary.ewc_abi_version();
+        if (version != EwcLibrary.ABI_VERSION) {
+            throw new NativeLibraryException("libewc.so has ABI version " + version + ", expected "
+                    + EwcLibrary.ABI_VERSION + ": two versions of ewc4j are on the path");
+        }
+        placeCudaLibrary();
+        loaded = true;
+        LOG.debug("{}", describe());
+    }
+
+    /** One line for diagnosis: ABI version, instruction set in use, and the CUDA devices, or why there are none. */
+    public static String description() {
+        load();
+        return describe() + ", CUDA: " + cuda();
+    }
+
+    private static String describe() {
+        return "libewc ABI " + EwcLibrary.ewc_abi_version() + ", host kernels "
+                + EwcLibrary.ewc_host_instruction_set().getString();
+    }
+
+    private static String cuda() {
+        Pointer memory = NativeMemory.allocate(Integer.BYTES);
+        try {
+            IntPointer count = new IntPointer(memory);
+            int status = EwcLibrary.ewc_cuda_device_count(count);
+            return status == 0
+                    ? count.get() + " device(s)"
+                    : "none (" + EwcLibrary.ewc_last_error().getString() + ")";
+        } finally {
+            NativeMemory.free(memory);
+        }
+    }
+
+    /** libewc.so looks for libewc_cuda.so beside itself, where JavaCPP unpacks only what is linked; so unpack it too. */
+    private static void placeCudaLibrary() {
+        URL resource = NativeLibrary.class.getResource(PLATFORM + "/libewc_cuda.so");
+        if (resource == null) {
+            return;
+        }
+        try {
+            Loader.cacheResource(resource);
+        } catch (IOException e) {
+            LOG.warn("libewc_cuda.so could not be unpacked; the CPU is used without it: {}", e.getMessage());
+        }
+    }
+}
