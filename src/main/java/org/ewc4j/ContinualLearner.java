@@ -1,7 +1,9 @@
 package org.ewc4j;
 
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,12 +24,14 @@ import org.ewc4j.data.StepBatch;
 import org.ewc4j.data.TextTokenizer;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.RunFailedException;
 import org.ewc4j.eval.Evaluator;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.fisher.BatchFisher;
 import org.ewc4j.fisher.FisherEstimator;
 import org.ewc4j.fisher.UniformFisher;
 import org.ewc4j.kernel.Kernels;
+import org.ewc4j.kernel.NativeResource;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.model.ModelDirectory;
 import org.ewc4j.report.RunListener;
@@ -46,7 +50,7 @@ import org.ewc4j.train.Trainer;
  *
  * <p>A learner owns native memory: whoever opens it closes it. It may be used by one thread at a time; several learners
  * may live in one process as long as they ask for the same number of threads. A mistake in what is given is an {@link
- * InvalidInputException}, a training that cannot go on a {@link org.ewc4j.error.RunFailedException}; after the latter θ is
+ * InvalidInputException}, a training that cannot go on a {@link RunFailedException}; after the latter θ is
  * not to be used.
  */
 public final class ContinualLearner implements AutoCloseable {
@@ -69,7 +73,24 @@ public final class ContinualLearner implements AutoCloseable {
     private double trainSeconds;
     private double fisherSeconds;
     private double evaluateSeconds;
-    private boolean closed;
+    private final Parts parts;
+    private final NativeResource resource;
+
+    /** What a learner closes, the last made first; apart from it, so that a learner that was forgotten is freed too. */
+    private static final class Parts implements Runnable {
+        private final Deque<Runnable> closings = new ArrayDeque<>();
+
+        void add(Runnable closing) {
+            closings.push(closing);
+        }
+
+        @Override
+        public void run() {
+            while (!closings.isEmpty()) {
+                closings.pop().run();
+            }
+        }
+    }
 
     /** Opens a model with the defaults of evaluation. */
     public static ContinualLearner open(ModelSource source, TrainingConfig training, EwcConfig ewc) {
@@ -85,32 +106,38 @@ public final class ContinualLearner implements AutoCloseable {
             ModelSource source, TrainingConfig training, EwcConfig ewc, EvaluationConfig evaluation) {
         ModelDirectory directory = ModelDirectory.open(source);
         RowEncoder.requireFits(training.maxLength(), evaluation.maxNewTokens(), directory.positions());
-        TextTokenizer tokenizer = TextTokenizer.load(directory.path());
+        Parts parts = new Parts();
         try {
-            tokenizer.requireFits(directory.vocabularySize());
-            Torch.start(training.threads());
-            return new ContinualLearner(directory, tokenizer, training, ewc, evaluation);
+            return new ContinualLearner(directory, parts, training, ewc, evaluation);
         } catch (RuntimeException e) {
-            tokenizer.close();
+            parts.run();
             throw e;
         }
     }
 
     private ContinualLearner(
             ModelDirectory directory,
-            TextTokenizer tokenizer,
+            Parts parts,
             TrainingConfig training,
             EwcConfig ewc,
             EvaluationConfig evaluation) {
+        this.parts = parts;
         this.training = training;
         this.ewc = ewc;
         this.evaluation = evaluation;
-        this.tokenizer = tokenizer;
+        this.tokenizer = TextTokenizer.load(directory.path());
+        parts.add(tokenizer::close);
+        tokenizer.requireFits(directory.vocabularySize());
+        Torch.start(training.threads());
         this.model = CausalLm.open(directory, training.positions(), training.seed());
+        parts.add(model::close);
         this.encoder = new RowEncoder(tokenizer, model.specialTokens().endOfSequence(), training.maxLength());
         this.kernels = Kernels.host(training.threads());
+        parts.add(kernels::close);
         this.trainer = new Trainer(model, kernels);
+        parts.add(trainer::close);
         this.evaluator = new Evaluator(model, tokenizer, evaluation, training.maxLength());
+        this.resource = new NativeResource(this, "ContinualLearner", parts);
     }
 
     /** Adds a listener; it is called on the thread that uses the learner. */
@@ -133,7 +160,15 @@ public final class ContinualLearner implements AutoCloseable {
      *     a λ above 0
      */
     public void learn(Task task, TrainingConfig taskTraining, EwcConfig taskEwc, boolean consolidate) {
-        requireOpen();
+        resource.acquire();
+        try {
+            learnOpen(task, taskTraining, taskEwc, consolidate);
+        } finally {
+            resource.release();
+        }
+    }
+
+    private void learnOpen(Task task, TrainingConfig taskTraining, EwcConfig taskEwc, boolean consolidate) {
         int index = tasksLearned;
         List<TokenizedRow> rows = encode(task).trainRows();
         long steps = BatchLoader.steps(rows.size(), taskTraining);
@@ -154,13 +189,18 @@ public final class ContinualLearner implements AutoCloseable {
         long started = System.nanoTime();
         if (consolidation == null) {
             consolidation = new Consolidation(model.layout(), schedule());
+            parts.add(consolidation::close);
         }
-        consolidation.add(
-                kernels,
-                estimator(rows, taskTraining),
-                model.theta(),
-                done -> listeners.forEach(
-                        listener -> listener.fisherProgress(index, task.name(), done, rows.size())));
+        try {
+            consolidation.add(
+                    kernels,
+                    estimator(rows, taskTraining),
+                    model.theta(),
+                    done -> listeners.forEach(
+                            listener -> listener.fisherProgress(index, task.name(), done, rows.size())));
+        } catch (RunFailedException e) {
+            throw new RunFailedException("task '" + task.name() + "', behind its last step: " + e.getMessage(), e);
+        }
         fisherSeconds += secondsSince(started);
     }
 
@@ -198,7 +238,15 @@ public final class ContinualLearner implements AutoCloseable {
      * @return a score for each task and split
      */
     public List<TaskScore> evaluate(Map<Integer, Task> tasks) {
-        requireOpen();
+        resource.acquire();
+        try {
+            return evaluateOpen(tasks);
+        } finally {
+            resource.release();
+        }
+    }
+
+    private List<TaskScore> evaluateOpen(Map<Integer, Task> tasks) {
         long started = System.nanoTime();
         int afterTask = tasksLearned - 1;
         int total = tasks.values().stream()
@@ -226,7 +274,7 @@ public final class ContinualLearner implements AutoCloseable {
 
     /** Tokenizes a task once; what was cut stands in its summary. */
     public EncodedTask encode(Task task) {
-        requireOpen();
+        resource.requireOpen();
         return encoded.computeIfAbsent(task, missing -> EncodedTask.of(
                 missing,
                 encoder,
@@ -241,8 +289,15 @@ public final class ContinualLearner implements AutoCloseable {
      * @throws InvalidInputException where prompt and new tokens exceed the model's positions
      */
     public String generate(String prompt, int maxNewTokens) {
-        requireOpen();
-        int[] ids = tokenizer.encodePrompt(prompt);
+        resource.acquire();
+        try {
+            return generateOpen(tokenizer.encodePrompt(prompt), maxNewTokens);
+        } finally {
+            resource.release();
+        }
+    }
+
+    private String generateOpen(int[] ids, int maxNewTokens) {
         if (ids.length == 0 || ids.length + (long) maxNewTokens > model.directory().positions()) {
             throw new InvalidInputException("the prompt has " + ids.length + " tokens; with " + maxNewTokens
                     + " new ones 1 to " + model.directory().positions() + " positions are expected");
@@ -267,13 +322,13 @@ public final class ContinualLearner implements AutoCloseable {
 
     /** How many tokens a prompt has. */
     public int promptTokens(String prompt) {
-        requireOpen();
+        resource.requireOpen();
         return tokenizer.encodePrompt(prompt).length;
     }
 
     /** A tokenized row as text, to look at. */
     public RowPreview preview(TokenizedRow row) {
-        requireOpen();
+        resource.requireOpen();
         return RowPreview.of(row, tokenizer);
     }
 
@@ -288,7 +343,7 @@ public final class ContinualLearner implements AutoCloseable {
 
     /** Writes a model directory that transformers loads. */
     public void saveModel(Path folder, SaveConfig.StoredType type) {
-        requireOpen();
+        resource.requireOpen();
         model.save(folder, switch (type) {
             case FLOAT32 -> StoredType.F32;
             case FLOAT16 -> StoredType.F16;
@@ -298,15 +353,9 @@ public final class ContinualLearner implements AutoCloseable {
 
     /** Writes the merged Fisher as {@code fisher.safetensors}; nothing where no task was consolidated. */
     public void saveConsolidation(Path folder) {
-        requireOpen();
+        resource.requireOpen();
         if (consolidation != null) {
             consolidation.save(folder);
-        }
-    }
-
-    private void requireOpen() {
-        if (closed) {
-            throw new IllegalStateException("this learner is closed");
         }
     }
 
@@ -314,17 +363,13 @@ public final class ContinualLearner implements AutoCloseable {
         return (System.nanoTime() - nanos) * 1e-9;
     }
 
+    /**
+     * Frees everything; the second call does nothing.
+     *
+     * @throws IllegalStateException while the learner is in use, as from a listener
+     */
     @Override
     public void close() {
-        if (!closed) {
-            closed = true;
-            if (consolidation != null) {
-                consolidation.close();
-            }
-            trainer.close();
-            kernels.close();
-            model.close();
-            tokenizer.close();
-        }
+        resource.close();
     }
 }

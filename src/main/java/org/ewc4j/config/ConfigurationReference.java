@@ -163,9 +163,9 @@ final class ConfigurationReference {
             editor, point it at `docs/config.schema.json`, for instance by a first line
             `# yaml-language-server: $schema=<path>/config.schema.json`.
 
-            Paths in the file, and in `--set`, are relative to the file's folder. `--set key=value` (dotted key, YAML value) replaces
-            all that the file gives under that key, a later `--set` an earlier one. A key that has no default may be set to
-            `null`. Anchors and aliases are read, tags and merge keys (`<<`) are not.
+            Paths in the file, and in `--set`, are relative to the file's folder. `--set key=value` (dotted key, YAML value; a
+            text or path as it stands) replaces all that the file gives under that key, a later `--set` an earlier one. A key that
+            has no default may be set to `null`. Anchors and aliases are read, tags and merge keys (`<<`) are not.
 
             ```yaml
             model: models/pythia-70m             # or {path: ..., init: random, seed: 1}

@@ -22,7 +22,7 @@ public final class RunConfigReader {
      * Reads a file with what a command line adds.
      *
      * @param file the configuration; relative paths in it are relative to its folder
-     * @param sets {@code key=value} each, dotted key and YAML value; in place of what the file gives under that key, a
+     * @param sets {@code key=value} each, dotted key and YAML value (a text or path as it stands); in place of what the file gives under that key, a
      *     later one in place of an earlier; paths as in the file
      * @param output in place of the key {@code output}; relative to the working directory
      * @param workingDirectory what {@code file}, {@code output} and the default output folder are relative to
@@ -53,7 +53,8 @@ public final class RunConfigReader {
             if (equals <= 0) {
                 throw new InvalidInputException("--set " + set + ": expected key=value, as in training.epochs=2");
             }
-            given.replace(set.substring(0, equals).strip(), YamlDocument.flag("--set " + set, set.substring(equals + 1)));
+            String key = set.substring(0, equals).strip();
+            given.replace(key, YamlDocument.flag("--set " + set, set.substring(equals + 1), Settings.isText(key)));
         }
         SettingValues values = given.values();
         return new RunConfig(

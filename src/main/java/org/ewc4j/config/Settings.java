@@ -160,6 +160,13 @@ final class Settings {
         return Optional.ofNullable(BY_KEY.get(key));
     }
 
+    /** Whether a key takes a text or a path and nothing else. */
+    static boolean isText(String key) {
+        return find(key)
+                .filter(setting -> setting.type() instanceof Text || setting.type() instanceof Location)
+                .isPresent();
+    }
+
     /** Names of sections, such as {@code training}. */
     static Set<String> sections() {
         Set<String> sections = new LinkedHashSet<>();

@@ -14,6 +14,7 @@ import java.util.Set;
 import java.util.function.BiConsumer;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.Quoted;
+import org.yaml.snakeyaml.DumperOptions;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.Yaml;
 import org.yaml.snakeyaml.constructor.SafeConstructor;
@@ -62,8 +63,19 @@ record YamlDocument(String source, boolean lines, Node root) {
         }
     }
 
-    static YamlDocument flag(String flag, String value) {
-        return parse(flag, false, value);
+    /**
+     * The value of a flag.
+     *
+     * @param text whether a text is expected: it is then taken as it stands, since a prompt such as {@code Q: {question}} and
+     *     many a path are something else in YAML; in quotes it is YAML, and {@code null} is null
+     */
+    static YamlDocument flag(String flag, String value, boolean text) {
+        boolean yaml = value.isBlank() || value.startsWith("\"") || value.startsWith("'") || value.equals("null") || value.equals("~");
+        if (!text || yaml) {
+            return parse(flag, false, value);
+        }
+        return new YamlDocument(
+                flag, false, new ScalarNode(Tag.STR, value, null, null, DumperOptions.ScalarStyle.DOUBLE_QUOTED));
     }
 
     private static YamlDocument parse(String source, boolean lines, String text) {

@@ -2,6 +2,7 @@ package org.ewc4j.eval;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.IntConsumer;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EvaluationConfig.Split;
@@ -9,6 +10,7 @@ import org.ewc4j.data.Batch;
 import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
 import org.ewc4j.data.TextTokenizer;
+import org.ewc4j.error.RunFailedException;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.task.Example;
 import org.ewc4j.task.Task;
@@ -37,6 +39,7 @@ public final class Evaluator {
      * @param afterTask index of the task learned last
      * @param index of the task that is asked about
      * @param progress told after each batch how many questions it answered
+     * @throws RunFailedException where the token loss is not finite
      */
     public TaskScore score(int afterTask, int index, Task task, EncodedTask encoded, Split split, IntConsumer progress) {
         List<Example> examples = split == Split.TRAIN ? task.train() : task.test();
@@ -66,7 +69,7 @@ public final class Evaluator {
                 task.name(),
                 split,
                 ExactMatch.percent(predictions),
-                tokenLoss(encoded, split),
+                requireFinite(tokenLoss(encoded, split), task, split),
                 predictions);
     }
 
@@ -80,5 +83,13 @@ public final class Evaluator {
             scored += batch.scoredPositions();
         }
         return sum / scored;
+    }
+
+    private static double requireFinite(double loss, Task task, Split split) {
+        if (!Double.isFinite(loss)) {
+            throw new RunFailedException("task '" + task.name() + "', evaluation of the " + split.name().toLowerCase(Locale.ROOT)
+                    + " questions: the token loss is " + loss + "; the parameters are no longer usable");
+        }
+        return loss;
     }
 }

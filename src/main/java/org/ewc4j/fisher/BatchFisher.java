@@ -1,5 +1,6 @@
 package org.ewc4j.fisher;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntConsumer;
 import org.ewc4j.data.Batch;
@@ -40,8 +41,11 @@ public final class BatchFisher implements FisherEstimator {
                     loss += model.accumulateGradient(microBatch, batch.scoredPositions());
                 }
                 if (!Double.isFinite(loss)) {
-                    throw new RunFailedException("the Fisher pass met a loss of " + loss + " in the batch of rows from "
-                            + batch.microBatches().get(0).examples()[0] + "; the consolidation before it stands");
+                    int[] rows = batch.microBatches().stream()
+                            .flatMapToInt(microBatch -> Arrays.stream(microBatch.examples()))
+                            .toArray();
+                    throw new RunFailedException("the Fisher pass met a loss of " + loss + " on the batch of training rows "
+                            + Arrays.toString(rows) + "; what was saved before stands");
                 }
                 kernels.fisherAccumulate(fisher.list(), model.gradients(), weight * batch.examples() / examples);
             } finally {

@@ -1,12 +1,13 @@
 package org.ewc4j.model;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.util.DefaultIndenter;
 import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -98,8 +99,11 @@ final class CheckpointWriter {
     private static void writeJson(Path target, ObjectNode node) {
         DefaultPrettyPrinter printer = new DefaultPrettyPrinter();
         printer.indentArraysWith(DefaultIndenter.SYSTEM_LINEFEED_INSTANCE);
-        AtomicFile.write(target, channel -> channel.write(
-                ByteBuffer.wrap((JSON.writer(printer).writeValueAsString(node) + "\n").getBytes(java.nio.charset.StandardCharsets.UTF_8))));
+        try {
+            AtomicFile.write(target, (JSON.writer(printer).writeValueAsString(node) + "\n").getBytes(StandardCharsets.UTF_8));
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     private static void copy(Path from, Path to) {
@@ -107,7 +111,11 @@ final class CheckpointWriter {
             try (FileChannel source = FileChannel.open(from)) {
                 long size = source.size();
                 for (long position = 0; position < size; ) {
-                    position += source.transferTo(position, size - position, channel);
+                    long moved = source.transferTo(position, size - position, channel);
+                    if (moved == 0) {
+                        throw new IOException(from + " was cut short while it was copied");
+                    }
+                    position += moved;
                 }
             }
         });

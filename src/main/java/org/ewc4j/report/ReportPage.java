@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -88,12 +87,7 @@ public final class ReportPage {
      * @throws RunFailedException where the file cannot be written
      */
     public static void write(List<Path> folders, Path file) {
-        ByteBuffer bytes = ByteBuffer.wrap(of(folders).getBytes(StandardCharsets.UTF_8));
-        AtomicFile.write(file, channel -> {
-            while (bytes.hasRemaining()) {
-                channel.write(bytes);
-            }
-        });
+        AtomicFile.write(file, of(folders).getBytes(StandardCharsets.UTF_8));
     }
 
     private String render() {

@@ -2,11 +2,13 @@ package org.ewc4j.tensor;
 
 import static org.ewc4j.tensor.Torch.keep;
 
+import java.util.Locale;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.ewc4j.error.RunFailedException;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.TensorList;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
@@ -23,11 +25,23 @@ public final class Arena implements AutoCloseable {
     private final TensorList list;
     private boolean closed;
 
-    /** An arena of zeros. */
+    /**
+     * An arena of zeros.
+     *
+     * @throws RunFailedException where there is not that much memory
+     */
     public Arena(ParameterLayout layout) {
         this.layout = layout;
         try (PointerScope scope = new PointerScope()) {
             this.flat = keep(torch.zeros(layout.arenaElements()));
+        } catch (RuntimeException e) {
+            throw new RunFailedException(
+                    String.format(
+                            Locale.ROOT,
+                            "there is no memory for %,d MB more (%,d parameters of 4 bytes)",
+                            layout.arenaElements() * Float.BYTES / 1_000_000,
+                            layout.elements()),
+                    e);
         }
         long[] addresses = new long[layout.parameters().size()];
         long[] counts = new long[addresses.length];

@@ -1,6 +1,7 @@
 package org.ewc4j.tensor;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -43,6 +44,17 @@ public final class AtomicFile {
             deleteQuietly(beside);
             throw e;
         }
+    }
+
+    /** Writes {@code target} with these bytes; otherwise as {@link #write(Path, Content)}. */
+    public static void write(Path target, byte[] bytes) {
+        write(target, channel -> {
+            // A disk that fills up takes a part without an error; the next write tells.
+            ByteBuffer rest = ByteBuffer.wrap(bytes);
+            while (rest.hasRemaining()) {
+                channel.write(rest);
+            }
+        });
     }
 
     private static String reason(IOException e) {

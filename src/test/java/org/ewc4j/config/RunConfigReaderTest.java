@@ -37,6 +37,22 @@ class RunConfigReaderTest {
         assertThatThrownBy(() -> read(yaml)).isInstanceOf(InvalidInputException.class).hasMessage(message);
     }
 
+    @Test
+    void textsAndPathsOfFlagsAreTakenAsTheyStand() throws IOException {
+        Path file = Files.writeString(folder.resolve("a.yaml"), "model: m\ntasks: {file: t.jsonl}\n");
+        RunConfig config = RunConfigReader.read(
+                file,
+                List.of("prompt=Q: {question} #1", "model.path=a: b #c", "tasks.file={1}.jsonl", "tasks.answer_field='a b'"),
+                Optional.empty(),
+                folder);
+        assertThat(config.prompt()).isEqualTo("Q: {question} #1");
+        assertThat(config.model().path()).isEqualTo(folder.resolve("a: b #c"));
+        assertThat(config.tasks())
+                .isEqualTo(new TaskSource.SingleFile(folder.resolve("{1}.jsonl"), "task", "question", "question", "a b"));
+        assertThat(RunConfigReader.read(file, List.of("prompt={question}"), Optional.empty(), folder).prompt())
+                .isEqualTo("{question}");
+    }
+
     private void assertSetRefused(String set, String message) {
         assertThatThrownBy(() -> read(MINIMAL, set)).isInstanceOf(InvalidInputException.class).hasMessage(message);
     }
