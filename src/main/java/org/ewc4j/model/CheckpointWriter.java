@@ -98,8 +98,10 @@ final class CheckpointWriter {
     private static void writeJson(Path target, ObjectNode node) {
         DefaultPrettyPrinter printer = new DefaultPrettyPrinter();
         printer.indentArraysWith(DefaultIndenter.SYSTEM_LINEFEED_INSTANCE);
-        AtomicFile.write(target, channel -> channel.write(
-                ByteBuffer.wrap((JSON.writer(printer).writeValueAsString(node) + "\n").getBytes(java.nio.charset.StandardCharsets.UTF_8))));
+        AtomicFile.write(
+                target,
+                channel -> channel.write(ByteBuffer.wrap((JSON.writer(printer).writeValueAsString(node) + "\n")
+                        .getBytes(java.nio.charset.StandardCharsets.UTF_8))));
     }
 
     private static void copy(Path from, Path to) {
