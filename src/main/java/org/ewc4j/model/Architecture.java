@@ -100,15 +100,17 @@ interface Architecture {
         String named = config.firstText("architectures");
         String typeOfNamed = named == null ? null : TYPE_OF_CLASS.get(named.toLowerCase(Locale.ROOT));
         if (!config.has("model_type") && typeOfNamed == null) {
-            throw new InvalidInputException(config.file() + ": architecture " + (named == null ? "" : "'" + named + "' ")
-                    + "is not known and key 'model_type' is missing, expected one of gpt_neox, gpt2, llama");
+            throw new InvalidInputException(
+                    config.file() + ": architecture " + (named == null ? "" : "'" + named + "' ")
+                            + "is not known and key 'model_type' is missing, expected one of gpt_neox, gpt2, llama");
         }
         String type = config.text("model_type", typeOfNamed);
         if (!TYPE_OF_CLASS.containsValue(type)) {
             throw config.wrong("model_type", "one of the supported architectures gpt_neox, gpt2, llama");
         }
         if (named != null && !type.equals(typeOfNamed)) {
-            throw config.wrong("architectures", "the causal language model of model_type '" + type + "' or its base model");
+            throw config.wrong(
+                    "architectures", "the causal language model of model_type '" + type + "' or its base model");
         }
         if (config.has("quantization_config")) {
             throw config.wrong("quantization_config", "none: quantized weights are not supported");

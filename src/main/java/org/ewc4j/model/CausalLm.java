@@ -95,8 +95,10 @@ public final class CausalLm implements AutoCloseable {
 
     private static Arena initialTheta(ModelDirectory directory) {
         if (directory.source().init() == ModelSource.Init.RANDOM) {
-            return filled(directory, theta -> RandomInit.fill(
-                    theta, directory.architecture(), directory.source().seed()));
+            return filled(
+                    directory,
+                    theta -> RandomInit.fill(
+                            theta, directory.architecture(), directory.source().seed()));
         }
         // Names and shapes are compared before memory is taken, so that a damaged config.json is told as what it is.
         try (Checkpoint checkpoint = Checkpoint.open(directory, directory.layout())) {
@@ -110,7 +112,9 @@ public final class CausalLm implements AutoCloseable {
             throw new InvalidInputException(String.format(
                     Locale.ROOT,
                     "%s: the model has %,d parameters, at 4 bytes each more than the %,d MB of memory of this machine",
-                    directory.config().file(), directory.parameterCount(), available / 1_000_000));
+                    directory.config().file(),
+                    directory.parameterCount(),
+                    available / 1_000_000));
         }
         Arena theta = new Arena(directory.layout());
         try {
@@ -184,7 +188,8 @@ public final class CausalLm implements AutoCloseable {
             }
         }
         if (count != scored.length) {
-            throw new IllegalArgumentException("the batch says " + scored.length + " scored positions and has " + count);
+            throw new IllegalArgumentException(
+                    "the batch says " + scored.length + " scored positions and has " + count);
         }
         // Logits are formed where a label is scored and nowhere else: the rest would be multiplied by zero.
         Tensor hidden = hidden(batch).view(-1, architecture.hiddenSize());
@@ -262,7 +267,8 @@ public final class CausalLm implements AutoCloseable {
     /** A batch of greedy continuations; see {@link GreedyDecoder}. */
     public List<int[]> generate(List<int[]> prompts, int maxNewTokens) {
         requireOpen();
-        return new GreedyDecoder(architecture, decoder, outputEmbedding, dropout, specialTokens()).generate(prompts, maxNewTokens);
+        return new GreedyDecoder(architecture, decoder, outputEmbedding, dropout, specialTokens())
+                .generate(prompts, maxNewTokens);
     }
 
     /**

@@ -77,7 +77,12 @@ final class Checkpoint implements AutoCloseable {
         }
         shardOf.forEach((tensor, shard) -> {
             if (!stored.containsKey(tensor)
-                    || !stored.get(tensor).file().path().getFileName().toString().equals(shard)) {
+                    || !stored.get(tensor)
+                            .file()
+                            .path()
+                            .getFileName()
+                            .toString()
+                            .equals(shard)) {
                 throw new InvalidInputException(indexFile + ": tensor '" + tensor + "' is not in the shard " + shard);
             }
         });
@@ -85,7 +90,11 @@ final class Checkpoint implements AutoCloseable {
     }
 
     private Path shard(Path indexFile, String name) {
-        if (name.isEmpty() || name.contains("/") || name.contains("\\") || name.equals("..") || name.equals(".")
+        if (name.isEmpty()
+                || name.contains("/")
+                || name.contains("\\")
+                || name.equals("..")
+                || name.equals(".")
                 || name.indexOf('\0') >= 0) {
             throw new InvalidInputException(indexFile + ": shard '" + name + "' lies outside the model directory");
         }
@@ -141,7 +150,8 @@ final class Checkpoint implements AutoCloseable {
     }
 
     private boolean isOutputEmbedding(String name) {
-        return name.equals(architecture.outputEmbedding()) || architecture.aliases().containsKey(name);
+        return name.equals(architecture.outputEmbedding())
+                || architecture.aliases().containsKey(name);
     }
 
     private Parameter parameterFor(String name, ParameterLayout layout) {

@@ -20,8 +20,9 @@ final class ConfigJson {
     private static final int MAX_LAYERS = 10_000;
 
     private static final int SHOWN_CHARACTERS = 80;
-    private static final JsonMapper JSON =
-            JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .build();
 
     private final Path file;
     private final String prefix;
@@ -36,7 +37,8 @@ final class ConfigJson {
     static ConfigJson read(Path file) {
         try {
             if (Files.size(file) > MAX_BYTES) {
-                throw new InvalidInputException(file + ": larger than " + (MAX_BYTES >> 20) + " MiB, not a configuration");
+                throw new InvalidInputException(
+                        file + ": larger than " + (MAX_BYTES >> 20) + " MiB, not a configuration");
             }
             JsonNode root = JSON.readTree(Files.readAllBytes(file));
             if (!(root instanceof ObjectNode object)) {
@@ -172,7 +174,8 @@ final class ConfigJson {
     /** A size that has to be given. */
     int size(String key) {
         if (!has(key)) {
-            throw new InvalidInputException(file + ": key '" + prefix + key + "' is missing, expected a whole number from 1");
+            throw new InvalidInputException(
+                    file + ": key '" + prefix + key + "' is missing, expected a whole number from 1");
         }
         return size(key, 1);
     }
@@ -199,7 +202,8 @@ final class ConfigJson {
     }
 
     InvalidInputException wrong(String key, String expected) {
-        return new InvalidInputException(file + ": key '" + prefix + key + "' is " + shown(node.get(key)) + ", expected " + expected);
+        return new InvalidInputException(
+                file + ": key '" + prefix + key + "' is " + shown(node.get(key)) + ", expected " + expected);
     }
 
     private static String shown(JsonNode value) {

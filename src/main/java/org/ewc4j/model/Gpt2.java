@@ -183,8 +183,8 @@ record Gpt2(
         private Tensor layer(ForwardPass pass, int index, Layer layer, Tensor hidden) {
             Dropout dropout = pass.dropout();
             Tensor attended = attention(pass, index, layer, layer.attentionNorm.apply(hidden));
-            Tensor residual =
-                    dropout.apply(layer.attentionOut.apply(attended), residualDropout).add(hidden);
+            Tensor residual = dropout.apply(layer.attentionOut.apply(attended), residualDropout)
+                    .add(hidden);
             Tensor up = activation.apply(layer.up.apply(layer.feedForwardNorm.apply(residual)));
             return dropout.apply(layer.down.apply(up), residualDropout).add(residual);
         }

@@ -131,7 +131,8 @@ record GptNeoX(
         private final Tensor frequencies;
         private final List<Layer> bound = new ArrayList<>();
 
-        private record Layer(LayerNorm inputNorm, LayerNorm postNorm, Linear qkv, Linear dense, Linear up, Linear down) {}
+        private record Layer(
+                LayerNorm inputNorm, LayerNorm postNorm, Linear qkv, Linear dense, Linear up, Linear down) {}
 
         Bound(Weights weights) {
             embedding = weights.get(inputEmbedding());
@@ -167,7 +168,8 @@ record GptNeoX(
         private Tensor layer(ForwardPass pass, int index, Layer layer, RotaryAngles angles, Tensor hidden) {
             Dropout dropout = pass.dropout();
             Tensor attended = dropout.apply(
-                    layer.dense.apply(attention(pass, index, layer, angles, layer.inputNorm.apply(hidden))), hiddenDropout);
+                    layer.dense.apply(attention(pass, index, layer, angles, layer.inputNorm.apply(hidden))),
+                    hiddenDropout);
             Tensor residual = parallelResidual ? hidden : attended.add(hidden);
             Tensor up = activation.apply(layer.up.apply(layer.postNorm.apply(residual)));
             Tensor fed = dropout.apply(layer.down.apply(up), hiddenDropout);
@@ -179,7 +181,8 @@ record GptNeoX(
             // Query, key and value lie side by side within each head: (rows, columns, heads, 3, size).
             Tensor qkv = layer.qkv.apply(x).view(pass.rows(), pass.columns(), heads, 3, size);
             TensorVector split = qkv.split(new long[] {2, 1}, 3);
-            Tensor rotated = Layers.rotate(split.get(0), angles.cos().unsqueeze(3), angles.sin().unsqueeze(3));
+            Tensor rotated = Layers.rotate(
+                    split.get(0), angles.cos().unsqueeze(3), angles.sin().unsqueeze(3));
             TensorVector queryAndKey = rotated.unbind(3);
             Tensor query = queryAndKey.get(0).transpose(1, 2);
             Tensor key = queryAndKey.get(1).transpose(1, 2);

@@ -46,10 +46,12 @@ final class GreedyDecoder {
         if (rows == 0) {
             return List.of();
         }
-        if (prompts.stream().anyMatch(prompt -> prompt.length == 0) || maxNewTokens < 1
+        if (prompts.stream().anyMatch(prompt -> prompt.length == 0)
+                || maxNewTokens < 1
                 || longest + (long) maxNewTokens > architecture.positions()) {
             throw new IllegalArgumentException("prompts of 1 to " + architecture.positions()
-                    + " positions less the new tokens are expected, got one of " + longest + " and " + maxNewTokens + " new tokens");
+                    + " positions less the new tokens are expected, got one of " + longest + " and " + maxNewTokens
+                    + " new tokens");
         }
         int[] lengths = prompts.stream().mapToInt(prompt -> prompt.length).toArray();
         List<List<Integer>> generated = new ArrayList<>();
@@ -117,7 +119,8 @@ final class GreedyDecoder {
         Tensor hidden = decoder.hidden(pass);
         pass.cache().advance(pass.columns());
         Tensor last = hidden.select(1, hidden.size(1) - 1);
-        Tensor best = torch.argmax(torch.linear(last, outputEmbedding), new LongOptional(-1), false).contiguous();
+        Tensor best = torch.argmax(torch.linear(last, outputEmbedding), new LongOptional(-1), false)
+                .contiguous();
         long[] ids = new long[Math.toIntExact(best.numel())];
         best.data_ptr_long().get(ids);
         return ids;

@@ -175,7 +175,9 @@ record Llama(
 
         private RmsNorm norm(Weights weights, String prefix) {
             return new RmsNorm(
-                    new long[] {hiddenSize}, new TensorOptional(weights.get(prefix + ".weight")), new DoubleOptional(normEpsilon));
+                    new long[] {hiddenSize},
+                    new TensorOptional(weights.get(prefix + ".weight")),
+                    new DoubleOptional(normEpsilon));
         }
 
         @Override

@@ -28,7 +28,8 @@ public final class ModelDirectory {
     private final SpecialTokens specialTokens;
     private final ParameterLayout layout;
 
-    private ModelDirectory(ModelSource source, ConfigJson config, Architecture architecture, SpecialTokens specialTokens) {
+    private ModelDirectory(
+            ModelSource source, ConfigJson config, Architecture architecture, SpecialTokens specialTokens) {
         this.layout = layout(config, architecture);
         this.source = source;
         this.config = config;
@@ -82,9 +83,10 @@ public final class ModelDirectory {
             throw new InvalidInputException(path + ": cannot be listed: " + e.getMessage(), e);
         }
         if (!pickled.isEmpty()) {
-            throw new InvalidInputException(path + ": has " + pickled.get(0) + " but no model.safetensors; convert it once with:"
-                    + " python3 -c \"from transformers import AutoModelForCausalLM as M;"
-                    + " M.from_pretrained('" + path + "').save_pretrained('" + path + "')\"");
+            throw new InvalidInputException(
+                    path + ": has " + pickled.get(0) + " but no model.safetensors; convert it once with:"
+                            + " python3 -c \"from transformers import AutoModelForCausalLM as M;"
+                            + " M.from_pretrained('" + path + "').save_pretrained('" + path + "')\"");
         }
         throw new InvalidInputException(path.resolve(WEIGHTS) + ": missing, and no model.safetensors.index.json either;"
                 + " for a random start set model: {path: ..., init: random}");

@@ -76,11 +76,12 @@ record Rope(int dimensions, double theta, Scaling scaling) {
         return switch (type) {
             case "default" -> new Scaling.None();
             case "linear" -> new Scaling.Linear(required(rope, "factor"));
-            case "llama3" -> new Scaling.Llama3(
-                    required(rope, "factor"),
-                    required(rope, "low_freq_factor"),
-                    required(rope, "high_freq_factor"),
-                    originalPositions(config, rope));
+            case "llama3" ->
+                new Scaling.Llama3(
+                        required(rope, "factor"),
+                        required(rope, "low_freq_factor"),
+                        required(rope, "high_freq_factor"),
+                        originalPositions(config, rope));
             default -> throw rope.wrong(key, "one of the supported rope types default, linear, llama3");
         };
     }
@@ -101,8 +102,10 @@ record Rope(int dimensions, double theta, Scaling scaling) {
     /** The ⌈dimensions / 2⌉ angles per position, computed in fp32 in the order in which transformers computes them. */
     Tensor frequencies() {
         try (NoGradGuard guard = new NoGradGuard()) {
-            Tensor steps = torch.arange(new Scalar(0), new Scalar(dimensions), new Scalar(2)).to(ScalarType.Float);
-            return scaled(torch.pow(new Scalar(theta), steps.div(new Scalar((double) dimensions))).reciprocal());
+            Tensor steps = torch.arange(new Scalar(0), new Scalar(dimensions), new Scalar(2))
+                    .to(ScalarType.Float);
+            return scaled(torch.pow(new Scalar(theta), steps.div(new Scalar((double) dimensions)))
+                    .reciprocal());
         }
     }
 

@@ -18,7 +18,8 @@ record RotaryAngles(Tensor cos, Tensor sin) {
      */
     static RotaryAngles of(Tensor frequencies, Tensor positions) {
         try (NoGradGuard guard = new NoGradGuard()) {
-            Tensor angles = positions.to(ScalarType.Float).unsqueeze(-1).unsqueeze(-1).mul(frequencies);
+            Tensor angles =
+                    positions.to(ScalarType.Float).unsqueeze(-1).unsqueeze(-1).mul(frequencies);
             return new RotaryAngles(angles.cos(), angles.sin());
         }
     }

@@ -43,7 +43,10 @@ class CausalLmTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"gpt2, transformer.ln_f.weight, transformer.h.0.mlp.c_fc.bias", "gpt_neox, gpt_neox.final_layer_norm.weight, gpt_neox.layers.0.attention.dense.bias"})
+    @CsvSource({
+        "gpt2, transformer.ln_f.weight, transformer.h.0.mlp.c_fc.bias",
+        "gpt_neox, gpt_neox.final_layer_norm.weight, gpt_neox.layers.0.attention.dense.bias"
+    })
     void aRandomStartIsThatOfItsSeed(String architecture, String norm, String bias) {
         TinyCheckpoint tiny = TinyCheckpoint.of(architecture, folder).writeConfig();
         Map<String, float[]> first;
@@ -62,12 +65,17 @@ class CausalLmTest {
 
     @Test
     void aRandomStartHasTheDeviationAskedFor() {
-        TinyCheckpoint tiny = TinyCheckpoint.gpt2(folder).with("n_embd", "64").with("initializer_range", "0.1").writeConfig();
+        TinyCheckpoint tiny = TinyCheckpoint.gpt2(folder)
+                .with("n_embd", "64")
+                .with("initializer_range", "0.1")
+                .writeConfig();
         try (CausalLm model = tiny.openRandom(0)) {
             Map<String, float[]> weights = weights(model);
-            assertThat(deviation(weights.get("transformer.h.0.mlp.c_fc.weight"))).isCloseTo(0.1, within(0.003));
+            assertThat(deviation(weights.get("transformer.h.0.mlp.c_fc.weight")))
+                    .isCloseTo(0.1, within(0.003));
             // Smaller by the square root of the four projections into the residual stream.
-            assertThat(deviation(weights.get("transformer.h.1.mlp.c_proj.weight"))).isCloseTo(0.05, within(0.0015));
+            assertThat(deviation(weights.get("transformer.h.1.mlp.c_proj.weight")))
+                    .isCloseTo(0.05, within(0.0015));
         }
     }
 
@@ -81,20 +89,35 @@ class CausalLmTest {
 
     @Test
     void theRowOfThePaddingTokenStartsAtZeroInLlamaAlone() {
-        try (CausalLm llama = TinyCheckpoint.llama(folder).with("pad_token_id", "3").writeConfig().openRandom(1)) {
+        try (CausalLm llama = TinyCheckpoint.llama(folder)
+                .with("pad_token_id", "3")
+                .writeConfig()
+                .openRandom(1)) {
             float[] embedding = weights(llama).get("model.embed_tokens.weight");
             assertThat(Arrays.copyOfRange(embedding, 24, 32)).containsOnly(0);
             assertThat(Arrays.copyOfRange(embedding, 16, 24)).doesNotContain(0);
         }
-        try (CausalLm gpt2 = TinyCheckpoint.gpt2(folder).with("pad_token_id", "3").writeConfig().openRandom(1)) {
-            assertThat(Arrays.copyOfRange(weights(gpt2).get("transformer.wte.weight"), 24, 32)).doesNotContain(0);
+        try (CausalLm gpt2 = TinyCheckpoint.gpt2(folder)
+                .with("pad_token_id", "3")
+                .writeConfig()
+                .openRandom(1)) {
+            assertThat(Arrays.copyOfRange(weights(gpt2).get("transformer.wte.weight"), 24, 32))
+                    .doesNotContain(0);
         }
     }
 
     @ParameterizedTest
-    @CsvSource({"gpt2, attn_pdrop", "gpt2, resid_pdrop", "gpt2, embd_pdrop", "gpt_neox, attention_dropout", "gpt_neox, hidden_dropout", "llama, attention_dropout"})
+    @CsvSource({
+        "gpt2, attn_pdrop",
+        "gpt2, resid_pdrop",
+        "gpt2, embd_pdrop",
+        "gpt_neox, attention_dropout",
+        "gpt_neox, hidden_dropout",
+        "llama, attention_dropout"
+    })
     void dropoutIsOnInTrainingAloneAndFollowsItsSeed(String architecture, String key) {
-        TinyCheckpoint tiny = TinyCheckpoint.of(architecture, folder).with(key, "0.5").write();
+        TinyCheckpoint tiny =
+                TinyCheckpoint.of(architecture, folder).with(key, "0.5").write();
         double[] first = losses(tiny, 1);
         assertThat(losses(tiny, 1)).isEqualTo(first);
         assertThat(losses(tiny, 2)[1]).isNotEqualTo(first[1]);
@@ -120,10 +143,15 @@ class CausalLmTest {
     @CsvSource({"gpt2, F32, float32, 0", "gpt_neox, F16, float16, 2e-3", "llama, BF16, bfloat16, 3e-2"})
     void aSavedModelIsTheSame(String architecture, StoredType type, String dtype, double tolerance) throws IOException {
         TinyCheckpoint tiny = TinyCheckpoint.of(architecture, folder)
-                .without("architectures").with("torch_dtype", "'float64'").with("unknown_key", "{'kept': 1}").write()
+                .without("architectures")
+                .with("torch_dtype", "'float64'")
+                .with("unknown_key", "{'kept': 1}")
+                .write()
                 .text("generation_config.json", "{'eos_token_id': [0, 5]}");
         String modelType = tiny.architecture().modelType();
-        tiny.without("model_type").with("architectures", "['" + tiny.architecture().transformersClass() + "']").writeConfig();
+        tiny.without("model_type")
+                .with("architectures", "['" + tiny.architecture().transformersClass() + "']")
+                .writeConfig();
         float[] expected;
         try (CausalLm model = tiny.open()) {
             expected = model.logits(TinyCheckpoint.batch());
@@ -136,7 +164,9 @@ class CausalLmTest {
         assertThat(config.get("unknown_key").get("kept").asInt()).isEqualTo(1);
         assertThat(Files.readString(target.resolve("generation_config.json"))).isEqualTo("{\"eos_token_id\": [0, 5]}");
         try (CausalLm back = CausalLm.open(
-                ModelDirectory.open(new ModelSource(target, ModelSource.Init.PRETRAINED, 0)), Positions.FIRST_TOKEN, 0)) {
+                ModelDirectory.open(new ModelSource(target, ModelSource.Init.PRETRAINED, 0)),
+                Positions.FIRST_TOKEN,
+                0)) {
             assertThat(back.logits(TinyCheckpoint.batch())).containsExactly(expected, within((float) tolerance));
             assertThat(back.specialTokens().stop()).containsExactly(0, 5);
         }
@@ -158,7 +188,8 @@ class CausalLmTest {
 
     private static int[] oneByOne(CausalLm model, int[] prompt, int maxNewTokens) {
         List<Integer> ids = new ArrayList<>(Arrays.stream(prompt).boxed().toList());
-        while (ids.size() < prompt.length + maxNewTokens && (ids.size() == prompt.length || ids.get(ids.size() - 1) != 0)) {
+        while (ids.size() < prompt.length + maxNewTokens
+                && (ids.size() == prompt.length || ids.get(ids.size() - 1) != 0)) {
             int length = ids.size();
             long[] input = ids.stream().mapToLong(Integer::longValue).toArray();
             long[] unscored = new long[length];
@@ -171,7 +202,9 @@ class CausalLmTest {
             }
             ids.add(best);
         }
-        return ids.subList(prompt.length, ids.size()).stream().mapToInt(Integer::intValue).toArray();
+        return ids.subList(prompt.length, ids.size()).stream()
+                .mapToInt(Integer::intValue)
+                .toArray();
     }
 
     @Test
@@ -183,7 +216,8 @@ class CausalLmTest {
         }
         int stop = whole[2];
         int end = 1 + Arrays.stream(whole).boxed().toList().indexOf(stop);
-        try (CausalLm model = tiny.with("eos_token_id", "[0, " + stop + "]").write().open()) {
+        try (CausalLm model =
+                tiny.with("eos_token_id", "[0, " + stop + "]").write().open()) {
             assertThat(model.generate(List.of(new int[] {3, 1}), 20).get(0)).isEqualTo(Arrays.copyOf(whole, end));
             assertThat(model.specialTokens().endOfSequence()).isZero();
         }

@@ -62,14 +62,18 @@ class CheckpointTest {
     @Test
     void aSurplusTensor() {
         assertRefused(
-                TinyCheckpoint.gpt2(folder).put("score.weight", SafetensorsBytes.floats(0, 2, 8)).write(),
+                TinyCheckpoint.gpt2(folder)
+                        .put("score.weight", SafetensorsBytes.floats(0, 2, 8))
+                        .write(),
                 "have a tensor 'score.weight' that GPT2LMHeadModel with this config.json does not use");
     }
 
     @Test
     void aWrongShape() {
         assertRefused(
-                TinyCheckpoint.llama(folder).put(LLAMA_UP, SafetensorsBytes.floats(0, 8, 12)).write(),
+                TinyCheckpoint.llama(folder)
+                        .put(LLAMA_UP, SafetensorsBytes.floats(0, 8, 12))
+                        .write(),
                 "model.safetensors: tensor '" + LLAMA_UP + "' has shape [8, 12], config.json makes it [12, 8]");
     }
 
@@ -77,14 +81,18 @@ class CheckpointTest {
     @CsvSource({"I64, 8", "F8_E4M3, 1", "F64, 8"})
     void aWeightOfAWrongType(String dtype, int bytes) {
         assertRefused(
-                TinyCheckpoint.llama(folder).put(LLAMA_UP, SafetensorsBytes.zeros(dtype, bytes, 12, 8)).write(),
+                TinyCheckpoint.llama(folder)
+                        .put(LLAMA_UP, SafetensorsBytes.zeros(dtype, bytes, 12, 8))
+                        .write(),
                 "tensor '" + LLAMA_UP + "' has dtype " + dtype + "; weights are read as F32, F16 or BF16");
     }
 
     @Test
     void sizesThatNoMemoryHoldsAreToldByTheShapesThatDiffer() {
-        TinyCheckpoint tiny = TinyCheckpoint.llama(folder).with("vocab_size", "2000000000").write();
-        assertRefused(tiny, "tensor 'model.embed_tokens.weight' has shape [11, 8], config.json makes it [2000000000, 8]");
+        TinyCheckpoint tiny =
+                TinyCheckpoint.llama(folder).with("vocab_size", "2000000000").write();
+        assertRefused(
+                tiny, "tensor 'model.embed_tokens.weight' has shape [11, 8], config.json makes it [2000000000, 8]");
     }
 
     @Test
@@ -93,7 +101,9 @@ class CheckpointTest {
         assertRefused(tiny, "model.safetensors: missing, and no model.safetensors.index.json either", "init: random");
         tiny.text("pytorch_model-00001-of-00002.bin", "");
         assertRefused(
-                tiny, "has pytorch_model-00001-of-00002.bin but no model.safetensors; convert it once with: python3 -c", "save_pretrained");
+                tiny,
+                "has pytorch_model-00001-of-00002.bin but no model.safetensors; convert it once with: python3 -c",
+                "save_pretrained");
     }
 
     @ParameterizedTest
@@ -103,7 +113,8 @@ class CheckpointTest {
         float[] expected = logits(tiny.write());
         String prefix = tiny.architecture().basePrefix();
         Map<String, Stored> bare = new LinkedHashMap<>();
-        tiny.tensors.forEach((name, tensor) -> bare.put(name.startsWith(prefix) ? name.substring(prefix.length()) : name, tensor));
+        tiny.tensors.forEach(
+                (name, tensor) -> bare.put(name.startsWith(prefix) ? name.substring(prefix.length()) : name, tensor));
         tiny.tensors.clear();
         tiny.tensors.putAll(bare);
         assertThat(tiny.tensors.keySet()).noneMatch(name -> name.startsWith(prefix));
@@ -112,7 +123,9 @@ class CheckpointTest {
 
     @Test
     void aTensorByTwoNames() {
-        TinyCheckpoint tiny = TinyCheckpoint.llama(folder).put("norm.weight", SafetensorsBytes.floats(0, 8)).write();
+        TinyCheckpoint tiny = TinyCheckpoint.llama(folder)
+                .put("norm.weight", SafetensorsBytes.floats(0, 8))
+                .write();
         assertRefused(tiny, "tensor 'norm.weight' is there twice, as 'model.norm.weight' too");
     }
 
@@ -142,14 +155,17 @@ class CheckpointTest {
         "llama, model.embed_tokens.weight, lm_head.weight"
     })
     void aTiedTensorByEitherNameOrBoth(String architecture, String input, String output) {
-        TinyCheckpoint tiny = TinyCheckpoint.of(architecture, folder).shaped("tie_word_embeddings", "true").write();
+        TinyCheckpoint tiny = TinyCheckpoint.of(architecture, folder)
+                .shaped("tie_word_embeddings", "true")
+                .write();
         float[] expected = logits(tiny);
         Stored embedding = tiny.tensors.get(input);
         assertThat(logits(tiny.put(output, embedding).write())).isEqualTo(expected);
         tiny.tensors.remove(input);
         assertThat(logits(tiny.write())).isEqualTo(expected);
         tiny.put(input, SafetensorsBytes.floats(99, TinyCheckpoint.VOCABULARY, 8));
-        assertRefused(tiny.write(), "tensor '" + output + "' differs from " + input, "set tie_word_embeddings to false");
+        assertRefused(
+                tiny.write(), "tensor '" + output + "' differs from " + input, "set tie_word_embeddings to false");
     }
 
     @Test
@@ -162,7 +178,8 @@ class CheckpointTest {
             widened[i] = 0;
             widened[i + 1] = 0;
         }
-        float[] expected = logits(tiny.put(LLAMA_UP, new Stored("F32", full.shape(), widened)).write());
+        float[] expected = logits(
+                tiny.put(LLAMA_UP, new Stored("F32", full.shape(), widened)).write());
         assertThat(logits(tiny.put(LLAMA_UP, half).write())).isEqualTo(expected);
     }
 
@@ -177,8 +194,11 @@ class CheckpointTest {
         JsonNode index = Golden.json(tiny.file("model.safetensors.index.json"));
         assertThat(index.get("weight_map").size()).isEqualTo(tiny.tensors.size());
         assertThat(index.get("metadata").get("total_size").asLong())
-                .isEqualTo(tiny.tensors.values().stream().mapToLong(tensor -> tensor.bytes().length).sum());
-        assertThat(index.get("weight_map").get("transformer.wte.weight").asText()).matches("model-00001-of-0000[3-9].safetensors");
+                .isEqualTo(tiny.tensors.values().stream()
+                        .mapToLong(tensor -> tensor.bytes().length)
+                        .sum());
+        assertThat(index.get("weight_map").get("transformer.wte.weight").asText())
+                .matches("model-00001-of-0000[3-9].safetensors");
         assertThat(tiny.file("model.safetensors")).doesNotExist();
         assertThat(logits(tiny)).isEqualTo(expected);
     }
@@ -186,7 +206,8 @@ class CheckpointTest {
     /** An index over two shards of a LLaMA, of which the second has only the last norm. */
     private TinyCheckpoint sharded(String secondShard) {
         TinyCheckpoint tiny = TinyCheckpoint.llama(folder).writeConfig();
-        SafetensorsBytes.write(tiny.file("b.safetensors"), Map.of("model.norm.weight", tiny.tensors.remove("model.norm.weight")));
+        SafetensorsBytes.write(
+                tiny.file("b.safetensors"), Map.of("model.norm.weight", tiny.tensors.remove("model.norm.weight")));
         SafetensorsBytes.write(tiny.file("a.safetensors"), tiny.tensors);
         StringBuilder map = new StringBuilder("{'weight_map': {'model.norm.weight': '" + secondShard + "'");
         tiny.tensors.keySet().forEach(name -> map.append(", '").append(name).append("': 'a.safetensors'"));
@@ -211,13 +232,16 @@ class CheckpointTest {
         sharded("b.safetensors").open().close();
         TinyCheckpoint tiny = sharded("b.safetensors");
         assertRefused(tiny.text("model.safetensors.index.json", "{}"), "index.json: key 'weight_map' is missing");
-        assertRefused(tiny.text("model.safetensors.index.json", "{'weight_map': []}"), "key 'weight_map' is [], expected an object");
+        assertRefused(
+                tiny.text("model.safetensors.index.json", "{'weight_map': []}"),
+                "key 'weight_map' is [], expected an object");
         assertRefused(
                 tiny.text("model.safetensors.index.json", "{'weight_map': {'a': 1}}"),
                 "key 'weight_map.a' is 1, expected the name of a shard");
         assertRefused(tiny.text("model.safetensors.index.json", "{'weight_map'"), "index.json:1: not valid JSON");
         SafetensorsBytes.write(tiny.file("b.safetensors"), Map.of("lm_head.weight", SafetensorsBytes.floats(0, 11, 8)));
-        assertRefused(sharded("b.safetensors").text("a.safetensors", ""), "a.safetensors: not a safetensors file: 0 bytes");
+        assertRefused(
+                sharded("b.safetensors").text("a.safetensors", ""), "a.safetensors: not a safetensors file: 0 bytes");
     }
 
     @Test

@@ -79,12 +79,19 @@ class ModelDirectoryTest {
     @Test
     void sizesBeyondArithmeticOrMemory() {
         TinyCheckpoint tiny = TinyCheckpoint.llama(folder)
-                .with("vocab_size", "2147483647").with("hidden_size", "2147483644").with("intermediate_size", "2147483647");
-        assertRefused(tiny.writeConfig(), "config.json: the sizes given there make more parameters than 64 bits can count");
-        TinyCheckpoint gpt2 = TinyCheckpoint.gpt2(folder).with("n_embd", "2147483646").with("n_layer", "10000");
+                .with("vocab_size", "2147483647")
+                .with("hidden_size", "2147483644")
+                .with("intermediate_size", "2147483647");
+        assertRefused(
+                tiny.writeConfig(), "config.json: the sizes given there make more parameters than 64 bits can count");
+        TinyCheckpoint gpt2 =
+                TinyCheckpoint.gpt2(folder).with("n_embd", "2147483646").with("n_layer", "10000");
         assertRefused(gpt2.writeConfig(), "more parameters than 64 bits can count");
         Torch.start(Golden.THREADS);
-        TinyCheckpoint large = TinyCheckpoint.gpt2(folder).with("n_positions", "2147483647").with("n_embd", "65536").writeConfig();
+        TinyCheckpoint large = TinyCheckpoint.gpt2(folder)
+                .with("n_positions", "2147483647")
+                .with("n_embd", "65536")
+                .writeConfig();
         assertThatThrownBy(() -> large.openRandom(0))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessageContaining("config.json: the model has 140,")
@@ -94,7 +101,9 @@ class ModelDirectoryTest {
     @Test
     void positionsOfARotaryModelTakeNoMemory() {
         Torch.start(Golden.THREADS);
-        TinyCheckpoint tiny = TinyCheckpoint.llama(folder).with("max_position_embeddings", "2147483647").write();
+        TinyCheckpoint tiny = TinyCheckpoint.llama(folder)
+                .with("max_position_embeddings", "2147483647")
+                .write();
         try (CausalLm model = tiny.open()) {
             assertThat(model.logits(TinyCheckpoint.batch())).doesNotContain(Float.NaN);
         }
@@ -109,10 +118,14 @@ class ModelDirectoryTest {
         assertRefused(tiny.text("config.json", "[]"), "config.json: expected a JSON object");
         assertRefused(tiny.text("config.json", "{}"), "is not known and key 'model_type' is missing");
         tiny.writeConfig();
-        assertRefused(tiny.text("generation_config.json", "{'eos_token_id': [0, 99]}"), "generation_config.json: key 'eos_token_id' is [0,99]");
-        assertThatThrownBy(() -> ModelDirectory.open(new ModelSource(folder.resolve("none"), ModelSource.Init.PRETRAINED, 0)))
+        assertRefused(
+                tiny.text("generation_config.json", "{'eos_token_id': [0, 99]}"),
+                "generation_config.json: key 'eos_token_id' is [0,99]");
+        assertThatThrownBy(() ->
+                        ModelDirectory.open(new ModelSource(folder.resolve("none"), ModelSource.Init.PRETRAINED, 0)))
                 .isInstanceOf(InvalidInputException.class)
-                .hasMessage(folder.resolve("none") + ": no such model directory; expected a folder with config.json, model.safetensors"
+                .hasMessage(folder.resolve("none")
+                        + ": no such model directory; expected a folder with config.json, model.safetensors"
                         + " and tokenizer.json");
     }
 
@@ -120,10 +133,12 @@ class ModelDirectoryTest {
     @ValueSource(strings = {"['LlamaModel']", "['LLaMAForCausalLM']", "[]", "null"})
     void namesOfTheSameArchitecture(String architectures) {
         TinyCheckpoint.llama(folder).with("architectures", architectures).writeConfig();
-        assertThat(ModelDirectory.open(new ModelSource(folder, ModelSource.Init.RANDOM, 0)).architectureName())
+        assertThat(ModelDirectory.open(new ModelSource(folder, ModelSource.Init.RANDOM, 0))
+                        .architectureName())
                 .isEqualTo("LlamaForCausalLM");
         TinyCheckpoint.gpt2(folder).without("model_type").writeConfig();
-        assertThat(ModelDirectory.open(new ModelSource(folder, ModelSource.Init.RANDOM, 0)).architectureName())
+        assertThat(ModelDirectory.open(new ModelSource(folder, ModelSource.Init.RANDOM, 0))
+                        .architectureName())
                 .isEqualTo("GPT2LMHeadModel");
     }
 
@@ -135,24 +150,36 @@ class ModelDirectoryTest {
     @Test
     void bothSpellingsOfRotaryPositions() {
         Rope.Scaling none = new Rope.Scaling.None();
-        assertThat(rope(TinyCheckpoint.gptNeoX(folder).with("rotary_emb_base", "500"))).isEqualTo(new Rope(2, 500, none));
-        assertThat(rope(TinyCheckpoint.gptNeoX(folder).without("rotary_pct").without("rotary_emb_base")
-                        .with("rope_parameters", "{'rope_type': 'default', 'rope_theta': 500, 'partial_rotary_factor': 1.0}")))
+        assertThat(rope(TinyCheckpoint.gptNeoX(folder).with("rotary_emb_base", "500")))
+                .isEqualTo(new Rope(2, 500, none));
+        assertThat(rope(TinyCheckpoint.gptNeoX(folder)
+                        .without("rotary_pct")
+                        .without("rotary_emb_base")
+                        .with(
+                                "rope_parameters",
+                                "{'rope_type': 'default', 'rope_theta': 500, 'partial_rotary_factor': 1.0}")))
                 .isEqualTo(new Rope(4, 500, none));
-        assertThat(rope(TinyCheckpoint.llama(folder).with("rope_theta", "500000"))).isEqualTo(new Rope(4, 500000, none));
+        assertThat(rope(TinyCheckpoint.llama(folder).with("rope_theta", "500000")))
+                .isEqualTo(new Rope(4, 500000, none));
         assertThat(rope(TinyCheckpoint.llama(folder)
-                        .with("rope_theta", "7").with("rope_parameters", "{'rope_type': 'linear', 'factor': 2, 'rope_theta': 9}")))
+                        .with("rope_theta", "7")
+                        .with("rope_parameters", "{'rope_type': 'linear', 'factor': 2, 'rope_theta': 9}")))
                 .isEqualTo(new Rope(4, 9, new Rope.Scaling.Linear(2)));
         Rope llama3 = new Rope(4, 7, new Rope.Scaling.Llama3(8, 1, 4, 50));
         String scaling = "{'rope_type': 'llama3', 'factor': 8, 'low_freq_factor': 1, 'high_freq_factor': 4";
-        assertThat(rope(TinyCheckpoint.llama(folder).with("rope_theta", "7")
+        assertThat(rope(TinyCheckpoint.llama(folder)
+                        .with("rope_theta", "7")
                         .with("rope_scaling", scaling + ", 'original_max_position_embeddings': 50}")))
                 .isEqualTo(llama3);
         // As in transformers: a number outside wins, and without any it is the number of positions.
-        assertThat(rope(TinyCheckpoint.llama(folder).with("rope_theta", "7").with("original_max_position_embeddings", "50")
+        assertThat(rope(TinyCheckpoint.llama(folder)
+                        .with("rope_theta", "7")
+                        .with("original_max_position_embeddings", "50")
                         .with("rope_scaling", scaling + ", 'original_max_position_embeddings': 40}")))
                 .isEqualTo(llama3);
-        assertThat(rope(TinyCheckpoint.llama(folder).with("rope_theta", "7").with("max_position_embeddings", "50")
+        assertThat(rope(TinyCheckpoint.llama(folder)
+                        .with("rope_theta", "7")
+                        .with("max_position_embeddings", "50")
                         .with("rope_scaling", scaling + "}")))
                 .isEqualTo(llama3);
     }
@@ -160,7 +187,9 @@ class ModelDirectoryTest {
     @Test
     void keysOfAnotherFamilyAreIgnoredAsTransformersDoes() {
         Rope.Scaling none = new Rope.Scaling.None();
-        assertThat(rope(TinyCheckpoint.llama(folder).with("rotary_emb_base", "7").with("rotary_pct", "0.5")
+        assertThat(rope(TinyCheckpoint.llama(folder)
+                        .with("rotary_emb_base", "7")
+                        .with("rotary_pct", "0.5")
                         .with("partial_rotary_factor", "0.5")))
                 .isEqualTo(new Rope(4, 10000, none));
         assertThat(rope(TinyCheckpoint.gptNeoX(folder).with("rope_theta", "7").with("partial_rotary_factor", "1")))

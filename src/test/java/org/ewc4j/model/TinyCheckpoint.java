@@ -70,8 +70,10 @@ final class TinyCheckpoint {
     private TinyCheckpoint withTensors() {
         writeConfig();
         tensors.clear();
-        architecture().parameters().forEach(
-                (name, parameter) -> tensors.put(name, SafetensorsBytes.floats(name.hashCode(), parameter.shape())));
+        architecture()
+                .parameters()
+                .forEach((name, parameter) ->
+                        tensors.put(name, SafetensorsBytes.floats(name.hashCode(), parameter.shape())));
         return this;
     }
 
@@ -144,7 +146,9 @@ final class TinyCheckpoint {
     /** From config.json alone. */
     CausalLm openRandom(long seed) {
         return CausalLm.open(
-                ModelDirectory.open(new ModelSource(folder, ModelSource.Init.RANDOM, seed)), Positions.FIRST_TOKEN, seed);
+                ModelDirectory.open(new ModelSource(folder, ModelSource.Init.RANDOM, seed)),
+                Positions.FIRST_TOKEN,
+                seed);
     }
 
     /** Two rows, the second padded on the left; the second half of each is scored. */

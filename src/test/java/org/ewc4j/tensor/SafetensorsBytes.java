@@ -54,7 +54,8 @@ public final class SafetensorsBytes {
         int position = 0;
         for (Map.Entry<String, Stored> tensor : tensors.entrySet()) {
             Stored stored = tensor.getValue();
-            String shape = Arrays.stream(stored.shape()).mapToObj(Long::toString).collect(Collectors.joining(","));
+            String shape =
+                    Arrays.stream(stored.shape()).mapToObj(Long::toString).collect(Collectors.joining(","));
             int end = position + stored.bytes().length;
             header.append(String.format(
                     ",\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%d,%d]}",

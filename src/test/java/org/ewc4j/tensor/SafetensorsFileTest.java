@@ -87,8 +87,14 @@ class SafetensorsFileTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"0, is outside 2 to", "1, is outside 2 to", "100000001, is outside 2 to", "-1, 18446744073709551615 is outside",
-        "9000000000000000000, is outside 2 to", "99999999, truncated: the header needs 99999999 bytes"})
+    @CsvSource({
+        "0, is outside 2 to",
+        "1, is outside 2 to",
+        "100000001, is outside 2 to",
+        "-1, 18446744073709551615 is outside",
+        "9000000000000000000, is outside 2 to",
+        "99999999, truncated: the header needs 99999999 bytes"
+    })
     void headerLengthsThatLie(long claimed, String message) {
         SafetensorsBytes.write(file, claimed, "{}".getBytes(StandardCharsets.UTF_8), new byte[0]);
         assertRefused(message);

@@ -19,7 +19,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Weights go out in fp32, fp16 or bf16, rounded to the nearest, and come back as what was stored. */
 class WeightRoundTripTest {
-    private static final float[] VALUES = {1, -2.5f, 0, 1 + 0x1p-10f, 1 + 0x1p-7f, 1 + 0x1p-12f, 65504, Float.NEGATIVE_INFINITY, 0x1p-24f};
+    private static final float[] VALUES = {
+        1, -2.5f, 0, 1 + 0x1p-10f, 1 + 0x1p-7f, 1 + 0x1p-12f, 65504, Float.NEGATIVE_INFINITY, 0x1p-24f
+    };
 
     @TempDir
     Path folder;
@@ -61,7 +63,8 @@ class WeightRoundTripTest {
         "F16, 1, 1.0009765625, 1.0078125, 1, 65504, 5.9604644775390625e-8",
         "BF16, 1, 1, 1.0078125, 1, 65536, 5.9604644775390625e-8"
     })
-    void valuesComeBackRounded(StoredType type, float one, float ten, float seven, float twelve, float large, float small) {
+    void valuesComeBackRounded(
+            StoredType type, float one, float ten, float seven, float twelve, float large, float small) {
         try (SafetensorsFile file = SafetensorsFile.open(stored(type, VALUES));
                 Arena back = new Arena(layout())) {
             assertThat(file.entries().keySet()).containsExactly("first", "second");
@@ -69,9 +72,11 @@ class WeightRoundTripTest {
             WeightReader.read(file, file.entries().get("first"), back, first);
             assertThat(values(back, first))
                     .containsExactly(one, -2.5f, 0, ten, seven, twelve, large, Float.NEGATIVE_INFINITY, small);
-            assertThat(WeightReader.equal(file, file.entries().get("first"), back, first)).isTrue();
+            assertThat(WeightReader.equal(file, file.entries().get("first"), back, first))
+                    .isTrue();
             memory(back, first).putFloat(0, 2);
-            assertThat(WeightReader.equal(file, file.entries().get("first"), back, first)).isFalse();
+            assertThat(WeightReader.equal(file, file.entries().get("first"), back, first))
+                    .isFalse();
         }
     }
 
@@ -92,9 +97,13 @@ class WeightRoundTripTest {
         try (SafetensorsFile file = SafetensorsFile.open(path);
                 Arena arena = new Arena(layout())) {
             assertThatThrownBy(() -> WeightReader.read(
-                            file, file.entries().get("first"), arena, arena.layout().get("first")))
+                            file,
+                            file.entries().get("first"),
+                            arena,
+                            arena.layout().get("first")))
                     .isInstanceOf(InvalidInputException.class)
-                    .hasMessage(path + ": tensor 'first' has dtype " + dtype + "; weights are read as F32, F16 or BF16");
+                    .hasMessage(
+                            path + ": tensor 'first' has dtype " + dtype + "; weights are read as F32, F16 or BF16");
         }
     }
 }
