@@ -18,6 +18,14 @@ add_test(NAME header_is_c COMMAND ewc_header_is_c)
 add_test(NAME exports COMMAND sh -c "nm -D --defined-only $<TARGET_FILE:ewc> | awk '{print $3}' | grep -v '^ewc_' && exit 1 || exit 0")
 
 if(TARGET ewc_cuda)
+  # Without a GPU, PTX shows whether the compiler kept the 128-bit loads and stores.
+  set(includes -I${EWC_ROOT}/native/include -I${EWC_ROOT}/native/src -I${EWC_ROOT}/cuda)
+  foreach(access ld st)
+    add_test(NAME cuda_wide_${access} COMMAND sh -c
+      "\"$0\" -ptx -std=c++17 -arch=sm_80 \"$@\" -o - | grep -q '${access}[.]global[.]v4[.]f32'"
+      ${EWC_WORKING_NVCC} ${includes} ${EWC_ROOT}/cuda/fisher_accumulate.cu)
+  endforeach()
+
   add_executable(ewc_cuda_load_test ${EWC_ROOT}/native/test/cuda_load_test.cpp)
   target_link_libraries(ewc_cuda_load_test PRIVATE ewc ewc_warnings GTest::gtest GTest::gtest_main)
   add_dependencies(ewc_cuda_load_test ewc_cuda)

@@ -1,6 +1,7 @@
 package org.ewc4j.model;
 
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.ewc4j.error.InvalidInputException;
@@ -67,6 +68,9 @@ interface Architecture {
         return Map.of();
     }
 
+    /** {@code model_type} of config.json. */
+    String modelType();
+
     /** The class of transformers that holds this model with its language-model head. */
     String transformersClass();
 
@@ -82,16 +86,37 @@ interface Architecture {
 
     int headSize();
 
+    /** Model types by the classes that are read, in lower case: the first LLaMA checkpoints say LLaMAForCausalLM. */
+    Map<String, String> TYPE_OF_CLASS = Map.of(
+            "gptneoxforcausallm", "gpt_neox",
+            "gptneoxmodel", "gpt_neox",
+            "gpt2lmheadmodel", "gpt2",
+            "gpt2model", "gpt2",
+            "llamaforcausallm", "llama",
+            "llamamodel", "llama");
+
     /** Reads the architecture that a config.json describes; one that is not supported is refused by name. */
     static Architecture read(ConfigJson config) {
         String named = config.firstText("architectures");
-        String type = config.text("model_type", named == null ? "" : named);
+        String typeOfNamed = named == null ? null : TYPE_OF_CLASS.get(named.toLowerCase(Locale.ROOT));
+        if (!config.has("model_type") && typeOfNamed == null) {
+            throw new InvalidInputException(config.file() + ": architecture " + (named == null ? "" : "'" + named + "' ")
+                    + "is not known and key 'model_type' is missing, expected one of gpt_neox, gpt2, llama");
+        }
+        String type = config.text("model_type", typeOfNamed);
+        if (!TYPE_OF_CLASS.containsValue(type)) {
+            throw config.wrong("model_type", "one of the supported architectures gpt_neox, gpt2, llama");
+        }
+        if (named != null && !type.equals(typeOfNamed)) {
+            throw config.wrong("architectures", "the causal language model of model_type '" + type + "' or its base model");
+        }
+        if (config.has("quantization_config")) {
+            throw config.wrong("quantization_config", "none: quantized weights are not supported");
+        }
         return switch (type) {
-            case "gpt_neox", "GPTNeoXForCausalLM", "GPTNeoXModel" -> GptNeoX.read(config);
-            case "gpt2", "GPT2LMHeadModel", "GPT2Model" -> Gpt2.read(config);
-            case "llama", "LlamaForCausalLM", "LlamaModel" -> Llama.read(config);
-            default -> throw new InvalidInputException(config.file() + ": key 'model_type' is '" + type
-                    + "', expected one of the supported architectures gpt_neox, gpt2, llama");
+            case "gpt_neox" -> GptNeoX.read(config);
+            case "gpt2" -> Gpt2.read(config);
+            default -> Llama.read(config);
         };
     }
 

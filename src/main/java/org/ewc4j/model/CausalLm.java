@@ -4,9 +4,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
@@ -18,6 +21,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.TrainingConfig.Positions;
 import org.ewc4j.data.Batch;
+import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.TensorList;
 import org.ewc4j.tensor.Arena;
@@ -55,22 +59,25 @@ public final class CausalLm implements AutoCloseable {
      * @param seed of the learner's own stream of dropout
      */
     public static CausalLm open(ModelDirectory directory, Positions positions, long seed) {
-        return new CausalLm(directory, positions, seed);
+        Arena theta = initialTheta(directory);
+        try {
+            return new CausalLm(directory, theta, positions, seed);
+        } catch (RuntimeException e) {
+            theta.close();
+            throw e;
+        }
     }
 
-    private CausalLm(ModelDirectory directory, Positions positions, long seed) {
+    private CausalLm(ModelDirectory directory, Arena theta, Positions positions, long seed) {
         this.directory = directory;
         this.architecture = directory.architecture();
         this.positions = positions;
-        Map<String, long[]> shapes = new LinkedHashMap<>();
-        architecture.parameters().forEach((name, parameter) -> shapes.put(name, parameter.shape()));
-        this.layout = ParameterLayout.of(shapes);
-        this.theta = new Arena(layout);
+        this.layout = directory.layout();
+        this.theta = theta;
         this.dropout = new Dropout(seed + RANDOM_DROPOUT_STREAM);
         // The wrappers of leaves and layers live as long as the model, whatever scope the caller is in.
         this.scope = new PointerScope();
         try {
-            fillTheta();
             for (Parameter parameter : layout.parameters()) {
                 leaves.put(parameter.name(), theta.view(parameter).detach().requires_grad_(true));
             }
@@ -79,7 +86,6 @@ public final class CausalLm implements AutoCloseable {
                     leaves.get(architecture.tied() ? architecture.inputEmbedding() : architecture.outputEmbedding());
             scope.extend();
         } catch (RuntimeException e) {
-            theta.close();
             dropout.close();
             throw e;
         } finally {
@@ -87,13 +93,32 @@ public final class CausalLm implements AutoCloseable {
         }
     }
 
-    private void fillTheta() {
+    private static Arena initialTheta(ModelDirectory directory) {
         if (directory.source().init() == ModelSource.Init.RANDOM) {
-            RandomInit.fill(theta, architecture, directory.source().seed());
-        } else {
-            try (Checkpoint checkpoint = Checkpoint.open(directory, layout)) {
-                checkpoint.readInto(theta);
-            }
+            return filled(directory, theta -> RandomInit.fill(
+                    theta, directory.architecture(), directory.source().seed()));
+        }
+        // Names and shapes are compared before memory is taken, so that a damaged config.json is told as what it is.
+        try (Checkpoint checkpoint = Checkpoint.open(directory, directory.layout())) {
+            return filled(directory, checkpoint::readInto);
+        }
+    }
+
+    private static Arena filled(ModelDirectory directory, Consumer<Arena> fill) {
+        long available = Pointer.totalPhysicalBytes();
+        if (directory.layout().arenaElements() > available / Float.BYTES) {
+            throw new InvalidInputException(String.format(
+                    Locale.ROOT,
+                    "%s: the model has %,d parameters, at 4 bytes each more than the %,d MB of memory of this machine",
+                    directory.config().file(), directory.parameterCount(), available / 1_000_000));
+        }
+        Arena theta = new Arena(directory.layout());
+        try {
+            fill.accept(theta);
+            return theta;
+        } catch (RuntimeException e) {
+            theta.close();
+            throw e;
         }
     }
 

@@ -120,6 +120,12 @@ final class Checkpoint implements AutoCloseable {
                 surplus.add(name);
             }
         });
+        Parameter input = layout.get(architecture.inputEmbedding());
+        if (tiedDuplicate != null && !weights.containsKey(input)) {
+            // Of two tensors in one memory safetensors keeps the name that sorts first, which can be the output's.
+            take(tiedDuplicate.entry().name(), tiedDuplicate, input);
+            tiedDuplicate = null;
+        }
         List<String> missing = layout.parameters().stream()
                 .filter(parameter -> !weights.containsKey(parameter))
                 .map(Parameter::name)

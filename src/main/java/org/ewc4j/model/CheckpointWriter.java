@@ -49,6 +49,7 @@ final class CheckpointWriter {
         }
         writeWeights(theta, folder, type, SHARD_BYTES);
         ObjectNode config = directory.config().node().deepCopy();
+        config.put("model_type", directory.architecture().modelType());
         config.putArray("architectures").add(directory.architecture().transformersClass());
         config.put("dtype", type.transformersName());
         config.put("torch_dtype", type.transformersName());

@@ -1,6 +1,7 @@
 package org.ewc4j.model;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -15,9 +16,12 @@ import org.ewc4j.error.InvalidInputException;
 /** A JSON object of a model directory, read by key; what does not fit is refused with the file and the key. */
 final class ConfigJson {
     private static final long MAX_BYTES = 16L << 20;
-    private static final int MAX_SIZE = 1 << 24;
+    /** More layers than any model has; a number beyond it is damage, and would be held in memory name by name. */
     private static final int MAX_LAYERS = 10_000;
-    private static final JsonMapper JSON = new JsonMapper();
+
+    private static final int SHOWN_CHARACTERS = 80;
+    private static final JsonMapper JSON =
+            JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
 
     private final Path file;
     private final String prefix;
@@ -124,43 +128,53 @@ final class ConfigJson {
         return value;
     }
 
-    /** A size from 1 to 2²⁴, beyond any model; no product of two of them, nor a model's sum, overflows a long. */
-    int size(String key, int missing) {
-        return size(key, missing, MAX_SIZE);
+    /** A standard deviation, from 0. */
+    double deviation(String key, double missing) {
+        double value = number(key, missing);
+        if (!(value >= 0) || Double.isInfinite(value)) {
+            throw wrong(key, "a number from 0");
+        }
+        return value;
     }
 
-    /** A number of layers, from 1 to 10,000. */
+    /** A number of layers, which has to be given. */
+    int layers(String key) {
+        size(key);
+        return layers(key, 1);
+    }
+
+    /** A number of layers. */
     int layers(String key, int missing) {
-        return size(key, missing, MAX_LAYERS);
+        int layers = size(key, missing);
+        if (layers > MAX_LAYERS) {
+            throw wrong(key, "at most " + MAX_LAYERS + " layers");
+        }
+        return layers;
     }
 
-    private int size(String key, int missing, int most) {
+    /** A size from 1 to 2³¹−1, or a default, which may be beyond. */
+    long size(String key, long missing) {
+        return has(key) ? size(key) : missing;
+    }
+
+    /** A size from 1 to 2³¹−1. */
+    int size(String key, int missing) {
         if (!has(key)) {
             return missing;
         }
         JsonNode value = node.get(key);
-        if (!value.canConvertToExactIntegral() || !value.canConvertToInt() || value.asInt() < 1 || value.asInt() > most) {
-            throw wrong(key, "a whole number from 1 to " + most);
+        if (!value.canConvertToExactIntegral() || !value.canConvertToInt() || value.asInt() < 1) {
+            throw wrong(key, "a whole number from 1");
         }
         return value.asInt();
     }
 
     /** A size that has to be given. */
     int size(String key) {
-        requireGiven(key);
-        return size(key, 1);
-    }
-
-    /** A number of layers that has to be given. */
-    int layers(String key) {
-        requireGiven(key);
-        return layers(key, 1);
-    }
-
-    private void requireGiven(String key) {
         if (!has(key)) {
             throw new InvalidInputException(file + ": key '" + prefix + key + "' is missing, expected a whole number from 1");
         }
+        return size(key, 1);
     }
 
     /** A token id, possibly negative; empty where the key is missing or null. */
@@ -185,6 +199,11 @@ final class ConfigJson {
     }
 
     InvalidInputException wrong(String key, String expected) {
-        return new InvalidInputException(file + ": key '" + prefix + key + "' is " + node.get(key) + ", expected " + expected);
+        return new InvalidInputException(file + ": key '" + prefix + key + "' is " + shown(node.get(key)) + ", expected " + expected);
+    }
+
+    private static String shown(JsonNode value) {
+        String text = String.valueOf(value);
+        return text.length() <= SHOWN_CHARACTERS ? text : text.substring(0, SHOWN_CHARACTERS) + "…";
     }
 }

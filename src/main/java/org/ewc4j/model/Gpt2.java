@@ -16,7 +16,7 @@ record Gpt2(
         int hiddenSize,
         int layers,
         int heads,
-        int innerSize,
+        long innerSize,
         int positions,
         Activation activation,
         double normEpsilon,
@@ -42,7 +42,7 @@ record Gpt2(
                 hidden,
                 config.layers("n_layer", 12),
                 heads,
-                config.size("n_inner", Math.multiplyExact(4, hidden)),
+                config.size("n_inner", 4L * hidden),
                 config.size("n_positions", 1024),
                 Activation.named(config, "activation_function", "gelu_new"),
                 config.positive("layer_norm_epsilon", 1e-5),
@@ -52,7 +52,7 @@ record Gpt2(
                 config.dropout("resid_pdrop", 0.1),
                 config.dropout("embd_pdrop", 0.1),
                 config.dropout("attn_pdrop", 0.1),
-                config.number("initializer_range", 0.02));
+                config.deviation("initializer_range", 0.02));
     }
 
     private static String layerPrefix(int layer) {
@@ -109,6 +109,11 @@ record Gpt2(
     @Override
     public long paddingIndex() {
         return -1;
+    }
+
+    @Override
+    public String modelType() {
+        return "gpt2";
     }
 
     @Override

@@ -40,14 +40,14 @@ record GptNeoX(
                 config.size("intermediate_size"),
                 config.size("max_position_embeddings", 2048),
                 Activation.named(config, "hidden_act", "gelu"),
-                Rope.read(config, headSize, 0.25, true),
+                Rope.read(config, headSize, Rope.Keys.GPT_NEOX),
                 config.positive("layer_norm_eps", 1e-5),
                 config.flag("use_parallel_residual", true),
                 config.flag("attention_bias", true),
                 config.flag("tie_word_embeddings", false),
                 config.dropout("hidden_dropout", 0),
                 config.dropout("attention_dropout", 0),
-                config.number("initializer_range", 0.02));
+                config.deviation("initializer_range", 0.02));
     }
 
     private static String layerPrefix(int layer) {
@@ -106,6 +106,11 @@ record GptNeoX(
     }
 
     @Override
+    public String modelType() {
+        return "gpt_neox";
+    }
+
+    @Override
     public String transformersClass() {
         return "GPTNeoXForCausalLM";
     }
@@ -123,7 +128,7 @@ record GptNeoX(
     private final class Bound implements Decoder {
         private final Tensor embedding;
         private final LayerNorm finalNorm;
-        private final RotaryTables rotary;
+        private final Tensor frequencies;
         private final List<Layer> bound = new ArrayList<>();
 
         private record Layer(LayerNorm inputNorm, LayerNorm postNorm, Linear qkv, Linear dense, Linear up, Linear down) {}
@@ -131,7 +136,7 @@ record GptNeoX(
         Bound(Weights weights) {
             embedding = weights.get(inputEmbedding());
             finalNorm = norm(weights, "gpt_neox.final_layer_norm");
-            rotary = new RotaryTables(rope, positions);
+            frequencies = rope.frequencies();
             for (int layer = 0; layer < layers; layer++) {
                 String prefix = layerPrefix(layer);
                 bound.add(new Layer(
@@ -152,14 +157,14 @@ record GptNeoX(
         public Tensor hidden(ForwardPass pass) {
             Dropout dropout = pass.dropout();
             Tensor hidden = dropout.apply(torch.embedding(embedding, pass.inputIds()), hiddenDropout);
-            RotaryTables.Angles angles = rotary.at(pass.positions());
+            RotaryAngles angles = RotaryAngles.of(frequencies, pass.positions());
             for (int layer = 0; layer < layers; layer++) {
                 hidden = layer(pass, layer, bound.get(layer), angles, hidden);
             }
             return finalNorm.apply(hidden);
         }
 
-        private Tensor layer(ForwardPass pass, int index, Layer layer, RotaryTables.Angles angles, Tensor hidden) {
+        private Tensor layer(ForwardPass pass, int index, Layer layer, RotaryAngles angles, Tensor hidden) {
             Dropout dropout = pass.dropout();
             Tensor attended = dropout.apply(
                     layer.dense.apply(attention(pass, index, layer, angles, layer.inputNorm.apply(hidden))), hiddenDropout);
@@ -169,7 +174,7 @@ record GptNeoX(
             return parallelResidual ? fed.add(attended).add(hidden) : fed.add(residual);
         }
 
-        private Tensor attention(ForwardPass pass, int index, Layer layer, RotaryTables.Angles angles, Tensor x) {
+        private Tensor attention(ForwardPass pass, int index, Layer layer, RotaryAngles angles, Tensor x) {
             long size = headSize();
             // Query, key and value lie side by side within each head: (rows, columns, heads, 3, size).
             Tensor qkv = layer.qkv.apply(x).view(pass.rows(), pass.columns(), heads, 3, size);

@@ -52,8 +52,8 @@ final class GreedyDecoder {
                     + " positions less the new tokens are expected, got one of " + longest + " and " + maxNewTokens + " new tokens");
         }
         int[] lengths = prompts.stream().mapToInt(prompt -> prompt.length).toArray();
-        int[][] generated = new int[rows][maxNewTokens];
-        int[] counts = new int[rows];
+        List<List<Integer>> generated = new ArrayList<>();
+        prompts.forEach(prompt -> generated.add(new ArrayList<>()));
         dropout.training(false);
         try (NoGradGuard guard = new NoGradGuard();
                 KeyValueCache cache = new KeyValueCache(
@@ -64,7 +64,7 @@ final class GreedyDecoder {
                         architecture.headSize())) {
             long[] next = first(prompts, lengths, longest, cache);
             for (int step = 0; ; step++) {
-                if (!take(next, generated, counts, step) || step + 1 == maxNewTokens) {
+                if (!take(next, generated, step) || step + 1 == maxNewTokens) {
                     break;
                 }
                 for (int row = 0; row < rows; row++) {
@@ -73,20 +73,19 @@ final class GreedyDecoder {
                 next = next(next, lengths, longest + step + 1, cache);
             }
         }
-        List<int[]> results = new ArrayList<>();
-        for (int row = 0; row < rows; row++) {
-            results.add(Arrays.copyOf(generated[row], counts[row]));
-        }
-        return results;
+        return generated.stream()
+                .map(ids -> ids.stream().mapToInt(Integer::intValue).toArray())
+                .toList();
     }
 
     /** Takes the tokens of the rows that go on; returns whether any does after it. */
-    private boolean take(long[] next, int[][] generated, int[] counts, int step) {
+    private boolean take(long[] next, List<List<Integer>> generated, int step) {
         boolean goesOn = false;
         for (int row = 0; row < next.length; row++) {
-            boolean ended = counts[row] < step || (counts[row] > 0 && tokens.stop().contains(generated[row][counts[row] - 1]));
+            List<Integer> ids = generated.get(row);
+            boolean ended = ids.size() < step || (step > 0 && tokens.stop().contains(ids.get(step - 1)));
             if (!ended) {
-                generated[row][counts[row]++] = (int) next[row];
+                ids.add((int) next[row]);
                 goesOn |= !tokens.stop().contains((int) next[row]);
             }
         }

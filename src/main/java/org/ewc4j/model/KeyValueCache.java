@@ -10,14 +10,22 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.ewc4j.tensor.Torch;
 
-/** Keys and values of the tokens read so far, per layer, in memory taken once for the longest continuation. */
+/**
+ * Keys and values of the tokens read so far, per layer. The memory doubles when it is full, up to the longest continuation:
+ * a model with 131,072 positions that says three words does not take the memory of all of them.
+ */
 final class KeyValueCache implements AutoCloseable {
+    private static final int FIRST_CAPACITY = 64;
+
+    private final int capacityLimit;
     private final List<Tensor> keys = new ArrayList<>();
     private final List<Tensor> values = new ArrayList<>();
     private int length;
 
-    /** A cache of (rows, heads, capacity, headSize) keys and as many values for each layer. */
-    KeyValueCache(int layers, int rows, int heads, int capacity, int headSize) {
+    /** An empty cache of (rows, heads, columns, headSize) keys and as many values for each layer. */
+    KeyValueCache(int layers, int rows, int heads, int capacityLimit, int headSize) {
+        this.capacityLimit = capacityLimit;
+        int capacity = Math.min(FIRST_CAPACITY, capacityLimit);
         try (PointerScope scope = new PointerScope()) {
             for (int layer = 0; layer < layers; layer++) {
                 keys.add(keep(torch.empty(rows, heads, capacity, headSize)));
@@ -28,24 +36,32 @@ final class KeyValueCache implements AutoCloseable {
 
     /** Appends one layer's new keys and values (rows, heads, columns, headSize) and returns all of that layer's so far. */
     Tensor[] append(int layer, Tensor key, Tensor value) {
-        long columns = key.size(2);
-        return new Tensor[] {append(keys.get(layer), key, columns), append(values.get(layer), value, columns)};
+        return new Tensor[] {append(keys, layer, key), append(values, layer, value)};
     }
 
-    private Tensor append(Tensor memory, Tensor fresh, long columns) {
+    private Tensor append(List<Tensor> memory, int layer, Tensor fresh) {
+        long columns = fresh.size(2);
         try (NoGradGuard guard = new NoGradGuard()) {
-            memory.narrow(2, length, columns).copy_(fresh);
-            return memory.narrow(2, 0, length + columns);
+            if (length + columns > memory.get(layer).size(2)) {
+                grow(memory, layer, length + columns);
+            }
+            memory.get(layer).narrow(2, length, columns).copy_(fresh);
+            return memory.get(layer).narrow(2, 0, length + columns);
         }
+    }
+
+    private void grow(List<Tensor> memory, int layer, long needed) {
+        Tensor full = memory.get(layer);
+        long capacity = Math.min(capacityLimit, Math.max(needed, 2 * full.size(2)));
+        Tensor larger = keep(torch.empty(full.size(0), full.size(1), capacity, full.size(3)));
+        larger.narrow(2, 0, length).copy_(full.narrow(2, 0, length));
+        memory.set(layer, larger);
+        Torch.release(full);
     }
 
     /** Called once when every layer has appended. */
     void advance(int columns) {
         length += columns;
-    }
-
-    int length() {
-        return length;
     }
 
     @Override

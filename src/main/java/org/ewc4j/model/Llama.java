@@ -56,14 +56,14 @@ record Llama(
                 config.size("intermediate_size"),
                 config.size("max_position_embeddings", 2048),
                 Activation.named(config, "hidden_act", "silu"),
-                Rope.read(config, headSize, 1.0, false),
+                Rope.read(config, headSize, Rope.Keys.LLAMA),
                 config.positive("rms_norm_eps", 1e-6),
                 config.flag("attention_bias", false),
                 config.flag("mlp_bias", false),
                 config.flag("tie_word_embeddings", false),
                 config.dropout("attention_dropout", 0),
                 paddingIndex(config, vocabulary),
-                config.number("initializer_range", 0.02));
+                config.deviation("initializer_range", 0.02));
     }
 
     private static long paddingIndex(ConfigJson config, int vocabulary) {
@@ -128,6 +128,11 @@ record Llama(
     }
 
     @Override
+    public String modelType() {
+        return "llama";
+    }
+
+    @Override
     public String transformersClass() {
         return "LlamaForCausalLM";
     }
@@ -135,7 +140,7 @@ record Llama(
     private final class Bound implements Decoder {
         private final Tensor embedding;
         private final RmsNorm finalNorm;
-        private final RotaryTables rotary;
+        private final Tensor frequencies;
         private final List<Layer> bound = new ArrayList<>();
 
         private record Layer(
@@ -152,7 +157,7 @@ record Llama(
         Bound(Weights weights) {
             embedding = weights.get(inputEmbedding());
             finalNorm = norm(weights, "model.norm");
-            rotary = new RotaryTables(rope, positions);
+            frequencies = rope.frequencies();
             for (int layer = 0; layer < layers; layer++) {
                 String prefix = layerPrefix(layer);
                 bound.add(new Layer(
@@ -176,14 +181,14 @@ record Llama(
         @Override
         public Tensor hidden(ForwardPass pass) {
             Tensor hidden = torch.embedding(embedding, pass.inputIds(), paddingIndex, false, false);
-            RotaryTables.Angles angles = rotary.at(pass.positions());
+            RotaryAngles angles = RotaryAngles.of(frequencies, pass.positions());
             for (int layer = 0; layer < layers; layer++) {
                 hidden = layer(pass, layer, bound.get(layer), angles, hidden);
             }
             return finalNorm.apply(hidden);
         }
 
-        private Tensor layer(ForwardPass pass, int index, Layer layer, RotaryTables.Angles angles, Tensor hidden) {
+        private Tensor layer(ForwardPass pass, int index, Layer layer, RotaryAngles angles, Tensor hidden) {
             Tensor attended = attention(pass, index, layer, angles, layer.inputNorm.apply(hidden));
             Tensor residual = hidden.add(layer.attentionOut.apply(attended));
             Tensor x = layer.postNorm.apply(residual);
@@ -191,7 +196,7 @@ record Llama(
             return residual.add(layer.down.apply(gated));
         }
 
-        private Tensor attention(ForwardPass pass, int index, Layer layer, RotaryTables.Angles angles, Tensor x) {
+        private Tensor attention(ForwardPass pass, int index, Layer layer, RotaryAngles angles, Tensor x) {
             Tensor query = Layers.rotate(heads(pass, layer.query.apply(x), heads), angles.cos(), angles.sin());
             Tensor key = Layers.rotate(heads(pass, layer.key.apply(x), keyValueHeads), angles.cos(), angles.sin());
             Tensor value = heads(pass, layer.value.apply(x), keyValueHeads);

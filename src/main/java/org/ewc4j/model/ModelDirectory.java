@@ -3,10 +3,13 @@ package org.ewc4j.model;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.tensor.ParameterLayout;
 
 /**
  * A Hugging Face model directory, read as far as it can be without its weights: architecture and special tokens.
@@ -23,8 +26,10 @@ public final class ModelDirectory {
     private final ConfigJson config;
     private final Architecture architecture;
     private final SpecialTokens specialTokens;
+    private final ParameterLayout layout;
 
     private ModelDirectory(ModelSource source, ConfigJson config, Architecture architecture, SpecialTokens specialTokens) {
+        this.layout = layout(config, architecture);
         this.source = source;
         this.config = config;
         this.architecture = architecture;
@@ -50,6 +55,17 @@ public final class ModelDirectory {
         ConfigJson generation = Files.isRegularFile(generationFile) ? ConfigJson.read(generationFile) : null;
         return new ModelDirectory(
                 source, config, architecture, SpecialTokens.read(config, generation, architecture.vocabularySize()));
+    }
+
+    private static ParameterLayout layout(ConfigJson config, Architecture architecture) {
+        Map<String, long[]> shapes = new LinkedHashMap<>();
+        architecture.parameters().forEach((name, parameter) -> shapes.put(name, parameter.shape()));
+        try {
+            return ParameterLayout.of(shapes);
+        } catch (ArithmeticException e) {
+            throw new InvalidInputException(
+                    config.file() + ": the sizes given there make more parameters than 64 bits can count", e);
+        }
     }
 
     private static void requireWeights(Path path) {
@@ -97,14 +113,16 @@ public final class ModelDirectory {
 
     /** Trained parameters, a tied tensor once. */
     public long parameterCount() {
-        return architecture.parameters().values().stream()
-                .mapToLong(parameter -> java.util.Arrays.stream(parameter.shape()).reduce(1, Math::multiplyExact))
-                .sum();
+        return layout.elements();
     }
 
     /** The name of the architecture, as transformers calls its class. */
     public String architectureName() {
         return architecture.transformersClass();
+    }
+
+    ParameterLayout layout() {
+        return layout;
     }
 
     Architecture architecture() {

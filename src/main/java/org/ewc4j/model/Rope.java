@@ -27,36 +27,47 @@ record Rope(int dimensions, double theta, Scaling scaling) {
                 implements Scaling {}
     }
 
+    /** What a family calls base and fraction in a transformers 4 config.json; null where it has no such key. */
+    record Keys(String theta, String fraction, double defaultFraction) {
+        static final Keys GPT_NEOX = new Keys("rotary_emb_base", "rotary_pct", 0.25);
+        static final Keys LLAMA = new Keys("rope_theta", null, 1);
+    }
+
     /**
-     * Reads both spellings: {@code rope_parameters} of transformers 5, and {@code rope_theta}, {@code rotary_emb_base},
-     * {@code rotary_pct}, {@code rope_scaling} of transformers 4.
-     *
-     * @param defaultFraction the fraction of a head that is rotated where the configuration does not say
-     * @param fractionIsFree whether the architecture can rotate less than a whole head
+     * Reads both spellings, with the precedence of transformers: {@code rope_scaling} (4) or {@code rope_parameters} (5), and
+     * what these do not say from the top level.
      */
-    static Rope read(ConfigJson config, int headSize, double defaultFraction, boolean fractionIsFree) {
-        ConfigJson rope = config.has("rope_scaling") ? config.object("rope_scaling") : config.object("rope_parameters");
-        double theta = config.positive("rotary_emb_base", config.positive("rope_theta", 10000));
-        double fraction = config.positive("rotary_pct", config.positive("partial_rotary_factor", defaultFraction));
+    static Rope read(ConfigJson config, int headSize, Keys keys) {
+        ConfigJson rope = config.object("rope_scaling");
+        if (rope == null || rope.node().isEmpty()) {
+            rope = config.object("rope_parameters");
+        }
+        double theta = config.positive(keys.theta(), 10000);
+        double fraction = keys.fraction() == null ? 1 : config.positive(keys.fraction(), keys.defaultFraction());
         Scaling scaling = new Scaling.None();
         if (rope != null) {
             theta = rope.positive("rope_theta", theta);
-            fraction = rope.positive("partial_rotary_factor", fraction);
             scaling = scaling(config, rope);
-        }
-        if (!fractionIsFree) {
-            if (fraction != 1 && !(scaling instanceof Scaling.None)) {
-                throw new InvalidInputException(config.file() + ": partial_rotary_factor " + fraction
-                        + " together with rope scaling is not supported for this architecture");
+            if (keys.fraction() != null) {
+                fraction = rope.positive("partial_rotary_factor", fraction);
+            } else if (!(scaling instanceof Scaling.None)) {
+                requireWhole(config);
+                requireWhole(rope);
             }
-            fraction = 1;
         }
-        int dimensions = (int) (headSize * fraction);
+        int dimensions = (int) Math.min(headSize + 1.0, headSize * fraction);
         if (dimensions < 1 || dimensions + dimensions % 2 > headSize) {
-            throw new InvalidInputException(config.file() + ": " + dimensions + " of the " + headSize
-                    + " entries of a head would be rotated, in pairs; expected 1 to the head's size");
+            throw new InvalidInputException(config.file() + ": with " + fraction + " of a head's " + headSize
+                    + " entries to be rotated, in pairs, between 1 pair and the whole head is expected");
         }
         return new Rope(dimensions, theta, scaling);
+    }
+
+    /** Unscaled, LLaMA ignores the fraction; scaled, transformers follows it and then fails. */
+    private static void requireWhole(ConfigJson rope) {
+        if (rope.number("partial_rotary_factor", 1) != 1) {
+            throw rope.wrong("partial_rotary_factor", "1, as this architecture rotates whole heads");
+        }
     }
 
     private static Scaling scaling(ConfigJson config, ConfigJson rope) {
@@ -69,10 +80,15 @@ record Rope(int dimensions, double theta, Scaling scaling) {
                     required(rope, "factor"),
                     required(rope, "low_freq_factor"),
                     required(rope, "high_freq_factor"),
-                    rope.positive("original_max_position_embeddings", config.positive("original_max_position_embeddings",
-                            config.size("max_position_embeddings", 2048))));
+                    originalPositions(config, rope));
             default -> throw rope.wrong(key, "one of the supported rope types default, linear, llama3");
         };
+    }
+
+    private static double originalPositions(ConfigJson config, ConfigJson rope) {
+        String key = "original_max_position_embeddings";
+        double inside = rope.positive(key, config.size("max_position_embeddings", 2048));
+        return config.positive(key, inside);
     }
 
     private static double required(ConfigJson rope, String key) {
@@ -82,17 +98,11 @@ record Rope(int dimensions, double theta, Scaling scaling) {
         return rope.positive(key, 1);
     }
 
-    /**
-     * Cosines and sines of every position, computed in fp32 in the order in which transformers computes them.
-     *
-     * @return two tensors (positions, ⌈dimensions / 2⌉) of the caller's pointer scope
-     */
-    Tensor[] tables(int positions) {
+    /** The ⌈dimensions / 2⌉ angles per position, computed in fp32 in the order in which transformers computes them. */
+    Tensor frequencies() {
         try (NoGradGuard guard = new NoGradGuard()) {
             Tensor steps = torch.arange(new Scalar(0), new Scalar(dimensions), new Scalar(2)).to(ScalarType.Float);
-            Tensor inverse = scaled(torch.pow(new Scalar(theta), steps.div(new Scalar((double) dimensions))).reciprocal());
-            Tensor angles = torch.outer(torch.arange(new Scalar(positions)).to(ScalarType.Float), inverse);
-            return new Tensor[] {angles.cos(), angles.sin()};
+            return scaled(torch.pow(new Scalar(theta), steps.div(new Scalar((double) dimensions))).reciprocal());
         }
     }
 

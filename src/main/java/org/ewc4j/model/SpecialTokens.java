@@ -29,8 +29,8 @@ public record SpecialTokens(int endOfSequence, List<Integer> stop, int padding) 
         }
         for (int id : stop) {
             if (id < 0 || id >= vocabulary) {
-                throw new InvalidInputException(
-                        config.file() + ": eos_token_id " + id + " is not in the vocabulary of " + vocabulary);
+                ConfigJson from = fromGeneration.contains(id) && !fromConfig.contains(id) ? generation : config;
+                throw from.wrong("eos_token_id", "token ids below the vocabulary of " + vocabulary);
             }
         }
         int padding = config.tokenId("pad_token_id").orElse(ends.get(0));

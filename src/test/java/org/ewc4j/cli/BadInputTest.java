@@ -141,7 +141,7 @@ class BadInputTest {
                 new Mistake("wrong type in config", config("n_layer", "two"), "config.json", "n_layer", "whole number"),
                 new Mistake("negative size", config("n_embd", -16), "config.json", "n_embd"),
                 new Mistake("heads that do not divide", config("n_head", 3), "config.json", "n_embd", "3 attention heads"),
-                new Mistake("enormous size", config("n_embd", 2_000_000_000), "config.json", "n_embd", "16777216"),
+                new Mistake("enormous size", config("n_embd", 2_000_000_000), "config.json"),
                 new Mistake("enormous number of layers", config("n_layer", 2_000_000_000), "config.json", "n_layer"),
                 new Mistake("eos outside the vocabulary", config("eos_token_id", 300), "eos_token_id", "300"),
                 new Mistake("no eos", config("eos_token_id", null), "eos_token_id"),
