@@ -50,7 +50,7 @@ final class ReportCharts {
         return chart.html();
     }
 
-    /** Loss and penalty over the steps of a run, as two figures. */
+    /** Loss and, where there is one, penalty over the steps of a run, a figure each. */
     List<String> training(RunData run, boolean single) {
         RunData.Steps steps = run.steps();
         int window = Math.max(1, steps.lmLoss().size() / 150);
@@ -72,7 +72,9 @@ final class ReportCharts {
         String label = single ? "" : ", " + run.label();
         List<String> figures = new ArrayList<>();
         figures.add(ReportPage.figure("Loss" + label, loss.html()));
-        figures.add(ReportPage.figure("Penalty" + label, penalty.html()));
+        if (steps.penalty().max() > 0) {
+            figures.add(ReportPage.figure("Penalty" + label, penalty.html()));
+        }
         return figures;
     }
 

@@ -107,7 +107,7 @@ public final class ReportPage {
         }
         section("Training", "Loss of the language model in nats per scored token, smoothed over the raw steps; total "
                 + "loss adds λ · penalty. The penalty ½ Σ F (θ* − θ)² is drawn before λ. Dashed lines begin a task.");
-        pair(runs.stream().flatMap(run -> charts.training(run, single).stream()).toList());
+        runs.forEach(run -> pair(charts.training(run, single)));
         appendTokenLoss();
         if (single) {
             appendTiming(first);
@@ -209,7 +209,8 @@ public final class ReportPage {
         if (runs.size() == 1) {
             figures.add(figure("Each task over time", charts.taskAccuracy(runs.get(0), split)));
         } else {
-            figures.add(0, figure("Average over the tasks learned so far", charts.averageSeen(split)));
+            // In a row of its own, so that two runs stand side by side.
+            pair(List.of(figure("Average over the tasks learned so far", charts.averageSeen(split))));
         }
         pair(figures);
     }
