@@ -74,7 +74,7 @@ class MainTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "train ", "validate ", "evaluate ", "generate ", "report ", "doctor ", "completion "})
+    @ValueSource(strings = {"", "train ", "validate ", "evaluate ", "generate ", "report ", "bench ", "doctor ", "completion "})
     void everyCommandHasHelp(String command) {
         assertThat(run((command + "--help").split(" "))).isZero();
         assertThat(out()).contains("Usage: ewc4j " + command.strip()).doesNotContain("\u001b");
