@@ -40,7 +40,7 @@ public final class BenchResult {
                     spread(kernel.gigabytesPerSecond(), 1), spread(kernel.shareOfCopy(), 2), spread(kernel.milliseconds(), 1));
         }
         line(text, "");
-        line(text, "%-20s %-24s %-10s %s", "step", "ms", "steps/s", "tokens/s");
+        line(text, "%-20s %-26s %-10s %-10s %s", "step", "ms", "CPU ms", "steps/s", "tokens/s");
         row(text, "forward + backward", step.forwardBackward());
         row(text, "plain step", step.plain());
         row(text, "EWC step", step.ewc());
@@ -61,9 +61,10 @@ public final class BenchResult {
                 batches.tokens(), batches.columns(), batches.scoredPositions());
     }
 
-    private void row(StringBuilder text, String name, Spread milliseconds) {
-        double perSecond = 1e3 / milliseconds.median();
-        line(text, "%-20s %-24s %-10.2f %.0f", name, spread(milliseconds, 1), perSecond, perSecond * batches.tokens());
+    private void row(StringBuilder text, String name, StepBenchmark.Timing timing) {
+        double perSecond = 1e3 / timing.wall().median();
+        line(text, "%-20s %-26s %-10.0f %-10.2f %.0f", name, spread(timing.wall(), 1), timing.processor().median(), perSecond,
+                perSecond * batches.tokens());
     }
 
     private static String spread(Spread spread, int decimals) {
@@ -77,11 +78,11 @@ public final class BenchResult {
     }
 
     private Spread ewcOverPlain() {
-        return step.ewc().over(step.plain());
+        return step.ewc().wall().over(step.plain().wall());
     }
 
     private Spread fisherOverForwardBackward() {
-        return step.fisher().over(step.forwardBackward());
+        return step.fisher().wall().over(step.forwardBackward().wall());
     }
 
     /**
@@ -123,15 +124,20 @@ public final class BenchResult {
 
     private void steps(ObjectNode root) {
         ObjectNode node = root.putObject("step");
-        put(node, "forward_backward_ms", step.forwardBackward());
-        put(node, "plain_ms", step.plain());
-        put(node, "ewc_ms", step.ewc());
+        put(node, "forward_backward", step.forwardBackward());
+        put(node, "plain", step.plain());
+        put(node, "ewc", step.ewc());
         put(node, "ewc_over_plain", ewcOverPlain());
-        put(node, "steps_per_second", step.ewc().map(ms -> 1e3 / ms));
-        put(node, "tokens_per_second", step.ewc().map(ms -> 1e3 / ms * batches.tokens()));
+        put(node, "steps_per_second", step.ewc().wall().map(ms -> 1e3 / ms));
+        put(node, "tokens_per_second", step.ewc().wall().map(ms -> 1e3 / ms * batches.tokens()));
         ObjectNode fisher = root.putObject("fisher");
-        put(fisher, "batch_ms", step.fisher());
+        put(fisher, "batch", step.fisher());
         put(fisher, "batch_over_forward_backward", fisherOverForwardBackward());
+    }
+
+    private static void put(ObjectNode node, String name, StepBenchmark.Timing timing) {
+        put(node, name + "_ms", timing.wall());
+        put(node, name + "_cpu_ms", timing.processor());
     }
 
     private static void put(ObjectNode node, String name, Spread spread) {

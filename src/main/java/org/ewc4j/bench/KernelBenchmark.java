@@ -48,7 +48,7 @@ final class KernelBenchmark {
 
     /** The verbs, the copy last. */
     static List<Result> run(ParameterLayout layout, Kernels kernels, int rounds) {
-        Map<String, Spread> seconds;
+        Map<String, RoundRobin.Seconds> seconds;
         try (Arena theta = filled(layout, 0.02);
                 Arena anchor = filled(layout, 0.01);
                 Arena fisher = filled(layout, 1e-6);
@@ -96,19 +96,19 @@ final class KernelBenchmark {
         return arena;
     }
 
-    private static List<Result> results(long elements, Map<String, Spread> seconds) {
+    private static List<Result> results(long elements, Map<String, RoundRobin.Seconds> seconds) {
         Spread copy = bandwidth(COPY, elements, seconds);
         List<Result> results = new ArrayList<>();
         seconds.forEach((name, taken) -> {
             Spread bandwidth = bandwidth(name, elements, seconds);
             boolean streaming = !List.of(COPY, "penalty_value", "total_norm").contains(name);
             results.add(new Result(
-                    name, streaming, BYTES.get(name), taken.map(s -> 1e3 * s), bandwidth, bandwidth.over(copy)));
+                    name, streaming, BYTES.get(name), taken.wall().map(s -> 1e3 * s), bandwidth, bandwidth.over(copy)));
         });
         return results;
     }
 
-    private static Spread bandwidth(String name, long elements, Map<String, Spread> seconds) {
-        return seconds.get(name).map(s -> BYTES.get(name) * elements / s * 1e-9);
+    private static Spread bandwidth(String name, long elements, Map<String, RoundRobin.Seconds> seconds) {
+        return seconds.get(name).wall().map(s -> BYTES.get(name) * elements / s * 1e-9);
     }
 }

@@ -15,6 +15,15 @@ final class RoundRobin {
     /** For the JVM to compile what it runs and libtorch to take its memory. */
     static final int WARM_UP = 3;
 
+    /**
+     * What one operation took.
+     *
+     * @param wall seconds on the clock
+     * @param processor seconds that the threads of this process computed, in steps of 10 ms; where it stays while the clock's
+     *     figure grows, the machine was busy with something else
+     */
+    record Seconds(Spread wall, Spread processor) {}
+
     private final Map<String, IntConsumer> operations = new LinkedHashMap<>();
 
     /** @param operation given the round, from 0 with the warm-up */
@@ -22,24 +31,40 @@ final class RoundRobin {
         operations.put(name, operation);
     }
 
-    /** Seconds of every operation over the rounds behind the warm-up, in the order in which they were added. */
-    Map<String, Spread> run(int rounds) {
-        Map<String, double[]> seconds = new LinkedHashMap<>();
-        operations.keySet().forEach(name -> seconds.put(name, new double[rounds]));
+    /** What every operation took in the rounds behind the warm-up, in the order in which they were added. */
+    Map<String, Seconds> run(int rounds) {
+        Map<String, double[]> wall = new LinkedHashMap<>();
+        Map<String, double[]> processor = new LinkedHashMap<>();
+        operations.keySet().forEach(name -> {
+            wall.put(name, new double[rounds]);
+            processor.put(name, new double[rounds]);
+        });
         List<String> order = new ArrayList<>(operations.keySet());
         for (int round = 0; round < WARM_UP + rounds; round++) {
             for (String name : order) {
+                double processorBefore = processorSeconds();
                 long started = System.nanoTime();
                 operations.get(name).accept(round);
                 double taken = (System.nanoTime() - started) * 1e-9;
                 if (round >= WARM_UP) {
-                    seconds.get(name)[round - WARM_UP] = taken;
+                    wall.get(name)[round - WARM_UP] = taken;
+                    processor.get(name)[round - WARM_UP] = processorSeconds() - processorBefore;
                 }
             }
             Collections.reverse(order);
         }
-        Map<String, Spread> spreads = new LinkedHashMap<>();
-        seconds.forEach((name, values) -> spreads.put(name, new Spread(values)));
-        return spreads;
+        Map<String, Seconds> seconds = new LinkedHashMap<>();
+        wall.forEach((name, values) ->
+                seconds.put(name, new Seconds(new Spread(values), new Spread(processor.get(name)))));
+        return seconds;
+    }
+
+    /** Not a number where the system does not tell. */
+    private static double processorSeconds() {
+        return ProcessHandle.current()
+                .info()
+                .totalCpuDuration()
+                .map(duration -> duration.toNanos() * 1e-9)
+                .orElse(Double.NaN);
     }
 }

@@ -1,7 +1,6 @@
 package org.ewc4j.bench;
 
 import java.util.Arrays;
-import java.util.function.DoubleBinaryOperator;
 import java.util.function.DoubleUnaryOperator;
 
 /** The values of one quantity, a value for each round; looked at by their median, minimum and maximum. */
@@ -43,17 +42,12 @@ final class Spread {
      * @param other of the same rounds
      */
     Spread over(Spread other) {
-        return with(other, (a, b) -> a / b);
-    }
-
-    /** Two quantities of the same rounds, round by round through a function. */
-    Spread with(Spread other, DoubleBinaryOperator function) {
         if (other.rounds.length != rounds.length) {
             throw new IllegalArgumentException(rounds.length + " rounds against " + other.rounds.length);
         }
         double[] values = new double[rounds.length];
         for (int i = 0; i < values.length; i++) {
-            values[i] = function.applyAsDouble(rounds[i], other.rounds[i]);
+            values[i] = rounds[i] / other.rounds[i];
         }
         return new Spread(values);
     }

@@ -102,6 +102,13 @@ class MainTest {
         assertThat(err()).startsWith("ewc4j: ").contains("--help'.").doesNotContain("\tat ");
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"--device cuda:0", "--precision bf16", "--batch 0", "--length 1", "--length 8 --questions a.yaml"})
+    void aBenchmarkThatCannotBeTakenIsRefused(String arguments) {
+        assertThat(run(("bench " + arguments).split(" "))).isEqualTo(2);
+        assertThat(err()).startsWith("ewc4j: ").contains(arguments.split(" ")[0]);
+    }
+
     @Test
     void theNearestOptionIsNamed() {
         run("train", "--ovrwrite", "a");
