@@ -10,6 +10,9 @@ import java.util.OptionalInt;
 import org.ewc4j.ContinualLearner;
 import org.ewc4j.ContinualRun;
 import org.ewc4j.Validation;
+import org.ewc4j.bench.BenchOptions;
+import org.ewc4j.bench.BenchResult;
+import org.ewc4j.bench.Benchmark;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
@@ -90,6 +93,11 @@ class Engine {
             int room = learner.positions() - learner.promptTokens(prompt);
             return learner.generate(prompt, maxNewTokens.orElse(Math.max(1, room)));
         }
+    }
+
+    /** Measures kernels and steps. */
+    BenchResult bench(BenchOptions options) {
+        return Benchmark.run(options);
     }
 
     /** One line on the native library that was loaded. Throws where it cannot be. */

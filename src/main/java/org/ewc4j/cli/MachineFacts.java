@@ -67,6 +67,14 @@ final class MachineFacts {
         return gibibytes("MemTotal") + " GiB, " + gibibytes("MemAvailable") + " GiB available";
     }
 
+    /** How many threads wanted to run, on average over the last 1, 5 and 15 minutes. */
+    String loadAverage() {
+        return lines("/proc/loadavg").stream()
+                .findFirst()
+                .map(line -> String.join(" ", List.of(line.split(" ")).subList(0, 3)))
+                .orElse("unknown");
+    }
+
     private String gibibytes(String name) {
         return values(memory, name)
                 .findFirst()

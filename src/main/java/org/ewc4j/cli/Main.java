@@ -91,6 +91,7 @@ public final class Main implements Runnable {
         commandLine.addSubcommand(new EvaluateCommand(console, engine));
         commandLine.addSubcommand(new GenerateCommand(console, engine));
         commandLine.addSubcommand(new ReportCommand(console));
+        commandLine.addSubcommand(new BenchCommand(console, engine));
         commandLine.addSubcommand(new DoctorCommand(console, engine));
         commandLine.addSubcommand(new CompletionCommand(console));
         Failures failures = new Failures(console);

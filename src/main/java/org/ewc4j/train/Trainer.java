@@ -77,7 +77,12 @@ public final class Trainer implements AutoCloseable {
         }
     }
 
-    private StepMetrics step(TaskTraining task, StepBatch batch, double learningRate, Consolidation consolidation) {
+    /**
+     * One step of {@link #train}.
+     *
+     * @param consolidation null for no penalty
+     */
+    public StepMetrics step(TaskTraining task, StepBatch batch, double learningRate, Consolidation consolidation) {
         long started = System.nanoTime();
         try {
             model.training(true);

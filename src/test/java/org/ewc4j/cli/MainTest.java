@@ -74,7 +74,7 @@ class MainTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "train ", "validate ", "evaluate ", "generate ", "report ", "doctor ", "completion "})
+    @ValueSource(strings = {"", "train ", "validate ", "evaluate ", "generate ", "report ", "bench ", "doctor ", "completion "})
     void everyCommandHasHelp(String command) {
         assertThat(run((command + "--help").split(" "))).isZero();
         assertThat(out()).contains("Usage: ewc4j " + command.strip()).doesNotContain("\u001b");
@@ -100,6 +100,13 @@ class MainTest {
         assertThat(run(line.isEmpty() ? new String[0] : line.split(" "))).isEqualTo(2);
         assertThat(out()).isEmpty();
         assertThat(err()).startsWith("ewc4j: ").contains("--help'.").doesNotContain("\tat ");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--device cuda:0", "--precision bf16", "--batch 0", "--length 1", "--length 8 --questions a.yaml"})
+    void aBenchmarkThatCannotBeTakenIsRefused(String arguments) {
+        assertThat(run(("bench " + arguments).split(" "))).isEqualTo(2);
+        assertThat(err()).startsWith("ewc4j: ").contains(arguments.split(" ")[0]);
     }
 
     @Test

@@ -1,0 +1,26 @@
+package org.ewc4j.bench;
+
+import java.nio.file.Path;
+import java.util.Optional;
+import org.ewc4j.config.RunConfig;
+
+/**
+ * What is measured.
+ *
+ * @param shape name of a public model, one of {@link Shapes#names}
+ * @param batch rows of a batch, from 1
+ * @param length tokens of a row, from 2; with questions their {@code max_length} counts
+ * @param questions a configuration whose tasks, prompt, max_length and tokenizer give the rows; otherwise rows are full of
+ *     random ids and every position is scored
+ * @param threads of libtorch and our kernels
+ * @param rounds measured rounds, from 1
+ * @param rows where the token ids of the timed batches are written, for another program to time the same
+ */
+public record BenchOptions(
+        String shape,
+        int batch,
+        int length,
+        Optional<RunConfig> questions,
+        int threads,
+        int rounds,
+        Optional<Path> rows) {}

@@ -1,0 +1,152 @@
+package org.ewc4j.bench;
+
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/** What {@link Benchmark} found, as text for a person and as JSON for a program. */
+public final class BenchResult {
+    private final BenchOptions options;
+    private final long parameters;
+    private final BenchBatches batches;
+    private final List<KernelBenchmark.Result> kernels;
+    private final StepBenchmark.Result step;
+
+    BenchResult(
+            BenchOptions options,
+            long parameters,
+            BenchBatches batches,
+            List<KernelBenchmark.Result> kernels,
+            StepBenchmark.Result step) {
+        this.options = options;
+        this.parameters = parameters;
+        this.batches = batches;
+        this.kernels = kernels;
+        this.step = step;
+    }
+
+    /** A table of kernels and one of steps; each figure is a median with its minimum and maximum. */
+    public String text() {
+        StringBuilder text = new StringBuilder();
+        line(text, "%s: %,d parameters, %d rows of %s, %d threads, cpu, fp32; median (minimum - maximum) of %d rounds",
+                options.shape(), parameters, options.batch(), rows(), options.threads(), options.rounds());
+        line(text, "");
+        line(text, "%-20s %8s  %-24s %-24s %s", "kernel", "bytes/p", "GB/s", "of copy_", "ms");
+        for (KernelBenchmark.Result kernel : kernels) {
+            line(text, "%-20s %8d  %-24s %-24s %s", kernel.name(), kernel.bytesPerParameter(),
+                    spread(kernel.gigabytesPerSecond(), 1), spread(kernel.shareOfCopy(), 2), spread(kernel.milliseconds(), 1));
+        }
+        line(text, "");
+        line(text, "%-20s %-26s %-10s %-10s %s", "step", "ms", "CPU ms", "steps/s", "tokens/s");
+        row(text, "forward + backward", step.forwardBackward());
+        row(text, "plain step", step.plain());
+        row(text, "EWC step", step.ewc());
+        row(text, "Fisher pass", step.fisher());
+        line(text, "");
+        line(text, "EWC step / plain step                  %s", spread(ewcOverPlain(), 3));
+        line(text, "Fisher pass / forward + backward       %s", spread(fisherOverForwardBackward(), 3));
+        line(text, "state of EWC, bytes a parameter        %.2f (beside %.2f of AdamW training and a gradient of 4)",
+                step.ewcStateBytesPerParameter(), step.trainingStateBytesPerParameter());
+        return text.toString();
+    }
+
+    private String rows() {
+        if (options.questions().isEmpty()) {
+            return batches.maxLength() + " random tokens, every position scored";
+        }
+        return String.format(Locale.ROOT, "real questions (on average %.0f tokens in %.1f columns, %.1f scored positions a batch)",
+                batches.tokens(), batches.columns(), batches.scoredPositions());
+    }
+
+    private void row(StringBuilder text, String name, StepBenchmark.Timing timing) {
+        double perSecond = 1e3 / timing.wall().median();
+        line(text, "%-20s %-26s %-10.0f %-10.2f %.0f", name, spread(timing.wall(), 1), timing.processor().median(), perSecond,
+                perSecond * batches.tokens());
+    }
+
+    private static String spread(Spread spread, int decimals) {
+        String number = "%." + decimals + "f";
+        return String.format(
+                Locale.ROOT, number + " (" + number + " - " + number + ")", spread.median(), spread.minimum(), spread.maximum());
+    }
+
+    private static void line(StringBuilder text, String format, Object... values) {
+        text.append(String.format(Locale.ROOT, format, values).stripTrailing()).append('\n');
+    }
+
+    private Spread ewcOverPlain() {
+        return step.ewc().wall().over(step.plain().wall());
+    }
+
+    private Spread fisherOverForwardBackward() {
+        return step.fisher().wall().over(step.forwardBackward().wall());
+    }
+
+    /**
+     * One JSON object; beside each median {@code x} stand {@code x_min} and {@code x_max}.
+     *
+     * @param machine facts of the machine and versions, by name
+     */
+    public String json(Map<String, String> machine) {
+        ObjectNode root = new JsonMapper().createObjectNode();
+        ObjectNode facts = root.putObject("machine");
+        machine.forEach(facts::put);
+        root.put("shape", options.shape());
+        root.put("parameters", parameters);
+        root.put("batch", options.batch());
+        root.put("length", batches.maxLength());
+        root.put("rows", options.questions().isEmpty() ? "random" : "questions");
+        root.put("tokens_per_batch", batches.tokens());
+        root.put("columns_per_batch", batches.columns());
+        root.put("scored_positions_per_batch", batches.scoredPositions());
+        root.put("device", "cpu");
+        root.put("precision", "fp32");
+        root.put("threads", options.threads());
+        root.put("rounds", options.rounds());
+        ArrayNode streaming = root.putArray("kernels");
+        ArrayNode others = root.putArray("other_kernels");
+        for (KernelBenchmark.Result kernel : kernels) {
+            ObjectNode node = (kernel.streaming() ? streaming : others).addObject();
+            node.put("name", kernel.name());
+            node.put("bytes_per_parameter", kernel.bytesPerParameter());
+            put(node, "gigabytes_per_second", kernel.gigabytesPerSecond());
+            put(node, "share_of_copy", kernel.shareOfCopy());
+            put(node, "ms", kernel.milliseconds());
+        }
+        steps(root);
+        root.put("state_bytes_per_parameter", rounded(step.ewcStateBytesPerParameter()));
+        root.put("adamw_state_bytes_per_parameter", rounded(step.trainingStateBytesPerParameter()));
+        return root.toPrettyString() + "\n";
+    }
+
+    private void steps(ObjectNode root) {
+        ObjectNode node = root.putObject("step");
+        put(node, "forward_backward", step.forwardBackward());
+        put(node, "plain", step.plain());
+        put(node, "ewc", step.ewc());
+        put(node, "ewc_over_plain", ewcOverPlain());
+        put(node, "steps_per_second", step.ewc().wall().map(ms -> 1e3 / ms));
+        put(node, "tokens_per_second", step.ewc().wall().map(ms -> 1e3 / ms * batches.tokens()));
+        ObjectNode fisher = root.putObject("fisher");
+        put(fisher, "batch", step.fisher());
+        put(fisher, "batch_over_forward_backward", fisherOverForwardBackward());
+    }
+
+    private static void put(ObjectNode node, String name, StepBenchmark.Timing timing) {
+        put(node, name + "_ms", timing.wall());
+        put(node, name + "_cpu_ms", timing.processor());
+    }
+
+    private static void put(ObjectNode node, String name, Spread spread) {
+        node.put(name, rounded(spread.median()));
+        node.put(name + "_min", rounded(spread.minimum()));
+        node.put(name + "_max", rounded(spread.maximum()));
+    }
+
+    private static double rounded(double value) {
+        return Math.round(value * 1e4) / 1e4;
+    }
+}

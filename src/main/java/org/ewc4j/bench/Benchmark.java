@@ -1,0 +1,37 @@
+package org.ewc4j.bench;
+
+import java.util.List;
+import org.ewc4j.config.TrainingConfig;
+import org.ewc4j.kernel.Kernels;
+import org.ewc4j.model.CausalLm;
+import org.ewc4j.model.ModelDirectory;
+import org.ewc4j.tensor.ParameterLayout;
+import org.ewc4j.tensor.Torch;
+
+/** Measures kernels and steps on a model of a public shape, on the CPU in fp32. */
+public final class Benchmark {
+    private Benchmark() {}
+
+    /**
+     * Takes the measurements; some seconds to minutes, and memory for ten copies of the parameters.
+     *
+     * @throws org.ewc4j.error.InvalidInputException where the options do not fit the shape, or the questions do not read
+     */
+    public static BenchResult run(BenchOptions options) {
+        ModelDirectory shape = Shapes.open(options.shape());
+        BenchBatches batches = BenchBatches.of(options, shape);
+        options.rows().ifPresent(batches::write);
+        Torch.start(options.threads());
+        TrainingConfig config = TrainingConfig.defaults()
+                .withBatchSize(options.batch())
+                .withMaxLength(batches.maxLength())
+                .withThreads(options.threads());
+        try (CausalLm model = CausalLm.open(shape, config.positions(), config.seed());
+                Kernels kernels = Kernels.host(options.threads())) {
+            ParameterLayout layout = model.layout();
+            List<KernelBenchmark.Result> verbs = KernelBenchmark.run(layout, kernels, options.rounds());
+            StepBenchmark.Result step = StepBenchmark.run(model, kernels, config, batches, options.rounds());
+            return new BenchResult(options, layout.elements(), batches, verbs, step);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+package org.ewc4j.bench;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.ewc4j.kernel.AdamWOptions;
+import org.ewc4j.kernel.AdamWStep;
+import org.ewc4j.kernel.Kernels;
+import org.ewc4j.tensor.Arena;
+import org.ewc4j.tensor.ParameterLayout;
+
+/**
+ * Bytes per second of each streaming verb over arenas as large as a model, against libtorch's copy of one such arena to
+ * another. Bytes are what the verb must read and write at least, so that a share of 1 is the copy's own speed.
+ */
+final class KernelBenchmark {
+    /** The bytes that a verb reads and writes for a parameter, fp32. */
+    private static final Map<String, Integer> BYTES = bytes();
+
+    private static final String COPY = "copy_";
+
+    /**
+     * What became of one verb.
+     *
+     * @param streaming whether it is one of the verbs that a run spends its time in
+     * @param bytesPerParameter least bytes read plus written
+     * @param shareOfCopy of libtorch's copy in the same round
+     */
+    record Result(
+            String name, boolean streaming, int bytesPerParameter, Spread milliseconds, Spread gigabytesPerSecond, Spread shareOfCopy) {}
+
+    private KernelBenchmark() {}
+
+    private static Map<String, Integer> bytes() {
+        Map<String, Integer> bytes = new LinkedHashMap<>();
+        bytes.put("fisher_accumulate", 12);
+        bytes.put("penalty", 20);
+        bytes.put("adamw_step", 28);
+        bytes.put("adamw_step_ewc", 36);
+        bytes.put("fisher_merge", 12);
+        bytes.put("norm", 4);
+        bytes.put("penalty_value", 12);
+        bytes.put("total_norm", 16);
+        bytes.put(COPY, 8);
+        return bytes;
+    }
+
+    /** The verbs, the copy last. */
+    static List<Result> run(ParameterLayout layout, Kernels kernels, int rounds) {
+        Map<String, RoundRobin.Seconds> seconds;
+        try (Arena theta = filled(layout, 0.02);
+                Arena anchor = filled(layout, 0.01);
+                Arena fisher = filled(layout, 1e-6);
+                Arena gradient = filled(layout, 1e-3);
+                Arena firstMoment = filled(layout, 1e-4);
+                Arena secondMoment = filled(layout, 1e-8)) {
+            AdamWOptions options = AdamWOptions.withWeightDecay(5e-4);
+            AdamWStep step = new AdamWStep(100, 1e-5, 1, 1, 1);
+            RoundRobin robin = new RoundRobin();
+            robin.add("fisher_accumulate", round -> kernels.fisherAccumulate(fisher.list(), gradient.list(), 1e-3));
+            robin.add(
+                    "penalty",
+                    round -> kernels.penaltyGradient(gradient.list(), theta.list(), anchor.list(), fisher.list(), 1));
+            robin.add(
+                    "adamw_step",
+                    round -> kernels.adamwStep(
+                            theta.list(), firstMoment.list(), secondMoment.list(), gradient.list(), null, null, options, step));
+            robin.add(
+                    "adamw_step_ewc",
+                    round -> kernels.adamwStep(
+                            theta.list(),
+                            firstMoment.list(),
+                            secondMoment.list(),
+                            gradient.list(),
+                            fisher.list(),
+                            anchor.list(),
+                            options,
+                            step));
+            // The second moment stands for a new Fisher: positive and small.
+            robin.add("fisher_merge", round -> kernels.fisherMerge(fisher.list(), secondMoment.list(), 0.5, 0.5));
+            robin.add("norm", round -> kernels.norm(gradient.list()));
+            robin.add("penalty_value", round -> kernels.penalty(theta.list(), anchor.list(), fisher.list()));
+            robin.add(
+                    "total_norm",
+                    round -> kernels.totalNorm(gradient.list(), theta.list(), anchor.list(), fisher.list(), 1));
+            robin.add(COPY, round -> anchor.copyFrom(theta));
+            seconds = robin.run(rounds);
+        }
+        return results(layout.elements(), seconds);
+    }
+
+    private static Arena filled(ParameterLayout layout, double value) {
+        Arena arena = new Arena(layout);
+        arena.fill(value);
+        return arena;
+    }
+
+    private static List<Result> results(long elements, Map<String, RoundRobin.Seconds> seconds) {
+        Spread copy = bandwidth(COPY, elements, seconds);
+        List<Result> results = new ArrayList<>();
+        seconds.forEach((name, taken) -> {
+            Spread bandwidth = bandwidth(name, elements, seconds);
+            boolean streaming = !List.of(COPY, "penalty_value", "total_norm").contains(name);
+            results.add(new Result(
+                    name, streaming, BYTES.get(name), taken.wall().map(s -> 1e3 * s), bandwidth, bandwidth.over(copy)));
+        });
+        return results;
+    }
+
+    private static Spread bandwidth(String name, long elements, Map<String, RoundRobin.Seconds> seconds) {
+        return seconds.get(name).wall().map(s -> BYTES.get(name) * elements / s * 1e-9);
+    }
+}

@@ -1,0 +1,70 @@
+package org.ewc4j.bench;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.IntConsumer;
+
+/**
+ * Times operations in turn, once each in a round, so that a machine that slows down or speeds up does so for all of them.
+ * Every other round goes backwards, so that none always follows the same other.
+ */
+final class RoundRobin {
+    /** For the JVM to compile what it runs and libtorch to take its memory. */
+    static final int WARM_UP = 3;
+
+    /**
+     * What one operation took.
+     *
+     * @param wall seconds on the clock
+     * @param processor seconds that the threads of this process computed, in steps of 10 ms; where it stays while the clock's
+     *     figure grows, the machine was busy with something else
+     */
+    record Seconds(Spread wall, Spread processor) {}
+
+    private final Map<String, IntConsumer> operations = new LinkedHashMap<>();
+
+    /** @param operation given the round, from 0 with the warm-up */
+    void add(String name, IntConsumer operation) {
+        operations.put(name, operation);
+    }
+
+    /** What every operation took in the rounds behind the warm-up, in the order in which they were added. */
+    Map<String, Seconds> run(int rounds) {
+        Map<String, double[]> wall = new LinkedHashMap<>();
+        Map<String, double[]> processor = new LinkedHashMap<>();
+        operations.keySet().forEach(name -> {
+            wall.put(name, new double[rounds]);
+            processor.put(name, new double[rounds]);
+        });
+        List<String> order = new ArrayList<>(operations.keySet());
+        for (int round = 0; round < WARM_UP + rounds; round++) {
+            for (String name : order) {
+                double processorBefore = processorSeconds();
+                long started = System.nanoTime();
+                operations.get(name).accept(round);
+                double taken = (System.nanoTime() - started) * 1e-9;
+                if (round >= WARM_UP) {
+                    wall.get(name)[round - WARM_UP] = taken;
+                    processor.get(name)[round - WARM_UP] = processorSeconds() - processorBefore;
+                }
+            }
+            Collections.reverse(order);
+        }
+        Map<String, Seconds> seconds = new LinkedHashMap<>();
+        wall.forEach((name, values) ->
+                seconds.put(name, new Seconds(new Spread(values), new Spread(processor.get(name)))));
+        return seconds;
+    }
+
+    /** Not a number where the system does not tell. */
+    private static double processorSeconds() {
+        return ProcessHandle.current()
+                .info()
+                .totalCpuDuration()
+                .map(duration -> duration.toNanos() * 1e-9)
+                .orElse(Double.NaN);
+    }
+}

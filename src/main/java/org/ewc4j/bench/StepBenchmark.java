@@ -1,0 +1,84 @@
+package org.ewc4j.bench;
+
+import java.util.List;
+import java.util.Map;
+import org.ewc4j.config.TrainingConfig;
+import org.ewc4j.consolidation.Consolidation;
+import org.ewc4j.consolidation.MergeSchedule;
+import org.ewc4j.data.Batch;
+import org.ewc4j.data.StepBatch;
+import org.ewc4j.fisher.BatchFisher;
+import org.ewc4j.kernel.Kernels;
+import org.ewc4j.model.CausalLm;
+import org.ewc4j.tensor.Arena;
+import org.ewc4j.train.Trainer;
+
+/**
+ * A training step without and with EWC, the forward and backward pass alone, and the Fisher pass, each on the same batch
+ * in a round, by the code that trains.
+ */
+final class StepBenchmark {
+    /** λ of the published recipe; the cost does not depend on it. */
+    private static final double LAMBDA = 5000;
+
+    /** Milliseconds on a batch: on the clock, and what this process's threads computed. */
+    record Timing(Spread wall, Spread processor) {}
+
+    /**
+     * What was timed.
+     *
+     * @param forwardBackward loss and gradients, and their release
+     * @param plain forward, backward, AdamW
+     * @param ewc the same with the penalty of a consolidation
+     * @param fisher forward, backward, accumulation of the squared gradient
+     * @param ewcStateBytesPerParameter what EWC keeps beyond AdamW training: F and θ*
+     * @param trainingStateBytesPerParameter what plain training keeps from step to step: θ and the two moments
+     */
+    record Result(
+            Timing forwardBackward,
+            Timing plain,
+            Timing ewc,
+            Timing fisher,
+            double ewcStateBytesPerParameter,
+            double trainingStateBytesPerParameter) {}
+
+    private StepBenchmark() {}
+
+    static Result run(CausalLm model, Kernels kernels, TrainingConfig config, BenchBatches batches, int rounds) {
+        List<StepBatch> steps = batches.steps();
+        Trainer.TaskTraining task = new Trainer.TaskTraining(0, "bench", List.of(), config, LAMBDA);
+        try (Trainer trainer = new Trainer(model, kernels);
+                Consolidation consolidation = new Consolidation(model.layout(), new MergeSchedule.RunningMean());
+                Arena newFisher = new Arena(model.layout())) {
+            consolidation.add(kernels, new BatchFisher(model, kernels, steps.subList(0, 1)), model.theta(), done -> {});
+            RoundRobin robin = new RoundRobin();
+            robin.add("forward_backward", round -> forwardBackward(model, steps.get(round)));
+            robin.add("plain", round -> trainer.step(task, steps.get(round), config.learningRate(), null));
+            robin.add("ewc", round -> trainer.step(task, steps.get(round), config.learningRate(), consolidation));
+            robin.add("fisher", round -> new BatchFisher(model, kernels, List.of(steps.get(round)))
+                    .accumulateInto(newFisher, 1, done -> {}));
+            Map<String, RoundRobin.Seconds> seconds = robin.run(rounds);
+            double arena = (double) Float.BYTES * model.layout().arenaElements() / model.layout().elements();
+            return new Result(
+                    milliseconds(seconds.get("forward_backward")),
+                    milliseconds(seconds.get("plain")),
+                    milliseconds(seconds.get("ewc")),
+                    milliseconds(seconds.get("fisher")),
+                    2 * arena,
+                    3 * arena);
+        }
+    }
+
+    private static void forwardBackward(CausalLm model, StepBatch batch) {
+        model.training(true);
+        for (Batch microBatch : batch.microBatches()) {
+            model.accumulateGradient(microBatch, batch.scoredPositions());
+        }
+        model.training(false);
+        model.clearGradients();
+    }
+
+    private static Timing milliseconds(RoundRobin.Seconds seconds) {
+        return new Timing(seconds.wall().map(s -> 1e3 * s), seconds.processor().map(s -> 1e3 * s));
+    }
+}

@@ -1,0 +1,177 @@
+package org.ewc4j.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.OffsetDateTime;
+import java.time.temporal.ChronoUnit;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.ewc4j.bench.BenchOptions;
+import org.ewc4j.bench.BenchResult;
+import org.ewc4j.bench.Shapes;
+import org.ewc4j.config.RunConfig;
+import org.ewc4j.config.TrainingConfig;
+import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.RunFailedException;
+import org.ewc4j.report.Versions;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code ewc4j bench}. */
+@Command(
+        name = "bench",
+        mixinStandardHelpOptions = true,
+        versionProvider = Main.Version.class,
+        header = "Measure what EWC costs on this machine.",
+        description = {
+            "",
+            "Takes each native kernel's share of the copy bandwidth, and times forward and backward, the training step"
+                    + " without and with EWC and the Fisher pass, in turn in one process, on a model of a public shape with"
+                    + " random weights. bench/compare.sh sets it against PyTorch.",
+            ""
+        },
+        footer = {
+            "",
+            "Examples:",
+            "  ewc4j bench --shape pythia-70m --batch 16",
+            "  ewc4j bench --questions examples/quickstart.yaml --json bench.json"
+        })
+final class BenchCommand implements Callable<Integer> {
+    private final Console console;
+    private final Engine engine;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Option(
+            names = "--shape",
+            completionCandidates = ShapeNames.class,
+            defaultValue = "pythia-70m",
+            description = "Which model's shape: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}.")
+    private String shape;
+
+    @Option(names = "--batch", defaultValue = "4", description = "Rows of a batch. Default: ${DEFAULT-VALUE}.")
+    private int batch;
+
+    @Option(names = "--length", description = "Tokens of a row. Default: 32; not with --questions.")
+    private Integer length;
+
+    @Option(
+            names = "--questions",
+            paramLabel = "CONFIG",
+            description = "Time real batches, of this configuration's tasks, prompt, max_length and its model's tokenizer,"
+                    + " instead of full rows of random tokens.")
+    private Path questions;
+
+    @Option(names = "--device", defaultValue = "cpu", description = "Where to run: cpu.")
+    private String device;
+
+    @Option(names = "--precision", defaultValue = "fp32", description = "Of the arithmetic: fp32.")
+    private String precision;
+
+    @Option(names = "--threads", description = "Threads. Default: one for each physical core.")
+    private Integer threads;
+
+    @Option(names = "--repeat", defaultValue = "10", description = "Measured rounds. Default: ${DEFAULT-VALUE}.")
+    private int repeat;
+
+    @Option(names = "--json", paramLabel = "FILE", description = "Write the figures there too.")
+    private Path json;
+
+    @Option(
+            names = "--rows",
+            paramLabel = "FILE",
+            description = "Write the token ids of the batches there, for another program to time the same.")
+    private Path rows;
+
+    /** For the help and the completion. */
+    static final class ShapeNames implements Iterable<String> {
+        @Override
+        public java.util.Iterator<String> iterator() {
+            return Shapes.names().iterator();
+        }
+    }
+
+    BenchCommand(Console console, Engine engine) {
+        this.console = console;
+        this.engine = engine;
+    }
+
+    @Override
+    public Integer call() {
+        BenchOptions options = options();
+        Map<String, String> machine = machine();
+        BenchResult result = engine.bench(options);
+        console.out().print(result.text());
+        if (json != null) {
+            try {
+                Files.writeString(json, result.json(machine));
+            } catch (IOException e) {
+                throw new RunFailedException(json + ": cannot be written: " + e.getMessage(), e);
+            }
+        }
+        return 0;
+    }
+
+    private BenchOptions options() {
+        if (!device.equals("cpu")) {
+            throw new InvalidInputException("--device " + device + ": this build trains on the CPU only; expected cpu");
+        }
+        if (!precision.equals("fp32")) {
+            throw new InvalidInputException("--precision " + precision + ": this build computes in fp32 only; expected fp32");
+        }
+        requireAtLeast("--batch", batch, 1);
+        requireAtLeast("--repeat", repeat, 1);
+        if (length != null) {
+            requireAtLeast("--length", length, 2);
+            if (questions != null) {
+                throw new ParameterException(
+                        spec.commandLine(), "--length and --questions exclude each other: the configuration's max_length counts");
+            }
+        }
+        if (threads != null) {
+            requireAtLeast("--threads", threads, 1);
+        }
+        Optional<RunConfig> configuration =
+                Optional.ofNullable(questions).map(file -> engine.read(file, List.of(), Optional.empty()));
+        return new BenchOptions(
+                shape,
+                batch,
+                length == null ? 32 : length,
+                configuration,
+                threads == null ? TrainingConfig.defaults().threads() : threads,
+                repeat,
+                Optional.ofNullable(rows));
+    }
+
+    private void requireAtLeast(String option, int value, int least) {
+        if (value < least) {
+            throw new ParameterException(spec.commandLine(), option + " " + value + ": expected " + least + " or more");
+        }
+    }
+
+    /** Taken before the measurement: the load is that of the machine's other work. */
+    private static Map<String, String> machine() {
+        MachineFacts facts = MachineFacts.ofThisMachine();
+        Map<String, String> machine = new LinkedHashMap<>();
+        machine.put("date", OffsetDateTime.now().truncatedTo(ChronoUnit.SECONDS).toString());
+        machine.put("processor", facts.model());
+        machine.put("features", facts.features());
+        machine.put("cores", facts.cores());
+        machine.put("memory", facts.memory());
+        machine.put("load_average", facts.loadAverage());
+        machine.put("system", System.getProperty("os.name") + " " + System.getProperty("os.version"));
+        machine.putAll(Versions.all());
+        for (String name : List.of("OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT", "OPENBLAS_CORETYPE", "GLIBC_TUNABLES")) {
+            machine.put(name, System.getenv().getOrDefault(name, "not set"));
+        }
+        return machine;
+    }
+}
