@@ -250,7 +250,9 @@ public final class ContinualLearner implements AutoCloseable {
         long started = System.nanoTime();
         int afterTask = tasksLearned - 1;
         int total = tasks.values().stream()
-                .mapToInt(task -> evaluation.splits().stream().mapToInt(split -> examples(task, split)).sum())
+                .mapToInt(task -> evaluation.splits().stream()
+                        .mapToInt(split -> examples(task, split))
+                        .sum())
                 .sum();
         List<TaskScore> scores = new ArrayList<>();
         int[] done = {0};
@@ -275,12 +277,14 @@ public final class ContinualLearner implements AutoCloseable {
     /** Tokenizes a task once; what was cut stands in its summary. */
     public EncodedTask encode(Task task) {
         resource.requireOpen();
-        return encoded.computeIfAbsent(task, missing -> EncodedTask.of(
-                missing,
-                encoder,
-                evaluation.splits(),
-                evaluation.maxNewTokens(),
-                model.directory().positions()));
+        return encoded.computeIfAbsent(
+                task,
+                missing -> EncodedTask.of(
+                        missing,
+                        encoder,
+                        evaluation.splits(),
+                        evaluation.maxNewTokens(),
+                        model.directory().positions()));
     }
 
     /**
@@ -298,7 +302,8 @@ public final class ContinualLearner implements AutoCloseable {
     }
 
     private String generateOpen(int[] ids, int maxNewTokens) {
-        if (ids.length == 0 || ids.length + (long) maxNewTokens > model.directory().positions()) {
+        if (ids.length == 0
+                || ids.length + (long) maxNewTokens > model.directory().positions()) {
             throw new InvalidInputException("the prompt has " + ids.length + " tokens; with " + maxNewTokens
                     + " new ones 1 to " + model.directory().positions() + " positions are expected");
         }
@@ -344,11 +349,13 @@ public final class ContinualLearner implements AutoCloseable {
     /** Writes a model directory that transformers loads. */
     public void saveModel(Path folder, SaveConfig.StoredType type) {
         resource.requireOpen();
-        model.save(folder, switch (type) {
-            case FLOAT32 -> StoredType.F32;
-            case FLOAT16 -> StoredType.F16;
-            case BFLOAT16 -> StoredType.BF16;
-        });
+        model.save(
+                folder,
+                switch (type) {
+                    case FLOAT32 -> StoredType.F32;
+                    case FLOAT16 -> StoredType.F16;
+                    case BFLOAT16 -> StoredType.BF16;
+                });
     }
 
     /** Writes the merged Fisher as {@code fisher.safetensors}; nothing where no task was consolidated. */

@@ -45,7 +45,9 @@ public final class ContinualRun {
     /** Reads and checks the tasks of a configuration. */
     public static TaskSequence readTasks(RunConfig config) {
         TaskSequence tasks = TaskReader.read(
-                config.tasks(), PromptTemplate.parse(config.prompt()), config.evaluation().splits());
+                config.tasks(),
+                PromptTemplate.parse(config.prompt()),
+                config.evaluation().splits());
         if (config.evaluation().splits().contains(Split.TEST)) {
             tasks.requireTestRows();
         }
@@ -77,11 +79,14 @@ public final class ContinualRun {
         requireInputsOutside(config);
         try (ContinualLearner learner = open(config)) {
             EncodingSummary summary = encodeAll(learner, tasks);
-            List<String> warnings =
-                    summary.warnings(config.training().maxLength(), config.evaluation().maxNewTokens());
+            List<String> warnings = summary.warnings(
+                    config.training().maxLength(), config.evaluation().maxNewTokens());
             warnings.forEach(LOG::warn);
             try (RunFolder folder = RunFolder.create(
-                    config.output(), overwrite, config.toYaml(), config.training().seed())) {
+                    config.output(),
+                    overwrite,
+                    config.toYaml(),
+                    config.training().seed())) {
                 List<RunListener> all = new ArrayList<>(listeners);
                 all.add(folder);
                 all.forEach(learner::addListener);
@@ -107,8 +112,8 @@ public final class ContinualRun {
         }
         for (Path input : inputs) {
             if (input.toAbsolutePath().normalize().startsWith(output)) {
-                throw new InvalidInputException(
-                        "output " + output + ": holds " + input + ", which the run reads; choose another output folder");
+                throw new InvalidInputException("output " + output + ": holds " + input
+                        + ", which the run reads; choose another output folder");
             }
         }
     }
@@ -127,7 +132,8 @@ public final class ContinualRun {
         long steps = tasks.tasks().stream()
                 .mapToLong(task -> BatchLoader.steps(task.train().size(), config.trainingFor(task.name())))
                 .sum();
-        RunStart start = new RunStart(tasks.names(), learner.parameters(), config.ewc().lambda(), steps);
+        RunStart start =
+                new RunStart(tasks.names(), learner.parameters(), config.ewc().lambda(), steps);
         all.forEach(listener -> listener.runStarted(start));
         for (int i = 0; i < tasks.size(); i++) {
             int index = i;

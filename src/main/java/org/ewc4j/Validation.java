@@ -53,13 +53,16 @@ public record Validation(
         RunFolder.check(config.output(), true);
         try (ContinualLearner learner = ContinualRun.open(config)) {
             EncodingSummary summary = ContinualRun.encodeAll(learner, tasks);
-            boolean consolidates = tasks.names().stream().anyMatch(name -> config.ewcFor(name).lambda() > 0);
+            boolean consolidates =
+                    tasks.names().stream().anyMatch(name -> config.ewcFor(name).lambda() > 0);
             List<TaskPlan> plans = new ArrayList<>();
             for (Task task : tasks) {
                 plans.add(new TaskPlan(
                         task.name(),
                         task.train().size(),
-                        config.evaluation().splits().contains(Split.TEST) ? task.test().size() : 0,
+                        config.evaluation().splits().contains(Split.TEST)
+                                ? task.test().size()
+                                : 0,
                         BatchLoader.steps(task.train().size(), config.trainingFor(task.name()))));
             }
             EncodedTask first = learner.encode(tasks.get(0));
@@ -69,8 +72,12 @@ public record Validation(
                     learner.parameters() * (PLAIN_BYTES + (consolidates ? CONSOLIDATION_BYTES : 0)),
                     plans,
                     summary,
-                    summary.warnings(config.training().maxLength(), config.evaluation().maxNewTokens()),
-                    first.trainRows().stream().limit(PREVIEWED_ROWS).map(learner::preview).toList());
+                    summary.warnings(
+                            config.training().maxLength(), config.evaluation().maxNewTokens()),
+                    first.trainRows().stream()
+                            .limit(PREVIEWED_ROWS)
+                            .map(learner::preview)
+                            .toList());
         }
     }
 
@@ -78,15 +85,30 @@ public record Validation(
     public String text() {
         StringBuilder text = new StringBuilder();
         line(text, "model: %s, %,d parameters", architecture, parameters);
-        line(text, "memory: %,d MB of parameters, gradient, moments and consolidation, besides libtorch and the activations",
+        line(
+                text,
+                "memory: %,d MB of parameters, gradient, moments and consolidation, besides libtorch and the activations",
                 stateBytes / 1_000_000);
-        line(text, "tasks: %d, %,d optimizer steps", tasks.size(), tasks.stream().mapToLong(TaskPlan::steps).sum());
+        line(
+                text,
+                "tasks: %d, %,d optimizer steps",
+                tasks.size(),
+                tasks.stream().mapToLong(TaskPlan::steps).sum());
         for (TaskPlan task : tasks) {
-            line(text, "  %s: %,d training and %,d test questions, %,d steps", task.name(), task.trainRows(), task.testRows(),
+            line(
+                    text,
+                    "  %s: %,d training and %,d test questions, %,d steps",
+                    task.name(),
+                    task.trainRows(),
+                    task.testRows(),
                     task.steps());
         }
-        line(text, "tokens: %,d rows, the longest of %,d tokens, %.1f %% of the tokens are scored", summary.rows(),
-                summary.longestRow(), 100.0 * summary.scoredTokens() / summary.tokens());
+        line(
+                text,
+                "tokens: %,d rows, the longest of %,d tokens, %.1f %% of the tokens are scored",
+                summary.rows(),
+                summary.longestRow(),
+                100.0 * summary.scoredTokens() / summary.tokens());
         warnings.forEach(warning -> line(text, "warning: %s", warning));
         line(text, "the first training rows, token by token; [scored] tokens carry the loss, the others are masked:");
         previews.forEach(row -> line(text, "  %s", preview(row)));
@@ -101,7 +123,8 @@ public record Validation(
     private static String preview(RowPreview row) {
         StringBuilder text = new StringBuilder();
         for (RowPreview.Token token : row.tokens()) {
-            String shown = token.text().replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t");
+            String shown =
+                    token.text().replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t");
             text.append(token.scored() ? "[" + shown + "]" : shown).append('|');
         }
         return text.toString();

@@ -2,8 +2,8 @@ package org.ewc4j;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,8 +35,12 @@ class ConceptLearningTest {
         Path concepts = Golden.shared("data/concept1k.jsonl");
         Path golden = Golden.shared("golden/llama/model");
         ObjectNode config = (ObjectNode) Golden.json(golden.resolve("config.json"));
-        config.put("hidden_size", 128).put("intermediate_size", 320).put("num_hidden_layers", 4)
-                .put("num_attention_heads", 4).put("num_key_value_heads", 4).put("head_dim", 32)
+        config.put("hidden_size", 128)
+                .put("intermediate_size", 320)
+                .put("num_hidden_layers", 4)
+                .put("num_attention_heads", 4)
+                .put("num_key_value_heads", 4)
+                .put("head_dim", 32)
                 .put("max_position_embeddings", 96);
         Files.writeString(folder.resolve("config.json"), new JsonMapper().writeValueAsString(config));
         Files.copy(golden.resolve("tokenizer.json"), folder.resolve("tokenizer.json"));
@@ -58,8 +62,8 @@ class ConceptLearningTest {
                 .withSchedule(Schedule.COSINE)
                 .withMaxLength(64);
 
-        try (ContinualLearner learner =
-                ContinualLearner.open(run.model(), training, EwcConfig.defaults().withLambda(0), evaluation)) {
+        try (ContinualLearner learner = ContinualLearner.open(
+                run.model(), training, EwcConfig.defaults().withLambda(0), evaluation)) {
             learner.learn(task);
             TaskScore score = learner.evaluate(Map.of(0, task)).get(0);
 

@@ -36,11 +36,8 @@ class ContinualLearnerTest {
     private static final double EPSILON = 1e6;
 
     private static final double RATE = 0.5;
-    private static final TrainingConfig DESCENT = TinyRun.training()
-            .withBeta1(0)
-            .withBeta2(0)
-            .withEpsilon(EPSILON)
-            .withLearningRate(RATE * EPSILON);
+    private static final TrainingConfig DESCENT =
+            TinyRun.training().withBeta1(0).withBeta2(0).withEpsilon(EPSILON).withLearningRate(RATE * EPSILON);
 
     @TempDir
     Path folder;
@@ -91,7 +88,8 @@ class ContinualLearnerTest {
         Map<String, float[]> tensors = Golden.allFloats(file);
         Files.delete(file);
         return tensors.values().stream()
-                .flatMapToDouble(values -> java.util.stream.IntStream.range(0, values.length).mapToDouble(i -> values[i]))
+                .flatMapToDouble(values ->
+                        java.util.stream.IntStream.range(0, values.length).mapToDouble(i -> values[i]))
                 .toArray();
     }
 
@@ -129,7 +127,8 @@ class ContinualLearnerTest {
     @Test
     void accumulatedBatchesAreOneBatch() throws IOException {
         // A large epsilon: else the sign of a gradient that is zero but for rounding decides a whole step.
-        TrainingConfig whole = TinyRun.training().withEpsilon(1e-3).withBatchSize(6).withShuffle(true);
+        TrainingConfig whole =
+                TinyRun.training().withEpsilon(1e-3).withBatchSize(6).withShuffle(true);
         TrainingConfig parts = whole.withBatchSize(3).withGradientAccumulation(2);
 
         Learned expected = learn(EWC, whole, whole);
@@ -151,8 +150,11 @@ class ContinualLearnerTest {
     @ParameterizedTest
     @EnumSource(Schedule.class)
     void theLearningRateRisesAndFallsWithinEachTask(Schedule schedule) throws IOException {
-        TrainingConfig training =
-                TinyRun.training().withWarmupSteps(3).withSchedule(schedule).withEpochs(9).withMaxSteps(11);
+        TrainingConfig training = TinyRun.training()
+                .withWarmupSteps(3)
+                .withSchedule(schedule)
+                .withEpochs(9)
+                .withMaxSteps(11);
 
         Learned learned = learn(PLAIN, training, training);
 
@@ -160,11 +162,13 @@ class ContinualLearnerTest {
         for (int i = 0; i < 22; i++) {
             int step = i % 11;
             double gone = (step - 3) / 8.0;
-            double share = step < 3 ? (step + 1) / 3.0 : switch (schedule) {
-                case CONSTANT -> 1;
-                case LINEAR -> 1 - gone;
-                case COSINE -> (1 + Math.cos(Math.PI * gone)) / 2;
-            };
+            double share = step < 3
+                    ? (step + 1) / 3.0
+                    : switch (schedule) {
+                        case CONSTANT -> 1;
+                        case LINEAR -> 1 - gone;
+                        case COSINE -> (1 + Math.cos(Math.PI * gone)) / 2;
+                    };
             assertThat(learned.steps().get(i).learningRate()).isCloseTo(1e-2 * share, within(1e-12));
             assertThat(learned.steps().get(i).step()).isEqualTo(i);
         }
@@ -196,7 +200,8 @@ class ContinualLearnerTest {
         assertThat(penalty).isPositive();
         assertThat(after.last().penalty()).isCloseTo(penalty, within(1e-5 * penalty));
         assertThat(after.last().penaltyGradNorm()).isCloseTo(norm(gradient), within(1e-5 * norm(gradient)));
-        assertThat(after.last().loss()).isEqualTo(after.last().lmLoss() + LAMBDA * after.last().penalty());
+        assertThat(after.last().loss())
+                .isEqualTo(after.last().lmLoss() + LAMBDA * after.last().penalty());
         // What is left of the step when the penalty's part is taken off is the language model's gradient.
         double[] rest = minus(minus(after.lastTheta(), 1, before.lastTheta()), -RATE, gradient);
         assertThat(norm(rest)).isCloseTo(RATE * after.last().gradNorm(), within(1e-3 * norm(rest)));
@@ -209,8 +214,8 @@ class ContinualLearnerTest {
         TrainingConfig clipped = DESCENT.withClipNorm(clip).withClipTarget(target);
         Learned before = learn(EWC, DESCENT, clipped.withMaxSteps(4));
         Learned after = learn(EWC, DESCENT, clipped.withMaxSteps(5));
-        double[] gradient =
-                penaltyGradient(before.lastTheta(), before.theta().get(0), before.fisher().get(0));
+        double[] gradient = penaltyGradient(
+                before.lastTheta(), before.theta().get(0), before.fisher().get(0));
         double[] moved = minus(after.lastTheta(), 1, before.lastTheta());
 
         assertThat(after.last().gradNorm()).as("the norm before clipping").isGreaterThan(2 * clip);
@@ -221,7 +226,8 @@ class ContinualLearnerTest {
 
     @Test
     void aNormBelowTheBoundIsLeftAlone() throws IOException {
-        assertThat(learn(PLAIN, DESCENT.withClipNorm(1e6)).lastTheta()).isEqualTo(learn(PLAIN, DESCENT).lastTheta());
+        assertThat(learn(PLAIN, DESCENT.withClipNorm(1e6)).lastTheta())
+                .isEqualTo(learn(PLAIN, DESCENT).lastTheta());
     }
 
     @Test
@@ -290,7 +296,11 @@ class ContinualLearnerTest {
     void everyArchitectureLearnsFromARandomStart(String architecture) throws IOException {
         model = TinyRun.model(folder.resolve(architecture), architecture);
 
-        List<StepMetrics> steps = learn(EWC, TinyRun.training().withEpochs(10), TinyRun.training().withEpochs(10)).steps();
+        List<StepMetrics> steps = learn(
+                        EWC,
+                        TinyRun.training().withEpochs(10),
+                        TinyRun.training().withEpochs(10))
+                .steps();
 
         assertThat(steps.get(0).lmLoss()).isCloseTo(Math.log(TinyRun.VOCABULARY), within(0.2));
         assertThat(steps.get(29).lmLoss()).isLessThan(2.5);

@@ -23,13 +23,16 @@ final class EmbeddingExample {
             learner.addListener(new RunListener() {
                 @Override
                 public void step(StepMetrics step) {
-                    System.out.printf("%s %d: loss %.3f, penalty %.3g%n", step.taskName(), step.step(), step.loss(), step.penalty());
+                    System.out.printf(
+                            "%s %d: loss %.3f, penalty %.3g%n",
+                            step.taskName(), step.step(), step.loss(), step.penalty());
                 }
             });
             for (Task task : tasks) {
                 learner.learn(task); // trains under the penalty, estimates the Fisher, moves the anchor
-                learner.evaluate(Map.of(0, tasks.get(0))).forEach(score ->
-                        System.out.printf("%s, %s: %.0f %%%n", score.taskName(), score.split(), score.exactMatch()));
+                learner.evaluate(Map.of(0, tasks.get(0)))
+                        .forEach(score -> System.out.printf(
+                                "%s, %s: %.0f %%%n", score.taskName(), score.split(), score.exactMatch()));
             }
             learner.saveModel(output, SaveConfig.StoredType.FLOAT32); // loads in transformers
         }

@@ -65,6 +65,9 @@ class EmbeddingExampleTest {
         Matcher marked = Pattern.compile("// README: begin\\n(.*?)\\n *// README: end", Pattern.DOTALL)
                 .matcher(Files.readString(SOURCE));
         assertThat(marked.find()).isTrue();
-        return marked.group(1).lines().map(line -> line.replaceFirst("^ {8}", "")).collect(Collectors.joining("\n", "", "\n"));
+        return marked.group(1)
+                .lines()
+                .map(line -> line.replaceFirst("^ {8}", ""))
+                .collect(Collectors.joining("\n", "", "\n"));
     }
 }

@@ -1,5 +1,7 @@
 package org.ewc4j;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -7,8 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import org.ewc4j.data.Batch;
 import org.junit.jupiter.api.Assumptions;
 
@@ -75,7 +75,9 @@ public final class Golden {
             ByteBuffer all = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
             JsonNode offsets = header(file).get(name).get("data_offsets");
             int start = 8 + (int) all.getLong(0);
-            return all.slice(start + offsets.get(0).asInt(), offsets.get(1).asInt() - offsets.get(0).asInt())
+            return all.slice(
+                            start + offsets.get(0).asInt(),
+                            offsets.get(1).asInt() - offsets.get(0).asInt())
                     .order(ByteOrder.LITTLE_ENDIAN);
         } catch (IOException e) {
             throw new IllegalStateException(e);

@@ -48,12 +48,29 @@ class GoldenTrajectoryTest {
     void everyStepIsThatOfTheReference(String architecture, String variant, double weightDecay, double lambda) {
         Path golden = Golden.shared("golden/" + architecture);
         TrainingConfig training = new TrainingConfig(
-                2, OptionalInt.empty(), 5, 1, 1e-3, TrainingConfig.Schedule.CONSTANT, 0, weightDecay, 0.9, 0.999, 1e-8,
-                OptionalDouble.empty(), TrainingConfig.ClipTarget.LANGUAGE_MODEL, 32, false, 0, Golden.THREADS, 1,
+                2,
+                OptionalInt.empty(),
+                5,
+                1,
+                1e-3,
+                TrainingConfig.Schedule.CONSTANT,
+                0,
+                weightDecay,
+                0.9,
+                0.999,
+                1e-8,
+                OptionalDouble.empty(),
+                TrainingConfig.ClipTarget.LANGUAGE_MODEL,
+                32,
+                false,
+                0,
+                Golden.THREADS,
+                1,
                 TrainingConfig.Positions.FIRST_TOKEN);
-        EwcConfig ewc = new EwcConfig(lambda, EwcConfig.FisherKind.BATCH, EwcConfig.Merge.RUNNING_MEAN, OptionalInt.empty());
-        EvaluationConfig evaluation = new EvaluationConfig(
-                10, EvaluationConfig.EveryTask.TRUE, Set.of(EvaluationConfig.Split.TRAIN), 16);
+        EwcConfig ewc =
+                new EwcConfig(lambda, EwcConfig.FisherKind.BATCH, EwcConfig.Merge.RUNNING_MEAN, OptionalInt.empty());
+        EvaluationConfig evaluation =
+                new EvaluationConfig(10, EvaluationConfig.EveryTask.TRUE, Set.of(EvaluationConfig.Split.TRAIN), 16);
         List<StepMetrics> steps = new ArrayList<>();
         try (ContinualLearner learner = ContinualLearner.open(
                 new ModelSource(golden.resolve("model"), ModelSource.Init.PRETRAINED, 0), training, ewc, evaluation)) {
@@ -80,7 +97,9 @@ class GoldenTrajectoryTest {
                 String question = row.get("q_train").asText();
                 rows.computeIfAbsent(row.get("task").asText(), name -> new ArrayList<>())
                         .add(new Example(
-                                question, "Question: " + question + "\n Short Answer:", row.get("answer").asText()));
+                                question,
+                                "Question: " + question + "\n Short Answer:",
+                                row.get("answer").asText()));
             }
         } catch (IOException e) {
             throw new IllegalStateException(e);

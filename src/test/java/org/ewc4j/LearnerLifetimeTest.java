@@ -43,7 +43,8 @@ class LearnerLifetimeTest {
     }
 
     private ContinualLearner open(String architecture, TrainingConfig training) {
-        Path model = TinyRun.model(folder.resolve(architecture), architecture, config -> config.put("resid_pdrop", 0.1));
+        Path model =
+                TinyRun.model(folder.resolve(architecture), architecture, config -> config.put("resid_pdrop", 0.1));
         return ContinualLearner.open(ModelSource.random(model, 1), training, EWC);
     }
 
@@ -150,7 +151,9 @@ class LearnerLifetimeTest {
                     }
                 }
             });
-            assertThatIllegalStateException().isThrownBy(() -> learner.learn(TASKS.get(0))).withMessage("enough");
+            assertThatIllegalStateException()
+                    .isThrownBy(() -> learner.learn(TASKS.get(0)))
+                    .withMessage("enough");
         }
         assertThat(folder.resolve("stopped/model.safetensors")).exists();
     }

@@ -23,7 +23,11 @@ public final class ResidentMemory {
         Path model = TinyRun.model(Path.of(args[0]), "llama");
         try (ContinualLearner learner = ContinualLearner.open(
                 ModelSource.random(model, 1),
-                TinyRun.training().withEpochs(1000).withMaxSteps(STEPS_A_TASK).withShuffle(true).withLoaderThreads(2),
+                TinyRun.training()
+                        .withEpochs(1000)
+                        .withMaxSteps(STEPS_A_TASK)
+                        .withShuffle(true)
+                        .withLoaderThreads(2),
                 EwcConfig.defaults().withLambda(100))) {
             learner.addListener(new RunListener() {
                 @Override

@@ -18,18 +18,31 @@ class ResidentMemoryTest {
     void twoThousandStepsHoldResidentMemoryFlat() throws Exception {
         Process process = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xms128m", "-Xmx128m", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-                        "--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path"),
-                        ResidentMemory.class.getName(), folder.toString())
+                        "-Xms128m",
+                        "-Xmx128m",
+                        "-XX:+AlwaysPreTouch",
+                        "-XX:+UseSerialGC",
+                        "-XX:TieredStopAtLevel=1",
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        ResidentMemory.class.getName(),
+                        folder.toString())
                 .redirectOutput(folder.resolve("stdout.txt").toFile())
                 .redirectError(folder.resolve("stderr.txt").toFile())
                 .start();
         assertThat(process.waitFor(120, TimeUnit.SECONDS)).isTrue();
         List<String> lines = Files.readAllLines(folder.resolve("stdout.txt"));
 
-        assertThat(process.exitValue()).as(Files.readString(folder.resolve("stderr.txt"))).isZero();
-        long[] kibibytes = lines.stream().mapToLong(line -> Long.parseLong(line.split(" ")[1])).toArray();
+        assertThat(process.exitValue())
+                .as(Files.readString(folder.resolve("stderr.txt")))
+                .isZero();
+        long[] kibibytes = lines.stream()
+                .mapToLong(line -> Long.parseLong(line.split(" ")[1]))
+                .toArray();
         assertThat(kibibytes).hasSize(ResidentMemory.STEPS / 100);
-        assertThat(kibibytes[kibibytes.length - 1]).as("KiB every 100 steps: %s", lines).isLessThan((long) (kibibytes[1] * 1.05));
+        assertThat(kibibytes[kibibytes.length - 1])
+                .as("KiB every 100 steps: %s", lines)
+                .isLessThan((long) (kibibytes[1] * 1.05));
     }
 }

@@ -34,16 +34,38 @@ public final class TinyRun {
         ObjectNode config = JSON.createObjectNode();
         config.put("model_type", architecture).put("vocab_size", VOCABULARY).put("eos_token_id", 0);
         switch (architecture) {
-            case "gpt2" -> config.put("n_embd", 16).put("n_head", 2).put("n_layer", 2).put("n_positions", POSITIONS)
-                    .put("resid_pdrop", 0.0).put("embd_pdrop", 0.0).put("attn_pdrop", 0.0)
-                    .putArray("architectures").add("GPT2LMHeadModel");
-            case "gpt_neox" -> config.put("hidden_size", 16).put("num_attention_heads", 2).put("num_hidden_layers", 2)
-                    .put("intermediate_size", 32).put("max_position_embeddings", POSITIONS).put("rotary_pct", 0.5)
-                    .put("hidden_act", "gelu").putArray("architectures").add("GPTNeoXForCausalLM");
-            default -> config.put("hidden_size", 16).put("num_attention_heads", 4).put("num_key_value_heads", 2)
-                    .put("num_hidden_layers", 2).put("intermediate_size", 32).put("max_position_embeddings", POSITIONS)
-                    .put("hidden_act", "silu").put("rms_norm_eps", 1e-5).put("tie_word_embeddings", false)
-                    .putArray("architectures").add("LlamaForCausalLM");
+            case "gpt2" ->
+                config.put("n_embd", 16)
+                        .put("n_head", 2)
+                        .put("n_layer", 2)
+                        .put("n_positions", POSITIONS)
+                        .put("resid_pdrop", 0.0)
+                        .put("embd_pdrop", 0.0)
+                        .put("attn_pdrop", 0.0)
+                        .putArray("architectures")
+                        .add("GPT2LMHeadModel");
+            case "gpt_neox" ->
+                config.put("hidden_size", 16)
+                        .put("num_attention_heads", 2)
+                        .put("num_hidden_layers", 2)
+                        .put("intermediate_size", 32)
+                        .put("max_position_embeddings", POSITIONS)
+                        .put("rotary_pct", 0.5)
+                        .put("hidden_act", "gelu")
+                        .putArray("architectures")
+                        .add("GPTNeoXForCausalLM");
+            default ->
+                config.put("hidden_size", 16)
+                        .put("num_attention_heads", 4)
+                        .put("num_key_value_heads", 2)
+                        .put("num_hidden_layers", 2)
+                        .put("intermediate_size", 32)
+                        .put("max_position_embeddings", POSITIONS)
+                        .put("hidden_act", "silu")
+                        .put("rms_norm_eps", 1e-5)
+                        .put("tie_word_embeddings", false)
+                        .putArray("architectures")
+                        .add("LlamaForCausalLM");
         }
         change.accept(config);
         write(folder.resolve("config.json"), config.toPrettyString());
@@ -55,17 +77,35 @@ public final class TinyRun {
     private static String tokenizer() {
         ObjectNode root = JSON.createObjectNode();
         root.put("version", "1.0").putNull("truncation").putNull("padding");
-        root.putArray("added_tokens").addObject().put("id", 0).put("content", "<eos>").put("single_word", false)
-                .put("lstrip", false).put("rstrip", false).put("normalized", false).put("special", true);
+        root.putArray("added_tokens")
+                .addObject()
+                .put("id", 0)
+                .put("content", "<eos>")
+                .put("single_word", false)
+                .put("lstrip", false)
+                .put("rstrip", false)
+                .put("normalized", false)
+                .put("special", true);
         root.putNull("normalizer");
-        root.putObject("pre_tokenizer").put("type", "ByteLevel").put("add_prefix_space", false).put("trim_offsets", true)
+        root.putObject("pre_tokenizer")
+                .put("type", "ByteLevel")
+                .put("add_prefix_space", false)
+                .put("trim_offsets", true)
                 .put("use_regex", true);
         root.putNull("post_processor");
-        root.putObject("decoder").put("type", "ByteLevel").put("add_prefix_space", false).put("trim_offsets", true)
+        root.putObject("decoder")
+                .put("type", "ByteLevel")
+                .put("add_prefix_space", false)
+                .put("trim_offsets", true)
                 .put("use_regex", true);
         ObjectNode model = root.putObject("model");
-        model.put("type", "BPE").putNull("dropout").putNull("unk_token").putNull("continuing_subword_prefix")
-                .putNull("end_of_word_suffix").put("fuse_unk", false).put("byte_fallback", false);
+        model.put("type", "BPE")
+                .putNull("dropout")
+                .putNull("unk_token")
+                .putNull("continuing_subword_prefix")
+                .putNull("end_of_word_suffix")
+                .put("fuse_unk", false)
+                .put("byte_fallback", false);
         ObjectNode vocabulary = model.putObject("vocab").put("<eos>", 0);
         int moved = 256;
         for (int b = 0; b < 256; b++) {
@@ -99,9 +139,12 @@ public final class TinyRun {
         StringBuilder lines = new StringBuilder();
         for (Task task : tasks(count, rows)) {
             for (int i = 0; i < rows; i++) {
-                lines.append(JSON.createObjectNode().put("task", task.name())
-                        .put("question", task.train().get(i).question()).put("test", task.test().get(i).question())
-                        .put("answer", task.train().get(i).answer())).append('\n');
+                lines.append(JSON.createObjectNode()
+                                .put("task", task.name())
+                                .put("question", task.train().get(i).question())
+                                .put("test", task.test().get(i).question())
+                                .put("answer", task.train().get(i).answer()))
+                        .append('\n');
             }
         }
         return write(folder.resolve("tasks.jsonl"), lines.toString());

@@ -79,7 +79,8 @@ record BenchBatches(int maxLength, List<List<TokenizedRow>> rows, List<StepBatch
         for (int round = 0; round < rounds; round++) {
             List<TokenizedRow> rows = new ArrayList<>();
             for (int row = 0; row < options.batch(); row++) {
-                int[] ids = random.ints(options.length(), 0, shape.vocabularySize()).toArray();
+                int[] ids =
+                        random.ints(options.length(), 0, shape.vocabularySize()).toArray();
                 rows.add(new TokenizedRow(ids, 1));
             }
             all.add(rows);
@@ -88,14 +89,17 @@ record BenchBatches(int maxLength, List<List<TokenizedRow>> rows, List<StepBatch
     }
 
     private static List<TokenizedRow> questions(RunConfig config, ModelDirectory shape) {
-        ModelDirectory named = ModelDirectory.open(
-                ModelSource.random(config.model().path(), SEED));
+        ModelDirectory named =
+                ModelDirectory.open(ModelSource.random(config.model().path(), SEED));
         List<TokenizedRow> rows = new ArrayList<>();
         try (TextTokenizer tokenizer = TextTokenizer.load(named.path())) {
             tokenizer.requireFits(shape.vocabularySize());
             RowEncoder encoder = new RowEncoder(
-                    tokenizer, named.specialTokens().endOfSequence(), config.training().maxLength());
-            for (Task task : TaskReader.read(config.tasks(), PromptTemplate.parse(config.prompt()), Set.of(Split.TRAIN))) {
+                    tokenizer,
+                    named.specialTokens().endOfSequence(),
+                    config.training().maxLength());
+            for (Task task :
+                    TaskReader.read(config.tasks(), PromptTemplate.parse(config.prompt()), Set.of(Split.TRAIN))) {
                 for (Example example : task.train()) {
                     rows.add(encoder.encode(task.name(), example));
                 }
@@ -106,8 +110,8 @@ record BenchBatches(int maxLength, List<List<TokenizedRow>> rows, List<StepBatch
 
     private static void requirePositions(String what, int length, ModelDirectory shape) {
         if (length > shape.positions()) {
-            throw new InvalidInputException(
-                    what + " " + length + ": the shape has positions for " + shape.positions() + " tokens; expected at most that");
+            throw new InvalidInputException(what + " " + length + ": the shape has positions for " + shape.positions()
+                    + " tokens; expected at most that");
         }
     }
 

@@ -31,13 +31,26 @@ public final class BenchResult {
     /** A table of kernels and one of steps; each figure is a median with its minimum and maximum. */
     public String text() {
         StringBuilder text = new StringBuilder();
-        line(text, "%s: %,d parameters, %d rows of %s, %d threads, cpu, fp32; median (minimum - maximum) of %d rounds",
-                options.shape(), parameters, options.batch(), rows(), options.threads(), options.rounds());
+        line(
+                text,
+                "%s: %,d parameters, %d rows of %s, %d threads, cpu, fp32; median (minimum - maximum) of %d rounds",
+                options.shape(),
+                parameters,
+                options.batch(),
+                rows(),
+                options.threads(),
+                options.rounds());
         line(text, "");
         line(text, "%-20s %8s  %-24s %-24s %s", "kernel", "bytes/p", "GB/s", "of copy_", "ms");
         for (KernelBenchmark.Result kernel : kernels) {
-            line(text, "%-20s %8d  %-24s %-24s %s", kernel.name(), kernel.bytesPerParameter(),
-                    spread(kernel.gigabytesPerSecond(), 1), spread(kernel.shareOfCopy(), 2), spread(kernel.milliseconds(), 1));
+            line(
+                    text,
+                    "%-20s %8d  %-24s %-24s %s",
+                    kernel.name(),
+                    kernel.bytesPerParameter(),
+                    spread(kernel.gigabytesPerSecond(), 1),
+                    spread(kernel.shareOfCopy(), 2),
+                    spread(kernel.milliseconds(), 1));
         }
         line(text, "");
         line(text, "%-20s %-26s %-10s %-10s %s", "step", "ms", "CPU ms", "steps/s", "tokens/s");
@@ -48,8 +61,11 @@ public final class BenchResult {
         line(text, "");
         line(text, "EWC step / plain step                  %s", spread(ewcOverPlain(), 3));
         line(text, "Fisher pass / forward + backward       %s", spread(fisherOverForwardBackward(), 3));
-        line(text, "state of EWC, bytes a parameter        %.2f (beside %.2f of AdamW training and a gradient of 4)",
-                step.ewcStateBytesPerParameter(), step.trainingStateBytesPerParameter());
+        line(
+                text,
+                "state of EWC, bytes a parameter        %.2f (beside %.2f of AdamW training and a gradient of 4)",
+                step.ewcStateBytesPerParameter(),
+                step.trainingStateBytesPerParameter());
         return text.toString();
     }
 
@@ -57,20 +73,34 @@ public final class BenchResult {
         if (options.questions().isEmpty()) {
             return batches.maxLength() + " random tokens, every position scored";
         }
-        return String.format(Locale.ROOT, "real questions (on average %.0f tokens in %.1f columns, %.1f scored positions a batch)",
-                batches.tokens(), batches.columns(), batches.scoredPositions());
+        return String.format(
+                Locale.ROOT,
+                "real questions (on average %.0f tokens in %.1f columns, %.1f scored positions a batch)",
+                batches.tokens(),
+                batches.columns(),
+                batches.scoredPositions());
     }
 
     private void row(StringBuilder text, String name, StepBenchmark.Timing timing) {
         double perSecond = 1e3 / timing.wall().median();
-        line(text, "%-20s %-26s %-10.0f %-10.2f %.0f", name, spread(timing.wall(), 1), timing.processor().median(), perSecond,
+        line(
+                text,
+                "%-20s %-26s %-10.0f %-10.2f %.0f",
+                name,
+                spread(timing.wall(), 1),
+                timing.processor().median(),
+                perSecond,
                 perSecond * batches.tokens());
     }
 
     private static String spread(Spread spread, int decimals) {
         String number = "%." + decimals + "f";
         return String.format(
-                Locale.ROOT, number + " (" + number + " - " + number + ")", spread.median(), spread.minimum(), spread.maximum());
+                Locale.ROOT,
+                number + " (" + number + " - " + number + ")",
+                spread.median(),
+                spread.minimum(),
+                spread.maximum());
     }
 
     private static void line(StringBuilder text, String format, Object... values) {

@@ -28,7 +28,12 @@ final class KernelBenchmark {
      * @param shareOfCopy of libtorch's copy in the same round
      */
     record Result(
-            String name, boolean streaming, int bytesPerParameter, Spread milliseconds, Spread gigabytesPerSecond, Spread shareOfCopy) {}
+            String name,
+            boolean streaming,
+            int bytesPerParameter,
+            Spread milliseconds,
+            Spread gigabytesPerSecond,
+            Spread shareOfCopy) {}
 
     private KernelBenchmark() {}
 
@@ -65,7 +70,14 @@ final class KernelBenchmark {
             robin.add(
                     "adamw_step",
                     round -> kernels.adamwStep(
-                            theta.list(), firstMoment.list(), secondMoment.list(), gradient.list(), null, null, options, step));
+                            theta.list(),
+                            firstMoment.list(),
+                            secondMoment.list(),
+                            gradient.list(),
+                            null,
+                            null,
+                            options,
+                            step));
             robin.add(
                     "adamw_step_ewc",
                     round -> kernels.adamwStep(

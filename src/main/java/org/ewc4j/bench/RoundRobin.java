@@ -54,8 +54,8 @@ final class RoundRobin {
             Collections.reverse(order);
         }
         Map<String, Seconds> seconds = new LinkedHashMap<>();
-        wall.forEach((name, values) ->
-                seconds.put(name, new Seconds(new Spread(values), new Spread(processor.get(name)))));
+        wall.forEach(
+                (name, values) -> seconds.put(name, new Seconds(new Spread(values), new Spread(processor.get(name)))));
         return seconds;
     }
 

@@ -32,7 +32,8 @@ public final class Shapes {
     /** Opens a shape as a model directory that starts at random. */
     static ModelDirectory open(String name) {
         if (!all().has(name)) {
-            throw new InvalidInputException("--shape " + name + ": no such shape; expected one of " + String.join(", ", names()));
+            throw new InvalidInputException(
+                    "--shape " + name + ": no such shape; expected one of " + String.join(", ", names()));
         }
         Path folder = null;
         try {
@@ -40,7 +41,8 @@ public final class Shapes {
             Files.writeString(folder.resolve("config.json"), all().get(name).toString());
             return ModelDirectory.open(ModelSource.random(folder, SEED));
         } catch (IOException e) {
-            throw new RunFailedException("the shape's config.json cannot be written to a temporary folder: " + e.getMessage(), e);
+            throw new RunFailedException(
+                    "the shape's config.json cannot be written to a temporary folder: " + e.getMessage(), e);
         } finally {
             delete(folder); // read when opened, not needed again
         }

@@ -55,10 +55,14 @@ final class StepBenchmark {
             robin.add("forward_backward", round -> forwardBackward(model, steps.get(round)));
             robin.add("plain", round -> trainer.step(task, steps.get(round), config.learningRate(), null));
             robin.add("ewc", round -> trainer.step(task, steps.get(round), config.learningRate(), consolidation));
-            robin.add("fisher", round -> new BatchFisher(model, kernels, List.of(steps.get(round)))
-                    .accumulateInto(newFisher, 1, done -> {}));
+            robin.add(
+                    "fisher",
+                    round -> new BatchFisher(model, kernels, List.of(steps.get(round)))
+                            .accumulateInto(newFisher, 1, done -> {}));
             Map<String, RoundRobin.Seconds> seconds = robin.run(rounds);
-            double arena = (double) Float.BYTES * model.layout().arenaElements() / model.layout().elements();
+            double arena = (double) Float.BYTES
+                    * model.layout().arenaElements()
+                    / model.layout().elements();
             return new Result(
                     milliseconds(seconds.get("forward_backward")),
                     milliseconds(seconds.get("plain")),

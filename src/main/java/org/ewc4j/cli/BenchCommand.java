@@ -66,8 +66,9 @@ final class BenchCommand implements Callable<Integer> {
     @Option(
             names = "--questions",
             paramLabel = "CONFIG",
-            description = "Time real batches, of this configuration's tasks, prompt, max_length and its model's tokenizer,"
-                    + " instead of full rows of random tokens.")
+            description =
+                    "Time real batches, of this configuration's tasks, prompt, max_length and its model's tokenizer,"
+                            + " instead of full rows of random tokens.")
     private Path questions;
 
     @Option(names = "--device", defaultValue = "cpu", description = "Where to run: cpu.")
@@ -125,7 +126,8 @@ final class BenchCommand implements Callable<Integer> {
             throw new InvalidInputException("--device " + device + ": this build trains on the CPU only; expected cpu");
         }
         if (!precision.equals("fp32")) {
-            throw new InvalidInputException("--precision " + precision + ": this build computes in fp32 only; expected fp32");
+            throw new InvalidInputException(
+                    "--precision " + precision + ": this build computes in fp32 only; expected fp32");
         }
         requireAtLeast("--batch", batch, 1);
         requireAtLeast("--repeat", repeat, 1);
@@ -133,7 +135,8 @@ final class BenchCommand implements Callable<Integer> {
             requireAtLeast("--length", length, 2);
             if (questions != null) {
                 throw new ParameterException(
-                        spec.commandLine(), "--length and --questions exclude each other: the configuration's max_length counts");
+                        spec.commandLine(),
+                        "--length and --questions exclude each other: the configuration's max_length counts");
             }
         }
         if (threads != null) {
@@ -169,7 +172,8 @@ final class BenchCommand implements Callable<Integer> {
         machine.put("load_average", facts.loadAverage());
         machine.put("system", System.getProperty("os.name") + " " + System.getProperty("os.version"));
         machine.putAll(Versions.all());
-        for (String name : List.of("OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT", "OPENBLAS_CORETYPE", "GLIBC_TUNABLES")) {
+        for (String name :
+                List.of("OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT", "OPENBLAS_CORETYPE", "GLIBC_TUNABLES")) {
             machine.put(name, System.getenv().getOrDefault(name, "not set"));
         }
         return machine;

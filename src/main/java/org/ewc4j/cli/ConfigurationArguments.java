@@ -10,13 +10,17 @@ import picocli.CommandLine.Parameters;
 
 /** What `train` and `validate` take alike: the configuration and what is put over it. */
 final class ConfigurationArguments {
-    @Parameters(index = "0", paramLabel = "CONFIG", description = "The configuration, a YAML file (docs/configuration.md).")
+    @Parameters(
+            index = "0",
+            paramLabel = "CONFIG",
+            description = "The configuration, a YAML file (docs/configuration.md).")
     private Path configuration;
 
     @Option(
             names = "--set",
             paramLabel = "KEY=VALUE",
-            description = "Put a value over the file's, such as ewc.lambda=0. May be repeated. Paths are relative to the file.")
+            description =
+                    "Put a value over the file's, such as ewc.lambda=0. May be repeated. Paths are relative to the file.")
     private List<String> settings = new ArrayList<>();
 
     @Option(

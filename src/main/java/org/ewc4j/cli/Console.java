@@ -28,8 +28,10 @@ record Console(PrintStream out, PrintStream err, boolean terminal) {
     /** Asked of the kernel: from JDK 22 on System.console() is there without a terminal too. */
     private static boolean isTerminal(int descriptor) {
         try {
-            String target = Files.readSymbolicLink(Path.of("/proc/self/fd/" + descriptor)).toString();
-            boolean device = target.startsWith("/dev/pts/") || target.startsWith("/dev/tty") || target.equals("/dev/console");
+            String target = Files.readSymbolicLink(Path.of("/proc/self/fd/" + descriptor))
+                    .toString();
+            boolean device =
+                    target.startsWith("/dev/pts/") || target.startsWith("/dev/tty") || target.equals("/dev/console");
             return device && !"dumb".equals(System.getenv("TERM"));
         } catch (IOException | UnsupportedOperationException e) {
             return false;

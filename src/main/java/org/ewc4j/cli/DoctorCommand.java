@@ -30,13 +30,20 @@ final class DoctorCommand implements Callable<Integer> {
             line(version.getKey(), version.getValue());
         }
         line("JVM", System.getProperty("java.vm.name") + ", " + System.getProperty("java.home"));
-        line("system", String.join(" ", System.getProperty("os.name"), System.getProperty("os.version"),
-                System.getProperty("os.arch")));
+        line(
+                "system",
+                String.join(
+                        " ",
+                        System.getProperty("os.name"),
+                        System.getProperty("os.version"),
+                        System.getProperty("os.arch")));
         MachineFacts machine = MachineFacts.ofThisMachine();
         line("processor", machine.model());
         line("features", machine.features());
         line("cores", machine.cores());
-        line("memory", machine.memory() + ", " + (Runtime.getRuntime().maxMemory() >> 20) + " MiB of it for Java objects");
+        line(
+                "memory",
+                machine.memory() + ", " + (Runtime.getRuntime().maxMemory() >> 20) + " MiB of it for Java objects");
         String waiting = System.getenv("OMP_WAIT_POLICY");
         line("OMP_WAIT_POLICY", waiting == null ? "not set: training may be slower, ./ewc4j sets PASSIVE" : waiting);
         line("native library", nativeLibrary());

@@ -1,7 +1,7 @@
 package org.ewc4j.cli;
 
-import java.nio.file.Path;
 import com.fasterxml.jackson.databind.node.TextNode;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -36,14 +36,18 @@ final class EvaluateCommand implements Callable<Integer> {
     @Parameters(
             index = "1",
             paramLabel = "TASKS",
-            description = "A configuration (.yaml), of which tasks, prompt and evaluation are used; or a tasks file (JSONL, or"
-                    + " incremental-learning JSON).")
+            description =
+                    "A configuration (.yaml), of which tasks, prompt and evaluation are used; or a tasks file (JSONL, or"
+                            + " incremental-learning JSON).")
     private Path tasks;
 
     @Option(names = "--max-new-tokens", paramLabel = "N", description = "The longest answer.")
     private Integer maxNewTokens;
 
-    @Option(names = "--prompt", paramLabel = "TEMPLATE", description = "The prompt, with {question} or another {field}.")
+    @Option(
+            names = "--prompt",
+            paramLabel = "TEMPLATE",
+            description = "The prompt, with {question} or another {field}.")
     private String prompt;
 
     @Option(names = "--task-field", paramLabel = "FIELD", description = "Field with the task's name.")
@@ -58,7 +62,10 @@ final class EvaluateCommand implements Callable<Integer> {
     @Option(names = "--answer-field", paramLabel = "FIELD", description = "Field with the answer.")
     private String answerField;
 
-    @Option(names = "--set", paramLabel = "KEY=VALUE", description = "Any other key of the configuration. May be repeated.")
+    @Option(
+            names = "--set",
+            paramLabel = "KEY=VALUE",
+            description = "Any other key of the configuration. May be repeated.")
     private List<String> settings = new ArrayList<>();
 
     @Option(names = "--wrong", paramLabel = "N", description = "Also show the first N wrong answers of each task.")
@@ -98,14 +105,15 @@ final class EvaluateCommand implements Callable<Integer> {
         String row = "%-" + Math.max(4, width) + "s  %-5s  %13s  %10s  %9s%n";
         console.out().printf(Locale.ROOT, row, "task", "split", "exact match %", "token loss", "questions");
         for (TaskScore score : scores) {
-            console.out().printf(
-                    Locale.ROOT,
-                    row,
-                    score.taskName(),
-                    score.split().name().toLowerCase(Locale.ROOT),
-                    String.format(Locale.ROOT, "%.1f", score.exactMatch()),
-                    String.format(Locale.ROOT, "%.4f", score.tokenLoss()),
-                    score.predictions().size());
+            console.out()
+                    .printf(
+                            Locale.ROOT,
+                            row,
+                            score.taskName(),
+                            score.split().name().toLowerCase(Locale.ROOT),
+                            String.format(Locale.ROOT, "%.1f", score.exactMatch()),
+                            String.format(Locale.ROOT, "%.4f", score.tokenLoss()),
+                            score.predictions().size());
             score.predictions().stream()
                     .filter(prediction -> !prediction.correct())
                     .limit(wrong)

@@ -31,10 +31,16 @@ final class GenerateCommand implements Callable<Integer> {
     @Parameters(index = "0", paramLabel = "MODEL", description = "A Hugging Face model directory.")
     private Path model;
 
-    @Parameters(index = "1", paramLabel = "PROMPT", description = "The text to continue; - reads it from standard input.")
+    @Parameters(
+            index = "1",
+            paramLabel = "PROMPT",
+            description = "The text to continue; - reads it from standard input.")
     private String prompt;
 
-    @Option(names = "--max-new-tokens", paramLabel = "N", description = "Default: as many as the model has positions for.")
+    @Option(
+            names = "--max-new-tokens",
+            paramLabel = "N",
+            description = "Default: as many as the model has positions for.")
     private Integer maxNewTokens;
 
     @Option(names = "--only-new", description = "Print the continuation without the prompt.")

@@ -14,7 +14,8 @@ import java.util.stream.Stream;
 /** What the kernel tells of this machine's processor, memory and GPU. Anything it does not tell is "unknown". */
 final class MachineFacts {
     /** Instruction sets that our kernels or libtorch choose by. */
-    private static final List<String> FEATURES = List.of("avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_bf16", "amx_tile");
+    private static final List<String> FEATURES =
+            List.of("avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_bf16", "amx_tile");
 
     private final List<String> cpu;
     private final List<String> memory;
@@ -41,7 +42,8 @@ final class MachineFacts {
     }
 
     String features() {
-        Set<String> flags = new HashSet<>(List.of(values(cpu, "flags").findFirst().orElse("").split(" ")));
+        Set<String> flags = new HashSet<>(
+                List.of(values(cpu, "flags").findFirst().orElse("").split(" ")));
         String known = FEATURES.stream().filter(flags::contains).collect(Collectors.joining(" "));
         return flags.size() <= 1 ? "unknown" : known.isEmpty() ? "none of " + String.join(" ", FEATURES) : known;
     }
@@ -98,7 +100,9 @@ final class MachineFacts {
     private static List<String> queryDriver() {
         try {
             Process process = new ProcessBuilder(
-                            "nvidia-smi", "--query-gpu=name,memory.total,driver_version,compute_cap", "--format=csv,noheader")
+                            "nvidia-smi",
+                            "--query-gpu=name,memory.total,driver_version,compute_cap",
+                            "--format=csv,noheader")
                     .redirectErrorStream(true)
                     .start();
             if (!process.waitFor(10, TimeUnit.SECONDS)) {
@@ -107,7 +111,8 @@ final class MachineFacts {
             }
             String output = new String(process.getInputStream().readAllBytes()).strip();
             if (process.exitValue() != 0) {
-                return List.of("device found, but nvidia-smi failed: " + output.lines().findFirst().orElse("no message"));
+                return List.of("device found, but nvidia-smi failed: "
+                        + output.lines().findFirst().orElse("no message"));
             }
             return output.lines().toList();
         } catch (IOException e) {

@@ -32,8 +32,9 @@ final class ReportCommand implements Callable<Integer> {
     @Option(
             names = {"-o", "--output"},
             paramLabel = "FILE",
-            description = "Where to write the page. Default: report.html in the run's folder for one run, in the working"
-                    + " directory for several.")
+            description =
+                    "Where to write the page. Default: report.html in the run's folder for one run, in the working"
+                            + " directory for several.")
     private Path output;
 
     ReportCommand(Console console) {

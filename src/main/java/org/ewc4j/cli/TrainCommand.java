@@ -35,7 +35,9 @@ final class TrainCommand implements Callable<Integer> {
     @Mixin
     private ConfigurationArguments arguments;
 
-    @Option(names = "--overwrite", description = "Replace the ewc4j run in the output folder, once everything was checked.")
+    @Option(
+            names = "--overwrite",
+            description = "Replace the ewc4j run in the output folder, once everything was checked.")
     private boolean overwrite;
 
     TrainCommand(Console console, Engine engine) {

@@ -22,23 +22,34 @@ final class ConfigurationReference {
         }
         heading(page, "Other keys");
         Settings.ALL.stream().filter(s -> s.section().isEmpty()).forEach(setting -> row(page, setting));
-        page.append("| `task_overrides` | a mapping from task names to settings | none | Settings of single tasks, by name: `")
+        page.append(
+                        "| `task_overrides` | a mapping from task names to settings | none | Settings of single tasks, by name: `")
                 .append(String.join("`, `", Settings.OVERRIDES.keySet()))
                 .append("`. |\n");
         return page.append(CLOSING).toString();
     }
 
     private static void heading(StringBuilder page, String title) {
-        page.append("\n## ").append(Settings.sections().contains(title) ? "`" + title + "`" : title)
+        page.append("\n## ")
+                .append(Settings.sections().contains(title) ? "`" + title + "`" : title)
                 .append("\n\n| key | takes | default | meaning |\n|---|---|---|---|\n");
     }
 
     private static void row(StringBuilder page, Setting setting) {
-        String fallback = setting.required() ? "required"
-                : setting.defaultValue() == null ? setting.defaultText()
-                : "`" + setting.defaultText().replace("\n", "\\n") + "`";
-        page.append("| `").append(setting.key()).append("` | ").append(setting.type().expected()).append(" | ")
-                .append(fallback).append(" | ").append(setting.documentation()).append(" |\n");
+        String fallback = setting.required()
+                ? "required"
+                : setting.defaultValue() == null
+                        ? setting.defaultText()
+                        : "`" + setting.defaultText().replace("\n", "\\n") + "`";
+        page.append("| `")
+                .append(setting.key())
+                .append("` | ")
+                .append(setting.type().expected())
+                .append(" | ")
+                .append(fallback)
+                .append(" | ")
+                .append(setting.documentation())
+                .append(" |\n");
     }
 
     static String schema() {
@@ -61,7 +72,10 @@ final class ConfigurationReference {
             taskProperties.set(name, property);
         });
         try {
-            return JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build().writeValueAsString(root) + "\n";
+            return JsonMapper.builder()
+                            .enable(SerializationFeature.INDENT_OUTPUT)
+                            .build()
+                            .writeValueAsString(root) + "\n";
         } catch (JsonProcessingException e) {
             throw new IllegalStateException(e);
         }
@@ -85,7 +99,9 @@ final class ConfigurationReference {
             section.putArray("required").add("path");
         }
         ObjectNode either = JSON.objectNode();
-        either.putArray("anyOf").add(property(Settings.find(name + "." + shortForm).orElseThrow())).add(section);
+        either.putArray("anyOf")
+                .add(property(Settings.find(name + "." + shortForm).orElseThrow()))
+                .add(section);
         return either;
     }
 

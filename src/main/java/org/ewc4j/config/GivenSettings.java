@@ -99,8 +99,11 @@ final class GivenSettings {
             }
         } else if (key.equals(OVERRIDES)) {
             if (!YamlDocument.isNull(value)) {
-                document.forEach(value, key, "a mapping from task names to settings", (task, given) ->
-                        readOverride(document, task.getValue(), given));
+                document.forEach(
+                        value,
+                        key,
+                        "a mapping from task names to settings",
+                        (task, given) -> readOverride(document, task.getValue(), given));
             }
         } else if (key.startsWith(OVERRIDES + ".")) {
             assignOverride(document, key.substring(OVERRIDES.length() + 1), name, value);
@@ -129,7 +132,8 @@ final class GivenSettings {
         String key = OVERRIDES + "." + task;
         overrides.remove(task);
         String expected = "a mapping with " + String.join(", ", Settings.OVERRIDES.keySet());
-        document.forEach(node, key, expected, (name, value) -> readOverride(document, task, name, name.getValue(), value));
+        document.forEach(
+                node, key, expected, (name, value) -> readOverride(document, task, name, name.getValue(), value));
     }
 
     private void readOverride(YamlDocument document, String task, Node name, String setting, Node value) {
@@ -139,7 +143,10 @@ final class GivenSettings {
         }
         overrides
                 .computeIfAbsent(task, t -> new LinkedHashMap<>())
-                .put(setting, document.value(value, key, Settings.OVERRIDES.get(setting).type()));
+                .put(
+                        setting,
+                        document.value(
+                                value, key, Settings.OVERRIDES.get(setting).type()));
     }
 
     /** {@code task_overrides.<task>} or {@code task_overrides.<task>.<setting>}; a task's name may hold dots. */
@@ -162,8 +169,11 @@ final class GivenSettings {
         for (Node entry : entries) {
             TaskFiles task = taskFiles(document, setting.key(), entry);
             if (names.put(task.name(), entry) != null) {
-                throw document.refused(entry, setting.key(), "the task name " + Quoted.of(task.name())
-                        + " is there twice; give each task a name of its own");
+                throw document.refused(
+                        entry,
+                        setting.key(),
+                        "the task name " + Quoted.of(task.name())
+                                + " is there twice; give each task a name of its own");
             }
             tasks.add(task);
         }
@@ -184,11 +194,14 @@ final class GivenSettings {
         });
         for (String required : List.of("name", "train")) {
             if (!given.containsKey(required)) {
-                throw document.refused(entry, list + "." + required, "is missing; each task needs a name and a train file");
+                throw document.refused(
+                        entry, list + "." + required, "is missing; each task needs a name and a train file");
             }
         }
         return new TaskFiles(
-                given.get("name"), resolve(given.get("train")), Optional.ofNullable(given.get("test")).map(this::resolve));
+                given.get("name"),
+                resolve(given.get("train")),
+                Optional.ofNullable(given.get("test")).map(this::resolve));
     }
 
     private static InvalidInputException unknown(YamlDocument document, Node node, String key) {
@@ -212,6 +225,9 @@ final class GivenSettings {
     private static InvalidInputException unknown(
             YamlDocument document, Node node, String key, Collection<String> known, String name) {
         return document.refused(
-                node, key, "unknown key; the nearest known one is " + NearestKey.to(name, known).orElseThrow());
+                node,
+                key,
+                "unknown key; the nearest known one is "
+                        + NearestKey.to(name, known).orElseThrow());
     }
 }

@@ -93,8 +93,9 @@ public record RunConfig(
     public void requireOverridesAmong(Collection<String> taskNames) {
         for (String name : taskOverrides.keySet()) {
             if (!taskNames.contains(name)) {
-                throw new InvalidInputException("task_overrides." + name + ": there is no task of this name; the nearest is "
-                        + Quoted.of(NearestKey.to(name, taskNames).orElse("")));
+                throw new InvalidInputException(
+                        "task_overrides." + name + ": there is no task of this name; the nearest is "
+                                + Quoted.of(NearestKey.to(name, taskNames).orElse("")));
             }
         }
     }

@@ -42,7 +42,8 @@ public final class RunConfigReader {
      * @throws InvalidInputException naming the setting
      */
     public static RunConfig of(List<String> sets, Path workingDirectory) {
-        GivenSettings given = new GivenSettings(workingDirectory.toAbsolutePath().normalize());
+        GivenSettings given =
+                new GivenSettings(workingDirectory.toAbsolutePath().normalize());
         return resolve(given, sets, Path.of("settings"), Optional.empty(), workingDirectory);
     }
 
@@ -65,7 +66,8 @@ public final class RunConfigReader {
                 values.ewc(),
                 values.evaluation(),
                 values.save(),
-                output.map(path -> workingDirectory.resolve(path).toAbsolutePath().normalize())
+                output.map(path ->
+                                workingDirectory.resolve(path).toAbsolutePath().normalize())
                         .or(() -> values.find("output", Path.class))
                         .orElseGet(() -> defaultOutput(file, workingDirectory)),
                 given.overrides());
@@ -78,8 +80,8 @@ public final class RunConfigReader {
 
     private static ModelSource model(SettingValues values, Path file) {
         Path path = values.find("model.path", Path.class)
-                .orElseThrow(() -> new InvalidInputException(
-                        file + ": model: is missing; name a Hugging Face model directory"));
+                .orElseThrow(() ->
+                        new InvalidInputException(file + ": model: is missing; name a Hugging Face model directory"));
         return new ModelSource(
                 path, values.get("model.init", ModelSource.Init.class), values.get("model.seed", Long.class));
     }
@@ -91,10 +93,13 @@ public final class RunConfigReader {
                 values.find("tasks.list", List.class).map(tasks -> (List<TaskSource.TaskFiles>) tasks);
         if (single.isPresent() == list.isPresent()) {
             throw new InvalidInputException(file + ": tasks: "
-                    + (single.isPresent() ? "has both file and list; leave one" : "is missing; give tasks.file or a list of {name, train, test}"));
+                    + (single.isPresent()
+                            ? "has both file and list; leave one"
+                            : "is missing; give tasks.file or a list of {name, train, test}"));
         }
         String question = values.get("tasks.question_field", String.class);
-        String testQuestion = values.find("tasks.test_question_field", String.class).orElse(question);
+        String testQuestion =
+                values.find("tasks.test_question_field", String.class).orElse(question);
         String answer = values.get("tasks.answer_field", String.class);
         if (list.isPresent()) {
             return new TaskSource.PerTask(list.get(), question, testQuestion, answer);

@@ -131,7 +131,8 @@ final class RunConfigWriter {
         } else if (value instanceof OptionalDouble number) {
             return number.isPresent() ? (Object) number.getAsDouble() : null;
         } else if (value instanceof Set<?> names) {
-            SettingType.Choices type = (SettingType.Choices) Settings.find(key).orElseThrow().type();
+            SettingType.Choices type =
+                    (SettingType.Choices) Settings.find(key).orElseThrow().type();
             return names.stream().map(type.choice()::nameOf).toList();
         } else if (value instanceof Enum) {
             String name = ((SettingType.Choice) Settings.find(key).orElseThrow().type()).nameOf(value);

@@ -34,8 +34,10 @@ record Setting(
             return null;
         }
         if (type instanceof SettingType.Choices choices) {
-            String[] names = defaultValue.substring(1, defaultValue.length() - 1).split(", ");
-            return choices.parse(Arrays.stream(names).map(Setting::plain).toList()).orElseThrow();
+            String[] names =
+                    defaultValue.substring(1, defaultValue.length() - 1).split(", ");
+            return choices.parse(Arrays.stream(names).map(Setting::plain).toList())
+                    .orElseThrow();
         }
         return type.parse(plain(defaultValue)).orElseThrow();
     }

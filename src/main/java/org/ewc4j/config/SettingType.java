@@ -35,7 +35,9 @@ sealed interface SettingType {
             if (min == Long.MIN_VALUE) {
                 return "a whole number";
             }
-            return max >= Integer.MAX_VALUE ? "a whole number of at least " + min : "a whole number from " + min + " to " + max;
+            return max >= Integer.MAX_VALUE
+                    ? "a whole number of at least " + min
+                    : "a whole number from " + min + " to " + max;
         }
 
         @Override
@@ -177,7 +179,8 @@ sealed interface SettingType {
     record Choices(Choice choice) implements SettingType {
         @Override
         public String expected() {
-            return "a list of at least one of " + String.join(", ", choice.values().keySet());
+            return "a list of at least one of "
+                    + String.join(", ", choice.values().keySet());
         }
 
         @Override

@@ -33,8 +33,8 @@ final class SettingValues {
     /** The value or its default; empty where neither is. */
     <T> Optional<T> find(String key, Class<T> type) {
         Object value = given.get(key);
-        return Optional.ofNullable(
-                type.cast(value != null ? value : Settings.find(key).orElseThrow().parsedDefault()));
+        return Optional.ofNullable(type.cast(
+                value != null ? value : Settings.find(key).orElseThrow().parsedDefault()));
     }
 
     <T> T get(String key, Class<T> type) {
@@ -46,7 +46,9 @@ final class SettingValues {
     }
 
     private OptionalInt optionalWhole(String key) {
-        return find(key, Long.class).map(value -> OptionalInt.of(Math.toIntExact(value))).orElse(OptionalInt.empty());
+        return find(key, Long.class)
+                .map(value -> OptionalInt.of(Math.toIntExact(value)))
+                .orElse(OptionalInt.empty());
     }
 
     private double real(String key) {

@@ -27,89 +27,174 @@ final class Settings {
 
     /** In the order of the documentation. */
     static final List<Setting> ALL = List.of(
-            Setting.required("model.path", new Location("the path of a Hugging Face model directory"),
+            Setting.required(
+                    "model.path",
+                    new Location("the path of a Hugging Face model directory"),
                     "Hugging Face model directory: config.json, tokenizer.json and, for `init: pretrained`, "
                             + "model.safetensors. `model: DIR` is short for `model: {path: DIR}`."),
-            Setting.of("model.init", Choice.of(ModelSource.Init.class), "pretrained",
+            Setting.of(
+                    "model.init",
+                    Choice.of(ModelSource.Init.class),
+                    "pretrained",
                     "Whether the weights are read, or drawn at random from config.json alone."),
             Setting.of("model.seed", SEED, 0, "Seed of `init: random`."),
-            Setting.optional("tasks.file", new Location("the path of a task file"), "none",
+            Setting.optional(
+                    "tasks.file",
+                    new Location("the path of a task file"),
+                    "none",
                     "One file with all tasks. Either this or `tasks.list` is needed."),
-            Setting.optional("tasks.format", Choice.of(TaskFormat.class),
+            Setting.optional(
+                    "tasks.format",
+                    Choice.of(TaskFormat.class),
                     "`incremental` for a name that ends in .json, otherwise `jsonl`",
                     "How `tasks.file` is written: JSON Lines with a task field, or the incremental-learning JSON "
                             + "`{\"0\": {\"train\": {\"input\": [...], \"target\": [...]}, \"test\": {...}}}`, whose tasks come in "
                             + "numeric order where all keys are whole numbers, otherwise in file order, and to which the "
                             + "field names below do not apply."),
-            Setting.optional("tasks.list", new TaskFilesList(), "none",
+            Setting.optional(
+                    "tasks.list",
+                    new TaskFilesList(),
+                    "none",
                     "JSON Lines files per task, `[{name, train, test}, ...]`; `test` may be left out where "
                             + "`evaluation.splits` is `[train]`. `tasks: [...]` is short for `tasks: {list: [...]}`."),
-            Setting.of("tasks.task_field", FIELD, TaskSource.DEFAULT_TASK_FIELD,
+            Setting.of(
+                    "tasks.task_field",
+                    FIELD,
+                    TaskSource.DEFAULT_TASK_FIELD,
                     "Field of `tasks.file` with the task's name; tasks come in the order in which they first appear."),
-            Setting.of("tasks.question_field", FIELD, TaskSource.DEFAULT_QUESTION_FIELD,
+            Setting.of(
+                    "tasks.question_field",
+                    FIELD,
+                    TaskSource.DEFAULT_QUESTION_FIELD,
                     "Field with the question. Numbers and truth values count as their text, here and in the other fields."),
-            Setting.optional("tasks.test_question_field", FIELD, "`tasks.question_field`",
+            Setting.optional(
+                    "tasks.test_question_field",
+                    FIELD,
+                    "`tasks.question_field`",
                     "Field with the question that generalisation is tested with."),
             Setting.of("tasks.answer_field", FIELD, TaskSource.DEFAULT_ANSWER_FIELD, "Field with the answer."),
-            Setting.of("prompt", new Text("a template with {question}"), RunConfig.DEFAULT_PROMPT,
+            Setting.of(
+                    "prompt",
+                    new Text("a template with {question}"),
+                    RunConfig.DEFAULT_PROMPT,
                     "What the model reads before it answers. `{question}` is the question, any other `{field}` that field of "
                             + "the row; `{{` and `}}` stand for braces. A space and the answer follow."),
             Setting.of("training.epochs", COUNT, 10, "How often a task's rows are read."),
-            Setting.optional("training.max_steps", COUNT, "none",
+            Setting.optional(
+                    "training.max_steps",
+                    COUNT,
+                    "none",
                     "Ends a task after so many optimizer steps where its epochs would take more."),
-            Setting.of("training.batch_size", COUNT, 4,
+            Setting.of(
+                    "training.batch_size",
+                    COUNT,
+                    4,
                     "Rows of a (micro-)batch. Batches never cross an epoch, so the last may be short."),
-            Setting.of("training.gradient_accumulation", COUNT, 1,
+            Setting.of(
+                    "training.gradient_accumulation",
+                    COUNT,
+                    1,
                     "Micro-batches of `batch_size` rows per optimizer step. The loss is the sum of their token losses over the "
                             + "number of their scored positions; the penalty counts once."),
             Setting.of("training.learning_rate", Real.atLeast(0), "1.0e-5", "Highest learning rate of the schedule."),
-            Setting.of("training.schedule", Choice.of(TrainingConfig.Schedule.class), "constant",
+            Setting.of(
+                    "training.schedule",
+                    Choice.of(TrainingConfig.Schedule.class),
+                    "constant",
                     "How the learning rate goes on after the warm-up, over the steps of one task: kept, linearly to 0, or by "
                             + "half a cosine to 0."),
-            Setting.of("training.warmup_steps", FROM_ZERO, 0,
+            Setting.of(
+                    "training.warmup_steps",
+                    FROM_ZERO,
+                    0,
                     "Steps at the beginning of each task over which the learning rate rises linearly; the first takes one part of it."),
-            Setting.of("training.weight_decay", Real.atLeast(0), "5.0e-4", "Decoupled weight decay, on every parameter."),
+            Setting.of(
+                    "training.weight_decay", Real.atLeast(0), "5.0e-4", "Decoupled weight decay, on every parameter."),
             Setting.of("training.beta1", BETA, "0.9", "Decay of AdamW's first moment."),
             Setting.of("training.beta2", BETA, "0.999", "Decay of AdamW's second moment."),
             Setting.of("training.epsilon", Real.above(0), "1.0e-8", "Added to the root of AdamW's second moment."),
-            Setting.optional("training.clip_norm", Real.above(0), "none (no clipping)",
+            Setting.optional(
+                    "training.clip_norm",
+                    Real.above(0),
+                    "none (no clipping)",
                     "Scales a gradient down whose 2-norm is larger."),
-            Setting.of("training.clip_of", new Choice(clipTargets(), ""), "lm",
+            Setting.of(
+                    "training.clip_of",
+                    new Choice(clipTargets(), ""),
+                    "lm",
                     "Which gradient's norm is meant and scaled: that of the language-model loss, or the total with the penalty."),
-            Setting.of("training.max_length", new Whole(2, Integer.MAX_VALUE), 32,
+            Setting.of(
+                    "training.max_length",
+                    new Whole(2, Integer.MAX_VALUE),
+                    32,
                     "Tokens of a row, answer and end-of-sequence included; a longer row is cut from the left. At most the "
                             + "model's positions."),
-            Setting.of("training.shuffle", new Truth(), "true",
+            Setting.of(
+                    "training.shuffle",
+                    new Truth(),
+                    "true",
                     "Whether rows are shuffled, anew each epoch, by seed, epoch and task; otherwise they come in file order."),
             Setting.of("training.seed", SEED, 0, "Seed of shuffling and dropout."),
-            Setting.optional("training.threads", THREADS, "physical cores that the process may use",
+            Setting.optional(
+                    "training.threads",
+                    THREADS,
+                    "physical cores that the process may use",
                     "Threads of libtorch and of the native kernels."),
-            Setting.of("training.loader_threads", new Whole(1, 64), 1,
+            Setting.of(
+                    "training.loader_threads",
+                    new Whole(1, 64),
+                    1,
                     "Threads that prepare batches ahead. The result does not depend on it."),
-            Setting.of("training.positions", Choice.of(TrainingConfig.Positions.class), "first-token",
+            Setting.of(
+                    "training.positions",
+                    Choice.of(TrainingConfig.Positions.class),
+                    "first-token",
                     "From where token positions count: the first real token, as generation counts, or the left edge of "
                             + "`max_length` columns, padding included, as a Python loop that passes no position_ids does."),
-            Setting.of("ewc.lambda", Real.atLeast(0), "5000",
+            Setting.of(
+                    "ewc.lambda",
+                    Real.atLeast(0),
+                    "5000",
                     "Weight of the penalty. Its unit depends on the kind of Fisher. 0 is plain sequential fine-tuning, and "
                             + "no Fisher is computed."),
-            Setting.of("ewc.fisher", Choice.of(EwcConfig.FisherKind.class), "batch",
+            Setting.of(
+                    "ewc.fisher",
+                    Choice.of(EwcConfig.FisherKind.class),
+                    "batch",
                     "`batch`: squared gradients of batch-mean losses, weighted by batch size, as published for language "
                             + "models. `uniform`: all ones, an L2 pull towards the last task, as a control."),
-            Setting.of("ewc.merge", Choice.of(EwcConfig.Merge.class), "running-mean",
+            Setting.of(
+                    "ewc.merge",
+                    Choice.of(EwcConfig.Merge.class),
+                    "running-mean",
                     "How a task's Fisher joins those before: the mean over tasks."),
-            Setting.optional("ewc.fisher_batch_size", COUNT, "`training.batch_size`",
+            Setting.optional(
+                    "ewc.fisher_batch_size",
+                    COUNT,
+                    "`training.batch_size`",
                     "Rows of a batch in the Fisher pass. The scale of the `batch` Fisher depends on it."),
             Setting.of("evaluation.max_new_tokens", COUNT, 10, "Longest answer that is generated."),
-            Setting.of("evaluation.every_task", Choice.of(EvaluationConfig.EveryTask.class), "true",
+            Setting.of(
+                    "evaluation.every_task",
+                    Choice.of(EvaluationConfig.EveryTask.class),
+                    "true",
                     "After each task on those seen so far (`true`), only after the last (`false`), or after each task on every "
                             + "task of the sequence (`all`)."),
-            Setting.of("evaluation.splits", new Choices(Choice.of(EvaluationConfig.Split.class)), "[train, test]",
+            Setting.of(
+                    "evaluation.splits",
+                    new Choices(Choice.of(EvaluationConfig.Split.class)),
+                    "[train, test]",
                     "What is scored: the training questions (memorisation), the test questions (generalisation)."),
             Setting.of("evaluation.batch_size", COUNT, 32, "Questions answered at once."),
             Setting.of("save.dtype", Choice.of(SaveConfig.StoredType.class), "float32", "Type of the saved weights."),
-            Setting.of("save.keep", Choice.of(SaveConfig.Keep.class), "last",
+            Setting.of(
+                    "save.keep",
+                    Choice.of(SaveConfig.Keep.class),
+                    "last",
                     "`all` saves the model after each task, `last` only at the end."),
-            Setting.optional("output", new Location("the path of a folder"),
+            Setting.optional(
+                    "output",
+                    new Location("the path of a folder"),
                     "`runs/<name of this file>` in the working directory",
                     "Folder of the run. `--output` wins over it and is relative to the working directory."),
             acceptedOnly("il_mode", "IIL", "EWC here is instance-incremental"),
@@ -130,7 +215,10 @@ final class Settings {
     }
 
     private static Setting acceptedOnly(String key, String value, String reason) {
-        return Setting.of(key, new Choice(Map.of(value, value), reason), value,
+        return Setting.of(
+                key,
+                new Choice(Map.of(value, value), reason),
+                value,
                 "May be given, for configurations made for other tools; no other value is taken: " + reason + ".");
     }
 
@@ -149,10 +237,18 @@ final class Settings {
 
     private static Map<String, Setting> overrides() {
         Set<String> keys = Set.of(
-                "training.epochs", "training.max_steps", "training.batch_size", "training.learning_rate",
-                "training.schedule", "training.warmup_steps", "training.weight_decay", "ewc.lambda");
+                "training.epochs",
+                "training.max_steps",
+                "training.batch_size",
+                "training.learning_rate",
+                "training.schedule",
+                "training.warmup_steps",
+                "training.weight_decay",
+                "ewc.lambda");
         Map<String, Setting> settings = new LinkedHashMap<>();
-        ALL.stream().filter(setting -> keys.contains(setting.key())).forEach(setting -> settings.put(setting.name(), setting));
+        ALL.stream()
+                .filter(setting -> keys.contains(setting.key()))
+                .forEach(setting -> settings.put(setting.name(), setting));
         return settings;
     }
 
@@ -179,7 +275,8 @@ final class Settings {
         SettingType type = BY_KEY.get(key).type();
         Object checked = value instanceof Integer number ? (Object) number.longValue() : value;
         if (!type.accepts(checked)) {
-            throw new InvalidInputException(key + ": expected " + type.expected() + ", got " + SettingType.shown(value));
+            throw new InvalidInputException(
+                    key + ": expected " + type.expected() + ", got " + SettingType.shown(value));
         }
     }
 }

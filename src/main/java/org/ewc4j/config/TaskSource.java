@@ -24,8 +24,7 @@ public sealed interface TaskSource {
      * @param testQuestionField field with the test question, often a rewording of the training question
      * @param answerField field with the answer to both
      */
-    record SingleFile(
-            Path path, String taskField, String questionField, String testQuestionField, String answerField)
+    record SingleFile(Path path, String taskField, String questionField, String testQuestionField, String answerField)
             implements TaskSource {
         /** A file with the default fields {@code task}, {@code question} (train and test) and {@code answer}. */
         public static SingleFile of(Path path) {

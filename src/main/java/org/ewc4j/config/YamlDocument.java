@@ -70,7 +70,11 @@ record YamlDocument(String source, boolean lines, Node root) {
      *     many a path are something else in YAML; in quotes it is YAML, and {@code null} is null
      */
     static YamlDocument flag(String flag, String value, boolean text) {
-        boolean yaml = value.isBlank() || value.startsWith("\"") || value.startsWith("'") || value.equals("null") || value.equals("~");
+        boolean yaml = value.isBlank()
+                || value.startsWith("\"")
+                || value.startsWith("'")
+                || value.equals("null")
+                || value.equals("~");
         if (!text || yaml) {
             return parse(flag, false, value);
         }
@@ -87,7 +91,9 @@ record YamlDocument(String source, boolean lines, Node root) {
             return new YamlDocument(
                     source, lines, new Yaml(new SafeConstructor(options)).compose(new StringReader(text)));
         } catch (MarkedYAMLException e) {
-            String line = lines && e.getProblemMark() != null ? ":" + (e.getProblemMark().getLine() + 1) : "";
+            String line = lines && e.getProblemMark() != null
+                    ? ":" + (e.getProblemMark().getLine() + 1)
+                    : "";
             throw new InvalidInputException(source + line + ": is not YAML: " + oneLine(e.getProblem()), e);
         } catch (YAMLException e) {
             throw new InvalidInputException(source + ": is not YAML: " + oneLine(e.getMessage()), e);
@@ -100,7 +106,9 @@ record YamlDocument(String source, boolean lines, Node root) {
 
     /** File and line of a node, or the flag. */
     String where(Node node) {
-        return lines && node.getStartMark() != null ? source + ":" + (node.getStartMark().getLine() + 1) : source;
+        return lines && node.getStartMark() != null
+                ? source + ":" + (node.getStartMark().getLine() + 1)
+                : source;
     }
 
     InvalidInputException refused(Node node, String key, String why) {
@@ -128,8 +136,14 @@ record YamlDocument(String source, boolean lines, Node root) {
             }
             Node first = seen.put(name.getValue(), name);
             if (first != null) {
-                throw refused(name, key.isEmpty() ? name.getValue() : key + "." + name.getValue(), "is given twice"
-                        + (lines ? ", first on line " + (first.getStartMark().getLine() + 1) : "") + "; leave one");
+                throw refused(
+                        name,
+                        key.isEmpty() ? name.getValue() : key + "." + name.getValue(),
+                        "is given twice"
+                                + (lines
+                                        ? ", first on line "
+                                                + (first.getStartMark().getLine() + 1)
+                                        : "") + "; leave one");
             }
             consumer.accept(name, entry.getValueNode());
         }
@@ -182,7 +196,10 @@ record YamlDocument(String source, boolean lines, Node root) {
         if (node instanceof SequenceNode sequence) {
             boolean flat = sequence.getValue().stream().allMatch(ScalarNode.class::isInstance);
             return flat && sequence.getValue().size() <= 8
-                    ? sequence.getValue().stream().map(YamlDocument::shown).toList().toString()
+                    ? sequence.getValue().stream()
+                            .map(YamlDocument::shown)
+                            .toList()
+                            .toString()
                     : "a list";
         }
         return "a mapping";

@@ -44,7 +44,8 @@ public final class Consolidation implements AutoCloseable {
         }
         estimator.accumulateInto(fisher, schedule.weight(held), progress);
         if (!Double.isFinite(kernels.norm(fisher.list()))) {
-            throw new RunFailedException("the Fisher information is not finite after its pass: a gradient was NaN or Inf");
+            throw new RunFailedException(
+                    "the Fisher information is not finite after its pass: a gradient was NaN or Inf");
         }
         anchor.copyFrom(theta);
         held++;

@@ -133,7 +133,8 @@ public final class BatchLoader implements AutoCloseable {
         } catch (CancellationException e) {
             throw new IllegalStateException("the batch loader was closed while a batch was waited for", e);
         } catch (ExecutionException e) {
-            throw new RunFailedException("preparing a batch of task " + task + " failed: " + e.getCause(), e.getCause());
+            throw new RunFailedException(
+                    "preparing a batch of task " + task + " failed: " + e.getCause(), e.getCause());
         }
     }
 

@@ -34,7 +34,8 @@ public record EncodedTask(
      * @param modelPositions how many tokens the model has positions for; see {@link RowEncoder#requireFits}
      * @throws InvalidInputException if an answer leaves no room for a prompt token
      */
-    public static EncodedTask of(Task task, RowEncoder encoder, Set<Split> splits, int maxNewTokens, int modelPositions) {
+    public static EncodedTask of(
+            Task task, RowEncoder encoder, Set<Split> splits, int maxNewTokens, int modelPositions) {
         int limit = encoder.promptLimit(maxNewTokens, modelPositions);
         Collector train = new Collector(task.name(), encoder, limit, maxNewTokens, splits.contains(Split.TRAIN));
         task.train().forEach(train::add);

@@ -35,14 +35,20 @@ final class IncrementalJsonReader {
         try (InputStream in = new BufferedInputStream(JsonLines.open(file), 1 << 16);
                 JsonParser parser = JsonLines.STRICT.createParser(in)) {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
-                throw new InvalidInputException(file + ":1: expected an object with a task per key, as in {\"0\": {\"train\": "
-                        + "{\"input\": [...], \"target\": [...]}, \"test\": {...}}}");
+                throw new InvalidInputException(
+                        file + ":1: expected an object with a task per key, as in {\"0\": {\"train\": "
+                                + "{\"input\": [...], \"target\": [...]}, \"test\": {...}}}");
             }
             while (parser.nextToken() == JsonToken.FIELD_NAME) {
                 String name = parser.currentName();
                 int line = parser.currentLocation().getLineNr();
                 parser.nextToken();
-                tasks.add(task(file + ":" + line + ": task " + Quoted.of(name), name, parser.readValueAsTree(), template, test));
+                tasks.add(task(
+                        file + ":" + line + ": task " + Quoted.of(name),
+                        name,
+                        parser.readValueAsTree(),
+                        template,
+                        test));
             }
             if (parser.nextToken() != null) {
                 throw new InvalidInputException(
@@ -65,10 +71,12 @@ final class IncrementalJsonReader {
 
     private static Task task(String where, String name, JsonNode splits, PromptTemplate template, boolean test) {
         if (!splits.path("train").isObject()) {
-            throw new InvalidInputException(where + ": expected an object with \"train\": {\"input\": [...], \"target\": [...]}");
+            throw new InvalidInputException(
+                    where + ": expected an object with \"train\": {\"input\": [...], \"target\": [...]}");
         }
         List<Example> train = rows(where + ", train", splits.get("train"), template);
-        List<Example> testRows = test && splits.has("test") ? rows(where + ", test", splits.get("test"), template) : List.of();
+        List<Example> testRows =
+                test && splits.has("test") ? rows(where + ", test", splits.get("test"), template) : List.of();
         return new Task(name, train, testRows);
     }
 

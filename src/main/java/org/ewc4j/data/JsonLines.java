@@ -77,8 +77,8 @@ final class JsonLines {
                 return line.size() == 0 ? null : line.toByteArray();
             }
             if (line.size() == MAX_LINE_BYTES) {
-                throw new InvalidInputException(file + ":" + number + ": the line is longer than " + (MAX_LINE_BYTES >> 20)
-                        + " MiB; expected JSON Lines, one object a line");
+                throw new InvalidInputException(file + ":" + number + ": the line is longer than "
+                        + (MAX_LINE_BYTES >> 20) + " MiB; expected JSON Lines, one object a line");
             }
             line.write(b);
         }
@@ -87,7 +87,10 @@ final class JsonLines {
 
     private static String decode(byte[] line, String location) {
         try {
-            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(line)).toString();
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(line))
+                    .toString();
         } catch (CharacterCodingException e) {
             throw new InvalidInputException(location + ": is not UTF-8; save the file as UTF-8", e);
         }
@@ -109,10 +112,14 @@ final class JsonLines {
     /** Jackson's reason in one line, with the column. */
     static String reason(JsonProcessingException e) {
         String message = e.getOriginalMessage().lines().findFirst().orElse("not JSON");
-        // Some reasons carry a location of their own, which names a StringReader rather than the file, or name Java's settings.
+        // Some reasons carry a location of their own, which names a StringReader rather than the file, or name Java's
+        // settings.
         int location = message.indexOf(" (start marker at");
-        String reason = message.startsWith("Trailing token") ? "something stands behind the value"
+        String reason = message.startsWith("Trailing token")
+                ? "something stands behind the value"
                 : location < 0 ? message : message.substring(0, location);
-        return e.getLocation() == null ? reason : reason + ", at column " + e.getLocation().getColumnNr();
+        return e.getLocation() == null
+                ? reason
+                : reason + ", at column " + e.getLocation().getColumnNr();
     }
 }

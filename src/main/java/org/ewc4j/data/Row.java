@@ -13,7 +13,8 @@ record Row(String location, ObjectNode fields) {
     String text(String field) {
         JsonNode value = fields.get(field);
         if (value == null) {
-            throw new InvalidInputException(location + ": field " + Quoted.of(field) + " is missing; the row has " + names());
+            throw new InvalidInputException(
+                    location + ": field " + Quoted.of(field) + " is missing; the row has " + names());
         }
         if (value.isTextual() || value.isNumber() || value.isBoolean()) {
             return value.asText();

@@ -34,12 +34,13 @@ public final class RowEncoder {
      */
     public static void requireFits(int maxLength, int maxNewTokens, int modelPositions) {
         if (maxLength > modelPositions) {
-            throw new InvalidInputException("training.max_length: is " + maxLength + ", but the model has positions for "
-                    + modelPositions + " tokens; expected at most that");
+            throw new InvalidInputException("training.max_length: is " + maxLength
+                    + ", but the model has positions for " + modelPositions + " tokens; expected at most that");
         }
         if (maxNewTokens >= modelPositions) {
-            throw new InvalidInputException("evaluation.max_new_tokens: is " + maxNewTokens + ", which leaves no room for a"
-                    + " prompt in the model's " + modelPositions + " positions; expected less than that");
+            throw new InvalidInputException(
+                    "evaluation.max_new_tokens: is " + maxNewTokens + ", which leaves no room for a"
+                            + " prompt in the model's " + modelPositions + " positions; expected less than that");
         }
     }
 
@@ -78,8 +79,9 @@ public final class RowEncoder {
     TokenizedRow row(String taskName, Example example, Parts parts) {
         int answer = parts.answer().length;
         if (parts.prompt().length == 0) {
-            throw new InvalidInputException(where(taskName, example)
-                    + ": the prompt has no token, so nothing precedes the answer; give a question or a longer template");
+            throw new InvalidInputException(
+                    where(taskName, example)
+                            + ": the prompt has no token, so nothing precedes the answer; give a question or a longer template");
         }
         if (answer >= maxLength) {
             throw new InvalidInputException(where(taskName, example) + ": its answer takes " + answer

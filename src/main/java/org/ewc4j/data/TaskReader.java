@@ -68,7 +68,8 @@ public final class TaskReader {
         for (TaskSource.TaskFiles files : source.tasks()) {
             List<Example> train = new ArrayList<>();
             JsonLines.forEach(
-                    files.train(), row -> train.add(example(row, source.questionField(), source.answerField(), template)));
+                    files.train(),
+                    row -> train.add(example(row, source.questionField(), source.answerField(), template)));
             List<Example> testRows = new ArrayList<>();
             if (test && files.test().isPresent()) {
                 JsonLines.forEach(

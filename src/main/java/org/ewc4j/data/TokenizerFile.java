@@ -86,7 +86,8 @@ record TokenizerFile(byte[] json, int vocabularySize) {
                 return;
             }
             int index = 0;
-            for (token = parser.nextToken(); token != JsonToken.END_ARRAY && token != JsonToken.END_OBJECT && token != null; ) {
+            for (token = parser.nextToken();
+                    token != JsonToken.END_ARRAY && token != JsonToken.END_OBJECT && token != null; ) {
                 if (list) {
                     generator.copyCurrentStructure(parser);
                     highest = Math.max(highest, index++);

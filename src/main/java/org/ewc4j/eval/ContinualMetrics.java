@@ -37,7 +37,8 @@ public record ContinualMetrics(
 
     private static OptionalDouble forgotten(AccuracyMatrix matrix, int task) {
         int last = matrix.tasks() - 1;
-        boolean scored = IntStream.rangeClosed(task, last).allMatch(i -> matrix.get(i, task).isPresent());
+        boolean scored = IntStream.rangeClosed(task, last)
+                .allMatch(i -> matrix.get(i, task).isPresent());
         if (!scored) {
             return OptionalDouble.empty();
         }
@@ -48,7 +49,9 @@ public record ContinualMetrics(
     }
 
     private static OptionalDouble difference(OptionalDouble a, OptionalDouble b) {
-        return a.isPresent() && b.isPresent() ? OptionalDouble.of(a.getAsDouble() - b.getAsDouble()) : OptionalDouble.empty();
+        return a.isPresent() && b.isPresent()
+                ? OptionalDouble.of(a.getAsDouble() - b.getAsDouble())
+                : OptionalDouble.empty();
     }
 
     /** The mean over 0 … count−1; empty where there is none or one of them is missing. */

@@ -41,7 +41,8 @@ public final class Evaluator {
      * @param progress told after each batch how many questions it answered
      * @throws RunFailedException where the token loss is not finite
      */
-    public TaskScore score(int afterTask, int index, Task task, EncodedTask encoded, Split split, IntConsumer progress) {
+    public TaskScore score(
+            int afterTask, int index, Task task, EncodedTask encoded, Split split, IntConsumer progress) {
         List<Example> examples = split == Split.TRAIN ? task.train() : task.test();
         List<int[]> prompts = encoded.prompts(split);
         List<Prediction> predictions = new ArrayList<>(examples.size());
@@ -87,8 +88,9 @@ public final class Evaluator {
 
     private static double requireFinite(double loss, Task task, Split split) {
         if (!Double.isFinite(loss)) {
-            throw new RunFailedException("task '" + task.name() + "', evaluation of the " + split.name().toLowerCase(Locale.ROOT)
-                    + " questions: the token loss is " + loss + "; the parameters are no longer usable");
+            throw new RunFailedException("task '" + task.name() + "', evaluation of the "
+                    + split.name().toLowerCase(Locale.ROOT) + " questions: the token loss is " + loss
+                    + "; the parameters are no longer usable");
         }
         return loss;
     }

@@ -11,4 +11,11 @@ import org.ewc4j.config.EvaluationConfig.Split;
  * @param correct whether generated and expected agree after stripping and lower-casing
  */
 public record Prediction(
-        int afterTask, int task, String taskName, Split split, String question, String expected, String generated, boolean correct) {}
+        int afterTask,
+        int task,
+        String taskName,
+        Split split,
+        String question,
+        String expected,
+        String generated,
+        boolean correct) {}

@@ -12,7 +12,13 @@ import org.ewc4j.config.EvaluationConfig.Split;
  * @param tokenLoss mean token loss over the scored positions of the split, in nats
  */
 public record TaskScore(
-        int afterTask, int task, String taskName, Split split, double exactMatch, double tokenLoss, List<Prediction> predictions) {
+        int afterTask,
+        int task,
+        String taskName,
+        Split split,
+        double exactMatch,
+        double tokenLoss,
+        List<Prediction> predictions) {
     public TaskScore {
         predictions = List.copyOf(predictions);
     }

@@ -44,8 +44,9 @@ public final class BatchFisher implements FisherEstimator {
                     int[] rows = batch.microBatches().stream()
                             .flatMapToInt(microBatch -> Arrays.stream(microBatch.examples()))
                             .toArray();
-                    throw new RunFailedException("the Fisher pass met a loss of " + loss + " on the batch of training rows "
-                            + Arrays.toString(rows) + "; what was saved before stands");
+                    throw new RunFailedException(
+                            "the Fisher pass met a loss of " + loss + " on the batch of training rows "
+                                    + Arrays.toString(rows) + "; what was saved before stands");
                 }
                 kernels.fisherAccumulate(fisher.list(), model.gradients(), weight * batch.examples() / examples);
             } finally {

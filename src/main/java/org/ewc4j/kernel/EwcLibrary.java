@@ -145,7 +145,11 @@ final class EwcLibrary {
     static native int ewc_cuda_device_count(IntPointer count);
 
     static native int ewc_fisher_accumulate(
-            @Const ewc_exec exec, @Const ewc_list fisher, @Const ewc_list gradient, double weight, @Cast("uint32_t") int flags);
+            @Const ewc_exec exec,
+            @Const ewc_list fisher,
+            @Const ewc_list gradient,
+            double weight,
+            @Cast("uint32_t") int flags);
 
     static native int ewc_fisher_merge(
             @Const ewc_exec exec, @Const ewc_list fisher, @Const ewc_list newFisher, double retain, double weight);

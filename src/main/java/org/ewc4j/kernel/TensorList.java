@@ -26,8 +26,7 @@ public final class TensorList implements AutoCloseable {
         resource = new NativeResource(this, "TensorList", () -> NativeMemory.free(block));
         list = new EwcLibrary.ewc_list(block);
         data = new LongPointer(block.getPointer(EwcLibrary.ewc_list.BYTES)).capacity(size);
-        LongPointer numel =
-                new LongPointer(block.getPointer(EwcLibrary.ewc_list.BYTES + arrayBytes)).capacity(size);
+        LongPointer numel = new LongPointer(block.getPointer(EwcLibrary.ewc_list.BYTES + arrayBytes)).capacity(size);
         data.put(addresses, 0, size);
         numel.put(elementCounts, 0, size);
         list.count(size);

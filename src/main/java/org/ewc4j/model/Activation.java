@@ -63,7 +63,10 @@ enum Activation {
         String name = config.text(key, missing);
         Activation activation = BY_NAME.get(name);
         if (activation == null) {
-            throw config.wrong(key, "one of the supported activations " + BY_NAME.keySet().stream().sorted().toList());
+            throw config.wrong(
+                    key,
+                    "one of the supported activations "
+                            + BY_NAME.keySet().stream().sorted().toList());
         }
         return activation;
     }

@@ -100,7 +100,8 @@ final class CheckpointWriter {
         DefaultPrettyPrinter printer = new DefaultPrettyPrinter();
         printer.indentArraysWith(DefaultIndenter.SYSTEM_LINEFEED_INSTANCE);
         try {
-            AtomicFile.write(target, (JSON.writer(printer).writeValueAsString(node) + "\n").getBytes(StandardCharsets.UTF_8));
+            AtomicFile.write(
+                    target, (JSON.writer(printer).writeValueAsString(node) + "\n").getBytes(StandardCharsets.UTF_8));
         } catch (JsonProcessingException e) {
             throw new IllegalStateException(e);
         }

@@ -62,7 +62,8 @@ final class ForwardPass {
             starts[row] = start;
             padded |= start > 0;
             for (int column = 0; column < columns; column++) {
-                positions[row * columns + column] = leftEdgeOffset >= 0 ? column + leftEdgeOffset : Math.max(0, column - start);
+                positions[row * columns + column] =
+                        leftEdgeOffset >= 0 ? column + leftEdgeOffset : Math.max(0, column - start);
             }
         }
         TensorOptional mask = padded ? new TensorOptional(causalMask(starts, columns)) : new TensorOptional();
@@ -90,9 +91,9 @@ final class ForwardPass {
             }
         }
         TensorOptional additive = padded
-                ? new TensorOptional(torch.from_blob(
-                                new org.bytedeco.javacpp.FloatPointer(mask), new long[] {rows, 1, 1, columns})
-                        .clone())
+                ? new TensorOptional(
+                        torch.from_blob(new org.bytedeco.javacpp.FloatPointer(mask), new long[] {rows, 1, 1, columns})
+                                .clone())
                 : new TensorOptional();
         return new ForwardPass(rows, 1, ids(ids, rows, 1), ids(positions, rows, 1), additive, false, dropout, cache);
     }

@@ -108,16 +108,18 @@ final class Layers {
                 .reshape(x.size(0), x.size(1) * repeat, x.size(2), x.size(3));
     }
 
-    private static Tensor dropped(ForwardPass pass, Tensor query, Tensor key, Tensor value, double scale, double dropout) {
+    private static Tensor dropped(
+            ForwardPass pass, Tensor query, Tensor key, Tensor value, double scale, double dropout) {
         Tensor scores = torch.matmul(query, key.transpose(2, 3)).mul(new Scalar(scale));
         if (pass.causal()) {
             Tensor index = torch.arange(new Scalar(pass.columns()));
-            scores = scores.masked_fill(
-                    index.unsqueeze(0).gt(index.unsqueeze(1)), new Scalar(Double.NEGATIVE_INFINITY));
+            scores =
+                    scores.masked_fill(index.unsqueeze(0).gt(index.unsqueeze(1)), new Scalar(Double.NEGATIVE_INFINITY));
         } else if (pass.mask().has_value()) {
             scores = scores.add(pass.mask().get());
         }
-        // A row of padding has no finite score and its softmax would be NaN, in the gradient too; nobody reads that row.
+        // A row of padding has no finite score and its softmax would be NaN, in the gradient too; nobody reads that
+        // row.
         Tensor weights = torch.softmax(scores.clamp_min(new Scalar(-Float.MAX_VALUE)), -1);
         return torch.matmul(pass.dropout().apply(weights, dropout), value);
     }
@@ -132,9 +134,8 @@ final class Layers {
         long half = cos.size(-1);
         long rest = x.size(-1) - 2 * half;
         // One split, so that the backward pass joins the parts once instead of padding each with zeros.
-        TensorVector split = rest == 0
-                ? x.split(new long[] {half, half}, -1)
-                : x.split(new long[] {half, half, rest}, -1);
+        TensorVector split =
+                rest == 0 ? x.split(new long[] {half, half}, -1) : x.split(new long[] {half, half, rest}, -1);
         Tensor first = split.get(0);
         Tensor second = split.get(1);
         Tensor rotatedFirst = first.mul(cos).sub(second.mul(sin));

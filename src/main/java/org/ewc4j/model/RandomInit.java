@@ -25,7 +25,8 @@ final class RandomInit {
             GeneratorOptional argument = new GeneratorOptional(generator);
             for (Parameter parameter : theta.layout().parameters()) {
                 Tensor view = theta.view(parameter);
-                Architecture.Init init = architecture.parameters().get(parameter.name()).init();
+                Architecture.Init init =
+                        architecture.parameters().get(parameter.name()).init();
                 if (init instanceof Architecture.Init.Normal normal) {
                     view.normal_(0, normal.deviation(), argument);
                 } else if (init instanceof Architecture.Init.Constant constant) {

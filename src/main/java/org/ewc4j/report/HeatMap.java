@@ -44,12 +44,17 @@ final class HeatMap {
         html.append(tasks.size() > WHOLE ? " whole" : "");
         html.append("\"><thead><tr><th></th>");
         for (int j = 0; j < tasks.size(); j++) {
-            html.append("<th scope=\"col\" title=\"").append(Html.escape(tasks.get(j))).append("\">");
+            html.append("<th scope=\"col\" title=\"")
+                    .append(Html.escape(tasks.get(j)))
+                    .append("\">");
             html.append(dense ? Integer.toString(j) : Html.escape(tasks.get(j))).append("</th>");
         }
         html.append("</tr></thead><tbody>\n");
         for (int i = 0; i < tasks.size(); i++) {
-            html.append("<tr><th scope=\"row\" title=\"after ").append(Html.escape(tasks.get(i))).append("\"><small>").append(i);
+            html.append("<tr><th scope=\"row\" title=\"after ")
+                    .append(Html.escape(tasks.get(i)))
+                    .append("\"><small>")
+                    .append(i);
             html.append("</small> ").append(Html.escape(tasks.get(i))).append("</th>");
             for (int j = 0; j < tasks.size(); j++) {
                 appendCell(html, matrix.get(i, j), i == j, dark, bright, format);
@@ -68,8 +73,13 @@ final class HeatMap {
         }
         double share = dark == bright ? 1 : (value.getAsDouble() - dark) / (bright - dark);
         int colour = colour(Math.max(0, Math.min(1, share)));
-        html.append("<td class=\"").append(style).append("\" style=\"background:").append(hex(colour));
-        html.append(";color:").append(luminance(colour) > 0.32 ? "#111" : "#fff").append("\">");
+        html.append("<td class=\"")
+                .append(style)
+                .append("\" style=\"background:")
+                .append(hex(colour));
+        html.append(";color:")
+                .append(luminance(colour) > 0.32 ? "#111" : "#fff")
+                .append("\">");
         html.append(String.format(Locale.ROOT, format, value.getAsDouble())).append("</td>");
     }
 
@@ -92,7 +102,9 @@ final class HeatMap {
 
     /** Relative luminance as WCAG defines it, to choose the text that can be read on it. */
     private static double luminance(int colour) {
-        return 0.2126 * linear(colour >> 16 & 0xff) + 0.7152 * linear(colour >> 8 & 0xff) + 0.0722 * linear(colour & 0xff);
+        return 0.2126 * linear(colour >> 16 & 0xff)
+                + 0.7152 * linear(colour >> 8 & 0xff)
+                + 0.0722 * linear(colour & 0xff);
     }
 
     private static double linear(int channel) {

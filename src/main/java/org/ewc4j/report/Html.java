@@ -26,7 +26,8 @@ final class Html {
     }
 
     private static boolean isAllowed(int point) {
-        boolean control = point < 0x20 && point != '\n' && point != '\t' && point != '\r' || point >= 0x7F && point < 0xA0;
+        boolean control =
+                point < 0x20 && point != '\n' && point != '\t' && point != '\r' || point >= 0x7F && point < 0xA0;
         boolean surrogate = point >= 0xD800 && point <= 0xDFFF;
         return !control && !surrogate && (point & 0xFFFE) != 0xFFFE;
     }

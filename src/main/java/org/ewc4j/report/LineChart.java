@@ -98,7 +98,9 @@ final class LineChart {
         }
         StringBuilder svg = new StringBuilder();
         svg.append("<svg viewBox=\"0 0 ").append(WIDTH).append(' ').append(height);
-        svg.append("\" role=\"img\" aria-label=\"").append(Html.escape(yLabel + " by " + xLabel)).append("\">\n");
+        svg.append("\" role=\"img\" aria-label=\"")
+                .append(Html.escape(yLabel + " by " + xLabel))
+                .append("\">\n");
         appendGrid(svg);
         appendSections(svg);
         lines.stream().filter(Line::faint).forEach(line -> appendLine(svg, line));
@@ -113,7 +115,10 @@ final class LineChart {
         maxY = top;
         for (long k = (long) Math.ceil(minY / step - 1e-9); k * step <= top + step * 1e-9; k++) {
             String y = at(y(k * step));
-            svg.append("<line class=\"grid\" x1=\"").append(LEFT).append("\" x2=\"").append(WIDTH - RIGHT);
+            svg.append("<line class=\"grid\" x1=\"")
+                    .append(LEFT)
+                    .append("\" x2=\"")
+                    .append(WIDTH - RIGHT);
             svg.append("\" y1=\"").append(y).append("\" y2=\"").append(y).append("\"/>");
             appendText(svg, "tick end", LEFT - 8.0, y(k * step) + 4, Html.number(k * step));
         }
@@ -129,19 +134,34 @@ final class LineChart {
             double from = x(sections.get(k).x());
             double to = k + 1 < sections.size() ? x(sections.get(k + 1).x()) : WIDTH - RIGHT;
             if (k > 0) {
-                svg.append("<line class=\"section\" x1=\"").append(at(from)).append("\" x2=\"").append(at(from));
-                svg.append("\" y1=\"").append(TOP - 14).append("\" y2=\"").append(height - BOTTOM).append("\"/>");
+                svg.append("<line class=\"section\" x1=\"")
+                        .append(at(from))
+                        .append("\" x2=\"")
+                        .append(at(from));
+                svg.append("\" y1=\"")
+                        .append(TOP - 14)
+                        .append("\" y2=\"")
+                        .append(height - BOTTOM)
+                        .append("\"/>");
             }
             int room = (int) ((to - from - 8) / CHARACTER);
             if (room >= 5) {
-                appendText(svg, "name", from + 5, TOP - 6.0, Html.shorten(sections.get(k).name(), room));
+                appendText(
+                        svg,
+                        "name",
+                        from + 5,
+                        TOP - 6.0,
+                        Html.shorten(sections.get(k).name(), room));
             }
         }
         svg.append('\n');
     }
 
     private void appendLine(StringBuilder svg, Line line) {
-        svg.append("<path class=\"").append(line.faint() ? "faint" : "line").append("\" stroke=\"").append(line.colour());
+        svg.append("<path class=\"")
+                .append(line.faint() ? "faint" : "line")
+                .append("\" stroke=\"")
+                .append(line.colour());
         svg.append("\" d=\"");
         boolean pen = false;
         Curve curve = line.curve();
@@ -156,8 +176,13 @@ final class LineChart {
         svg.append("\"/>\n");
         for (int i = 0; points && i < curve.size(); i++) {
             if (isDrawn(curve.y()[i])) {
-                svg.append("<circle r=\"3.2\" cx=\"").append(at(x(curve.x()[i]))).append("\" cy=\"");
-                svg.append(at(y(curve.y()[i]))).append("\" fill=\"").append(line.colour()).append("\"><title>");
+                svg.append("<circle r=\"3.2\" cx=\"")
+                        .append(at(x(curve.x()[i])))
+                        .append("\" cy=\"");
+                svg.append(at(y(curve.y()[i])))
+                        .append("\" fill=\"")
+                        .append(line.colour())
+                        .append("\"><title>");
                 svg.append(Html.escape(line.name())).append(": ").append(Html.number(curve.y()[i]));
                 svg.append("</title></circle>");
             }
@@ -165,11 +190,17 @@ final class LineChart {
     }
 
     private void appendAxisTitles(StringBuilder svg) {
-        svg.append("<line class=\"axis\" x1=\"").append(LEFT).append("\" x2=\"").append(WIDTH - RIGHT).append("\" y1=\"");
+        svg.append("<line class=\"axis\" x1=\"")
+                .append(LEFT)
+                .append("\" x2=\"")
+                .append(WIDTH - RIGHT)
+                .append("\" y1=\"");
         svg.append(height - BOTTOM).append("\" y2=\"").append(height - BOTTOM).append("\"/>");
         appendText(svg, "title middle", (LEFT + WIDTH - RIGHT) / 2.0, height - 6.0, xLabel);
         double middle = (TOP + height - BOTTOM) / 2.0;
-        svg.append("<text class=\"title middle\" transform=\"translate(14 ").append(at(middle)).append(") rotate(-90)\">");
+        svg.append("<text class=\"title middle\" transform=\"translate(14 ")
+                .append(at(middle))
+                .append(") rotate(-90)\">");
         svg.append(Html.escape(yLabel)).append("</text>\n");
     }
 
@@ -177,7 +208,9 @@ final class LineChart {
         StringBuilder legend = new StringBuilder("<div class=\"legend\">");
         for (Line line : lines) {
             if (!line.name().isEmpty()) {
-                legend.append("<span><i style=\"background:").append(line.colour()).append("\"></i>");
+                legend.append("<span><i style=\"background:")
+                        .append(line.colour())
+                        .append("\"></i>");
                 legend.append(Html.escape(Html.shorten(line.name(), 40))).append("</span> ");
             }
         }
@@ -185,7 +218,12 @@ final class LineChart {
     }
 
     private static void appendText(StringBuilder svg, String style, double x, double y, String text) {
-        svg.append("<text class=\"").append(style).append("\" x=\"").append(at(x)).append("\" y=\"").append(at(y));
+        svg.append("<text class=\"")
+                .append(style)
+                .append("\" x=\"")
+                .append(at(x))
+                .append("\" y=\"")
+                .append(at(y));
         svg.append("\">").append(Html.escape(text)).append("</text>");
     }
 

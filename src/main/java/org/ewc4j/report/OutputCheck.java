@@ -26,10 +26,12 @@ final class OutputCheck {
     /** The start of the first line of a run's config.yaml. */
     static final String MARKER = "# ewc4j-run ";
 
-    private static final String RUN_FILE = "config\\.yaml|steps\\.jsonl|predictions\\.jsonl|results\\.json|report\\.html";
-    private static final String MODEL_FILE = "model(-\\d{5}-of-\\d{5})?\\.safetensors|model\\.safetensors\\.index\\.json"
-            + "|(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)\\.json"
-            + "|merges\\.txt|tokenizer\\.model|chat_template\\.(jinja|json)";
+    private static final String RUN_FILE =
+            "config\\.yaml|steps\\.jsonl|predictions\\.jsonl|results\\.json|report\\.html";
+    private static final String MODEL_FILE =
+            "model(-\\d{5}-of-\\d{5})?\\.safetensors|model\\.safetensors\\.index\\.json"
+                    + "|(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)\\.json"
+                    + "|merges\\.txt|tokenizer\\.model|chat_template\\.(jinja|json)";
     private static final String STATE_FILE = "[a-z_]+\\.(safetensors|json)";
     private static final String TASK = "task-\\d{2,}";
 
@@ -75,8 +77,9 @@ final class OutputCheck {
                     + " alone; give another folder");
         }
         firstForeign(folder).ifPresent(foreign -> {
-            throw new InvalidInputException("output " + folder + " holds " + folder.relativize(foreign)
-                    + ", which no ewc4j run made, so --overwrite leaves it alone; move that away or give another folder");
+            throw new InvalidInputException(
+                    "output " + folder + " holds " + folder.relativize(foreign)
+                            + ", which no ewc4j run made, so --overwrite leaves it alone; move that away or give another folder");
         });
     }
 
@@ -128,8 +131,9 @@ final class OutputCheck {
             }
             Files.delete(Files.createTempFile(existing, ".ewc4j-", ".tmp"));
         } catch (IOException e) {
-            throw new InvalidInputException("output " + folder
-                    + " cannot be written; give a folder that may be written by output: or --output", e);
+            throw new InvalidInputException(
+                    "output " + folder + " cannot be written; give a folder that may be written by output: or --output",
+                    e);
         }
     }
 
@@ -143,7 +147,8 @@ final class OutputCheck {
             }
             Files.deleteIfExists(marker);
         } catch (IOException e) {
-            throw new RunFailedException("output " + folder + ": the run in it cannot be removed: " + e.getMessage(), e);
+            throw new RunFailedException(
+                    "output " + folder + ": the run in it cannot be removed: " + e.getMessage(), e);
         }
     }
 

@@ -48,7 +48,8 @@ public final class ProgressListener implements RunListener, AutoCloseable {
 
         void at(long done, String message) {
             double seconds = (nanoTime.getAsLong() - began) / 1e9;
-            String speed = tokens == 0 || seconds <= 0 ? "" : String.format(Locale.ROOT, "  %,.0f tokens/s", tokens / seconds);
+            String speed =
+                    tokens == 0 || seconds <= 0 ? "" : String.format(Locale.ROOT, "  %,.0f tokens/s", tokens / seconds);
             String left = "  " + clock(seconds / done * (total - done)) + " left";
             if (bar != null) {
                 bar.setExtraMessage(message + speed + left);

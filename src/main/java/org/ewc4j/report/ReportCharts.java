@@ -25,7 +25,9 @@ final class ReportCharts {
 
     /** R[i][j] over i, a line for each task j. */
     String taskAccuracy(RunData run, Split split) {
-        LineChart chart = new LineChart("after task", "exact match, %", HEIGHT).yRange(0, 100).withPoints();
+        LineChart chart = new LineChart("after task", "exact match, %", HEIGHT)
+                .yRange(0, 100)
+                .withPoints();
         AccuracyMatrix matrix = run.accuracy().get(split);
         for (int task = 0; task < matrix.tasks(); task++) {
             int column = task;
@@ -39,7 +41,9 @@ final class ReportCharts {
 
     /** mean_{j≤i} R[i][j] over i, a line for each run. */
     String averageSeen(Split split) {
-        LineChart chart = new LineChart("after task", "average exact match, %", HEIGHT).yRange(0, 100).withPoints();
+        LineChart chart = new LineChart("after task", "average exact match, %", HEIGHT)
+                .yRange(0, 100)
+                .withPoints();
         for (int r = 0; r < runs.size(); r++) {
             AccuracyMatrix matrix = runs.get(r).accuracy().get(split);
             double[] y = IntStream.range(0, matrix.tasks())
@@ -59,9 +63,17 @@ final class ReportCharts {
         boolean penalised = steps.penalty().max() > 0 && run.lambda() > 0;
         loss.line("", PALETTE[0], steps.lmLoss().downsample(POINTS), true);
         if (penalised) {
-            loss.line("total loss", PALETTE[1], steps.loss().runningMean(window, starts).downsample(POINTS), false);
+            loss.line(
+                    "total loss",
+                    PALETTE[1],
+                    steps.loss().runningMean(window, starts).downsample(POINTS),
+                    false);
         }
-        loss.line("language-model loss", PALETTE[0], steps.lmLoss().runningMean(window, starts).downsample(POINTS), false);
+        loss.line(
+                "language-model loss",
+                PALETTE[0],
+                steps.lmLoss().runningMean(window, starts).downsample(POINTS),
+                false);
         LineChart penalty = new LineChart("step", "penalty", HEIGHT);
         penalty.line("penalty", PALETTE[2], steps.penalty().downsample(POINTS), false);
         for (int k = 0; k < starts.length; k++) {

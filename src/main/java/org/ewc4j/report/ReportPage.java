@@ -27,8 +27,7 @@ import org.ewc4j.tensor.AtomicFile;
  * can be made again, and of runs that were killed.
  */
 public final class ReportPage {
-    private static final String PAGE =
-            """
+    private static final String PAGE = """
             <!DOCTYPE html>
             <html lang="en">
             <head>
@@ -105,8 +104,10 @@ public final class ReportPage {
         for (Split split : List.of(Split.TEST, Split.TRAIN)) {
             appendSplit(split);
         }
-        section("Training", "Loss of the language model in nats per scored token, smoothed over the raw steps; total "
-                + "loss adds λ · penalty. The penalty ½ Σ F (θ* − θ)² is drawn before λ. Dashed lines begin a task.");
+        section(
+                "Training",
+                "Loss of the language model in nats per scored token, smoothed over the raw steps; total "
+                        + "loss adds λ · penalty. The penalty ½ Σ F (θ* − θ)² is drawn before λ. Dashed lines begin a task.");
         runs.forEach(run -> pair(charts.training(run, single)));
         appendTokenLoss();
         if (single) {
@@ -149,14 +150,19 @@ public final class ReportPage {
 
     /** The runs' metrics as a table, a run a column, the best of each row in bold. */
     private void appendComparison() {
-        section("Metrics", "In per cent of questions. Forgetting is what tasks lost since their best score; backward transfer "
-                + "what later tasks did to earlier ones since they were learned. The best of each row is bold.");
+        section(
+                "Metrics",
+                "In per cent of questions. Forgetting is what tasks lost since their best score; backward transfer "
+                        + "what later tasks did to earlier ones since they were learned. The best of each row is bold.");
         body.append("<div class=\"wide\"><table class=\"plain\"><thead><tr><th></th>");
-        runs.forEach(run -> body.append("<th class=\"number\">").append(Html.escape(run.label())).append("</th>"));
+        runs.forEach(run -> body.append("<th class=\"number\">")
+                .append(Html.escape(run.label()))
+                .append("</th>"));
         body.append("</tr></thead><tbody>\n");
         textRow("method", RunData::method);
         for (Split split : List.of(Split.TEST, Split.TRAIN)) {
-            Function<RunData, ContinualMetrics> metrics = run -> ContinualMetrics.of(run.accuracy().get(split));
+            Function<RunData, ContinualMetrics> metrics =
+                    run -> ContinualMetrics.of(run.accuracy().get(split));
             metricRow(split, "average at the end", metrics.andThen(ContinualMetrics::average), 1);
             metricRow(split, "average incremental", metrics.andThen(ContinualMetrics::averageIncremental), 1);
             metricRow(split, "forgetting", metrics.andThen(ContinualMetrics::forgetting), -1);
@@ -178,7 +184,11 @@ public final class ReportPage {
         if (best.isEmpty()) {
             return;
         }
-        body.append("<tr><th>").append(RunJson.key(split)).append(": ").append(name).append("</th>");
+        body.append("<tr><th>")
+                .append(RunJson.key(split))
+                .append(": ")
+                .append(name)
+                .append("</th>");
         for (RunData run : runs) {
             OptionalDouble value = metric.apply(run);
             boolean isBest = value.isPresent() && sign * value.getAsDouble() == best.getAsDouble();
@@ -190,7 +200,9 @@ public final class ReportPage {
 
     private void textRow(String name, Function<RunData, String> text) {
         body.append("<tr><th>").append(Html.escape(name)).append("</th>");
-        runs.forEach(run -> body.append("<td class=\"number\">").append(Html.escape(text.apply(run))).append("</td>"));
+        runs.forEach(run -> body.append("<td class=\"number\">")
+                .append(Html.escape(text.apply(run)))
+                .append("</td>"));
         body.append("</tr>\n");
     }
 
@@ -199,12 +211,14 @@ public final class ReportPage {
             return;
         }
         String name = RunJson.key(split);
-        section("Accuracy on " + name + " questions", "A row is the model after that task, a column the task it was asked; "
-                + "tasks not asked are blank.");
+        section(
+                "Accuracy on " + name + " questions",
+                "A row is the model after that task, a column the task it was asked; " + "tasks not asked are blank.");
         List<String> figures = new ArrayList<>();
         for (RunData run : runs) {
             String caption = runs.size() == 1 ? "Accuracy matrix, exact match in %" : run.label() + ": " + run.method();
-            figures.add(figure(caption, HeatMap.ofExactMatch(run.tasks(), run.accuracy().get(split))));
+            figures.add(figure(
+                    caption, HeatMap.ofExactMatch(run.tasks(), run.accuracy().get(split))));
         }
         if (runs.size() == 1) {
             figures.add(figure("Each task over time", charts.taskAccuracy(runs.get(0), split)));
@@ -222,7 +236,8 @@ public final class ReportPage {
                 AccuracyMatrix loss = run.tokenLoss().get(split);
                 if (!loss.isEmpty()) {
                     String label = runs.size() == 1 ? "" : run.label() + ", ";
-                    figures.add(figure(label + RunJson.key(split) + " questions", HeatMap.ofTokenLoss(run.tasks(), loss)));
+                    figures.add(
+                            figure(label + RunJson.key(split) + " questions", HeatMap.ofTokenLoss(run.tasks(), loss)));
                 }
             }
         }
@@ -239,10 +254,12 @@ public final class ReportPage {
             body.append("<tr><th>").append(phase).append("</th><td class=\"number\">");
             body.append(Html.duration(run.seconds(phase))).append("</td><td class=\"number\">");
             double share = 100 * run.seconds(phase) / run.totalSeconds();
-            body.append(Double.isFinite(share) ? String.format(Locale.ROOT, "%.0f %%", share) : "–").append("</td></tr>\n");
+            body.append(Double.isFinite(share) ? String.format(Locale.ROOT, "%.0f %%", share) : "–")
+                    .append("</td></tr>\n");
         }
         String speed = Html.number(run.steps().tokens() / run.seconds("train"));
-        body.append("<tr><th>input tokens a second while training, ").append(String.format(Locale.ROOT, "%,d", run.steps().tokens()));
+        body.append("<tr><th>input tokens a second while training, ")
+                .append(String.format(Locale.ROOT, "%,d", run.steps().tokens()));
         body.append(" in all</th><td class=\"number\">").append(speed).append("</td><td></td></tr></tbody></table>\n");
     }
 
@@ -250,11 +267,18 @@ public final class ReportPage {
         if (runs.size() > 1 || runs.get(0).wrong().isEmpty()) {
             return;
         }
-        section("Wrong answers", "The first of each task and split, when it was last asked; all of them are in predictions.jsonl.");
-        body.append("<table class=\"plain answers\"><thead><tr><th class=\"where\">task</th><th class=\"question\">question</th>"
-                + "<th>expected</th><th>generated</th></tr></thead><tbody>\n");
+        section(
+                "Wrong answers",
+                "The first of each task and split, when it was last asked; all of them are in predictions.jsonl.");
+        body.append(
+                "<table class=\"plain answers\"><thead><tr><th class=\"where\">task</th><th class=\"question\">question</th>"
+                        + "<th>expected</th><th>generated</th></tr></thead><tbody>\n");
         for (JsonNode row : runs.get(0).wrong()) {
-            body.append("<tr><td>").append(cell(row, "task_name")).append(", ").append(cell(row, "split")).append("</td>");
+            body.append("<tr><td>")
+                    .append(cell(row, "task_name"))
+                    .append(", ")
+                    .append(cell(row, "split"))
+                    .append("</td>");
             for (String column : List.of("question", "expected", "generated")) {
                 body.append("<td>").append(cell(row, column)).append("</td>");
             }
@@ -283,7 +307,8 @@ public final class ReportPage {
     private void appendDifferences() {
         Set<String> keys = new LinkedHashSet<>();
         runs.forEach(run -> keys.addAll(run.settings().keySet()));
-        keys.removeIf(key -> runs.stream().map(run -> run.settings().get(key)).distinct().count() < 2);
+        keys.removeIf(key ->
+                runs.stream().map(run -> run.settings().get(key)).distinct().count() < 2);
         if (keys.isEmpty()) {
             body.append("<p>The configurations are the same.</p>\n");
             return;

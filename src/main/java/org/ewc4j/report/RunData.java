@@ -154,8 +154,9 @@ record RunData(
 
     private static void flatten(String prefix, JsonNode node, Map<String, String> into) {
         if (node.isObject()) {
-            node.fields().forEachRemaining(entry ->
-                    flatten(prefix.isEmpty() ? entry.getKey() : prefix + "." + entry.getKey(), entry.getValue(), into));
+            node.fields()
+                    .forEachRemaining(entry -> flatten(
+                            prefix.isEmpty() ? entry.getKey() : prefix + "." + entry.getKey(), entry.getValue(), into));
         } else if (!prefix.isEmpty()) {
             into.put(prefix, node.isValueNode() ? node.asText() : node.toString());
         }
@@ -211,7 +212,8 @@ record RunData(
         Map<List<Object>, List<JsonNode>> byTask = new LinkedHashMap<>();
         Map<List<Object>, Integer> lastAsked = new LinkedHashMap<>();
         forEachLine(file, row -> {
-            List<Object> key = List.of(row.path("task").asInt(), row.path("split").asText());
+            List<Object> key =
+                    List.of(row.path("task").asInt(), row.path("split").asText());
             int after = row.path("after_task").asInt();
             if (lastAsked.getOrDefault(key, -1) < after) {
                 lastAsked.put(key, after);

@@ -23,8 +23,9 @@ import org.ewc4j.train.StepMetrics;
  */
 final class RunJson {
     /** Writes the shortest decimal that reads back as the same double; {@code Double.toString} does so from JDK 19 only. */
-    static final ObjectMapper MAPPER = new ObjectMapper(
-            JsonFactory.builder().enable(StreamWriteFeature.USE_FAST_DOUBLE_WRITER).build());
+    static final ObjectMapper MAPPER = new ObjectMapper(JsonFactory.builder()
+            .enable(StreamWriteFeature.USE_FAST_DOUBLE_WRITER)
+            .build());
 
     private RunJson() {}
 

@@ -39,12 +39,15 @@ public final class ScoreTable implements RunListener {
     }
 
     private void appendMatrix(StringBuilder text, Split split, AccuracyMatrix matrix) {
-        List<String> names = tasks.stream().map(name -> Html.shorten(name, LONGEST_NAME)).toList();
+        List<String> names =
+                tasks.stream().map(name -> Html.shorten(name, LONGEST_NAME)).toList();
         int first = Math.max(10, names.stream().mapToInt(String::length).max().orElse(0) + 6);
         int[] widths = names.stream()
                 .mapToInt(name -> tasks.size() > 8 ? 6 : Math.max(7, name.length() + 2))
                 .toArray();
-        text.append("Exact match in %, ").append(RunJson.key(split)).append(" questions (down: after task, across: asked)");
+        text.append("Exact match in %, ")
+                .append(RunJson.key(split))
+                .append(" questions (down: after task, across: asked)");
         text.append('\n').append(" ".repeat(first));
         for (int j = 0; j < names.size(); j++) {
             text.append(pad(tasks.size() > 8 ? Integer.toString(j + 1) : names.get(j), widths[j]));
@@ -62,7 +65,9 @@ public final class ScoreTable implements RunListener {
         text.append("average ").append(percent(metrics.average()));
         text.append("   average incremental ").append(percent(metrics.averageIncremental()));
         text.append("   forgetting ").append(percent(metrics.forgetting()));
-        text.append("   backward transfer ").append(percent(metrics.backwardTransfer())).append("\n\n");
+        text.append("   backward transfer ")
+                .append(percent(metrics.backwardTransfer()))
+                .append("\n\n");
     }
 
     private static String pad(String text, int width) {

@@ -24,8 +24,8 @@ public final class TaskSequence implements Iterable<Task> {
                         + " is there twice; give each task a name of its own");
             }
             if (task.train().isEmpty()) {
-                throw new InvalidInputException(
-                        "task " + Quoted.of(task.name()) + " is empty: it has no training row; add rows or leave it out");
+                throw new InvalidInputException("task " + Quoted.of(task.name())
+                        + " is empty: it has no training row; add rows or leave it out");
             }
         }
     }
@@ -55,8 +55,9 @@ public final class TaskSequence implements Iterable<Task> {
     public void requireTestRows() {
         for (Task task : tasks) {
             if (task.test().isEmpty()) {
-                throw new InvalidInputException("task " + Quoted.of(task.name())
-                        + " has no test row, but evaluation.splits asks for test; add test rows or set evaluation.splits to [train]");
+                throw new InvalidInputException(
+                        "task " + Quoted.of(task.name())
+                                + " has no test row, but evaluation.splits asks for test; add test rows or set evaluation.splits to [train]");
             }
         }
     }

@@ -131,12 +131,18 @@ public final class SafetensorsFile implements AutoCloseable {
         long position = bodyStart;
         for (Entry entry : ordered) {
             if (entry.begin() < position) {
-                throw invalid(path, entry.name(), "overlaps the tensor before it: data_offsets begin at "
-                        + (entry.begin() - bodyStart) + ", expected " + (position - bodyStart));
+                throw invalid(
+                        path,
+                        entry.name(),
+                        "overlaps the tensor before it: data_offsets begin at " + (entry.begin() - bodyStart)
+                                + ", expected " + (position - bodyStart));
             }
             if (entry.begin() > position) {
-                throw invalid(path, entry.name(), "leaves a gap of " + (entry.begin() - position)
-                        + " bytes before it, which the format does not allow");
+                throw invalid(
+                        path,
+                        entry.name(),
+                        "leaves a gap of " + (entry.begin() - position)
+                                + " bytes before it, which the format does not allow");
             }
             position = entry.end();
         }
@@ -172,8 +178,12 @@ public final class SafetensorsFile implements AutoCloseable {
             throw invalid(path, name, "has a shape whose size overflows: " + shapeNode);
         }
         JsonNode offsets = node.path("data_offsets");
-        if (!offsets.isArray() || offsets.size() != 2 || !offsets.get(0).canConvertToLong() || !offsets.get(1).canConvertToLong()
-                || !offsets.get(0).isIntegralNumber() || !offsets.get(1).isIntegralNumber()) {
+        if (!offsets.isArray()
+                || offsets.size() != 2
+                || !offsets.get(0).canConvertToLong()
+                || !offsets.get(1).canConvertToLong()
+                || !offsets.get(0).isIntegralNumber()
+                || !offsets.get(1).isIntegralNumber()) {
             throw invalid(path, name, "has no data_offsets of two whole numbers");
         }
         long begin = offsets.get(0).asLong();
@@ -183,11 +193,15 @@ public final class SafetensorsFile implements AutoCloseable {
             throw invalid(path, name, "has data_offsets " + offsets + " that run backwards");
         }
         if (end > body) {
-            throw invalid(path, name, "ends at byte " + end + " of a body of " + body + " bytes; the file is truncated");
+            throw invalid(
+                    path, name, "ends at byte " + end + " of a body of " + body + " bytes; the file is truncated");
         }
         if (end - begin != elements) {
-            throw invalid(path, name, "has " + (end - begin) + " bytes, but dtype " + dtype + " and shape " + shape
-                    + " need " + elements);
+            throw invalid(
+                    path,
+                    name,
+                    "has " + (end - begin) + " bytes, but dtype " + dtype + " and shape " + shape + " need "
+                            + elements);
         }
         return new Entry(name, type, List.copyOf(shape), bodyStart + begin, bodyStart + end);
     }
@@ -200,7 +214,8 @@ public final class SafetensorsFile implements AutoCloseable {
         ByteBuffer buffer = ByteBuffer.allocate(length).order(ByteOrder.LITTLE_ENDIAN);
         while (buffer.hasRemaining()) {
             if (channel.read(buffer, position + buffer.position()) < 0) {
-                throw new InvalidInputException(path + ": ends at byte " + (position + buffer.position()) + " while it is read");
+                throw new InvalidInputException(
+                        path + ": ends at byte " + (position + buffer.position()) + " while it is read");
             }
         }
         return buffer.flip();
@@ -224,7 +239,11 @@ public final class SafetensorsFile implements AutoCloseable {
     ByteBuffer map(Entry entry, long from, long count) {
         try {
             long begin = entry.begin() + from * entry.type().bytes();
-            return channel.map(FileChannel.MapMode.READ_ONLY, begin, count * entry.type().bytes()).order(ByteOrder.LITTLE_ENDIAN);
+            return channel.map(
+                            FileChannel.MapMode.READ_ONLY,
+                            begin,
+                            count * entry.type().bytes())
+                    .order(ByteOrder.LITTLE_ENDIAN);
         } catch (IOException e) {
             throw new InvalidInputException(path + ": cannot be mapped: " + e.getMessage(), e);
         }

@@ -70,7 +70,8 @@ public final class SafetensorsWriter {
         }
     }
 
-    private static void write(Path target, FileChannel channel, Arena arena, Parameter parameter, StoredType type) throws IOException {
+    private static void write(Path target, FileChannel channel, Arena arena, Parameter parameter, StoredType type)
+            throws IOException {
         for (long from = 0; from < parameter.elements(); from += CHUNK_ELEMENTS) {
             long count = Math.min(CHUNK_ELEMENTS, parameter.elements() - from);
             try (PointerScope scope = new PointerScope();
@@ -80,8 +81,9 @@ public final class SafetensorsWriter {
                 if (type == StoredType.F16
                         && !torch.isfinite(stored).all().item_bool()
                         && torch.isfinite(chunk).all().item_bool()) {
-                    throw new RunFailedException(target + ": tensor '" + parameter.name()
-                            + "' has values beyond 65504, which float16 cannot hold; set save.dtype to float32 or bfloat16");
+                    throw new RunFailedException(
+                            target + ": tensor '" + parameter.name()
+                                    + "' has values beyond 65504, which float16 cannot hold; set save.dtype to float32 or bfloat16");
                 }
                 writeFully(channel, WeightReader.memory(stored.data_ptr().address(), count * type.bytes()));
             }

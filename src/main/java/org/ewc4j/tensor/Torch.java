@@ -2,7 +2,6 @@ package org.ewc4j.tensor;
 
 import java.util.concurrent.atomic.AtomicLong;
 import org.bytedeco.javacpp.Pointer;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.kernel.NativeLibrary;
@@ -33,8 +32,9 @@ public final class Torch {
             org.bytedeco.openblas.global.openblas.blas_set_num_threads(requested);
             threads = requested;
         } else if (threads != requested) {
-            throw new InvalidInputException("training.threads: " + requested + " is asked for, but libtorch already runs with "
-                    + threads + " threads in this process; one number holds for all learners of a process");
+            throw new InvalidInputException(
+                    "training.threads: " + requested + " is asked for, but libtorch already runs with " + threads
+                            + " threads in this process; one number holds for all learners of a process");
         }
     }
 

@@ -35,17 +35,24 @@ public final class WeightReader {
             Tensor flat = arena.view(parameter).view(parameter.elements());
             BytePointer staging = entry.type() == StoredType.F32
                     ? null
-                    : new BytePointer(Math.min(WINDOW_ELEMENTS, parameter.elements()) * entry.type().bytes());
+                    : new BytePointer(Math.min(WINDOW_ELEMENTS, parameter.elements())
+                            * entry.type().bytes());
             for (long from = 0; from < parameter.elements(); from += WINDOW_ELEMENTS) {
                 long count = Math.min(WINDOW_ELEMENTS, parameter.elements() - from);
                 ByteBuffer window = file.map(entry, from, count);
                 try (PointerScope windowScope = new PointerScope()) {
                     if (staging == null) {
-                        memory(arena.address(parameter) + from * Float.BYTES, count * Float.BYTES).put(window);
+                        memory(arena.address(parameter) + from * Float.BYTES, count * Float.BYTES)
+                                .put(window);
                     } else {
-                        staging.position(0).limit(count * entry.type().bytes()).asByteBuffer().put(window);
+                        staging.position(0)
+                                .limit(count * entry.type().bytes())
+                                .asByteBuffer()
+                                .put(window);
                         Tensor stored = torch.from_blob(
-                                staging, new long[] {count}, new TensorOptions(entry.type().scalarType()));
+                                staging,
+                                new long[] {count},
+                                new TensorOptions(entry.type().scalarType()));
                         flat.narrow(0, from, count).copy_(stored);
                     }
                 }
@@ -59,7 +66,8 @@ public final class WeightReader {
     public static boolean equal(SafetensorsFile file, Entry entry, Arena arena, Parameter parameter) {
         try (PointerScope scope = new PointerScope();
                 NoGradGuard guard = new NoGradGuard();
-                Arena copy = new Arena(ParameterLayout.of(java.util.Map.of(parameter.name(), parameter.shapeArray())))) {
+                Arena copy =
+                        new Arena(ParameterLayout.of(java.util.Map.of(parameter.name(), parameter.shapeArray())))) {
             Parameter target = copy.layout().get(parameter.name());
             read(file, entry, copy, target);
             return torch.equal(copy.view(target), arena.view(parameter));

@@ -66,9 +66,10 @@ public final class Trainer implements AutoCloseable {
      */
     public void train(TaskTraining task, Consolidation consolidation, Consumer<StepMetrics> listener) {
         Consolidation active = consolidation != null && consolidation.held() > 0 ? consolidation : null;
-        LearningRate rate = new LearningRate(task.config(), BatchLoader.steps(task.rows().size(), task.config()));
-        try (BatchLoader loader =
-                new BatchLoader(task.rows(), task.config(), task.index(), model.specialTokens().padding())) {
+        LearningRate rate =
+                new LearningRate(task.config(), BatchLoader.steps(task.rows().size(), task.config()));
+        try (BatchLoader loader = new BatchLoader(
+                task.rows(), task.config(), task.index(), model.specialTokens().padding())) {
             long first = steps;
             Optional<StepBatch> batch;
             while ((batch = loader.next()).isPresent()) {
@@ -120,8 +121,10 @@ public final class Trainer implements AutoCloseable {
         TrainingConfig config = task.config();
         TensorList gradient = model.gradients();
         TensorList theta = model.theta().list();
-        TensorList fisher = consolidation == null ? null : consolidation.fisher().list();
-        TensorList anchor = consolidation == null ? null : consolidation.anchor().list();
+        TensorList fisher =
+                consolidation == null ? null : consolidation.fisher().list();
+        TensorList anchor =
+                consolidation == null ? null : consolidation.anchor().list();
         double scale = 1;
         if (config.clipNorm().isPresent()) {
             double norm = config.clipTarget() == ClipTarget.LANGUAGE_MODEL || consolidation == null

@@ -71,7 +71,8 @@ class BenchmarkTest {
         assertThat(written.get("batches")).hasSize(RoundRobin.WARM_UP + 2);
         assertThat(batches.scoredPositions()).isBetween(4.0, batches.tokens() / 2);
         // Spread over the tasks: the last batch is not beside the first.
-        assertThat(written.get("batches").get(0)).isNotEqualTo(written.get("batches").get(4));
+        assertThat(written.get("batches").get(0))
+                .isNotEqualTo(written.get("batches").get(4));
     }
 
     @Test
@@ -82,17 +83,20 @@ class BenchmarkTest {
         assertThat(json.at("/machine/processor").asText()).isEqualTo("a test's");
         assertThat(json.get("parameters").asLong()).isEqualTo(14067712);
         assertThat(json.get("kernels").findValuesAsText("name"))
-                .containsExactly("fisher_accumulate", "penalty", "adamw_step", "adamw_step_ewc", "fisher_merge", "norm");
+                .containsExactly(
+                        "fisher_accumulate", "penalty", "adamw_step", "adamw_step_ewc", "fisher_merge", "norm");
         for (JsonNode kernel : json.get("kernels")) {
             assertSpread(kernel, "gigabytes_per_second");
             assertSpread(kernel, "share_of_copy");
         }
-        for (String name : List.of("forward_backward_ms", "plain_ms", "ewc_ms", "ewc_over_plain", "tokens_per_second")) {
+        for (String name :
+                List.of("forward_backward_ms", "plain_ms", "ewc_ms", "ewc_over_plain", "tokens_per_second")) {
             assertSpread(json.get("step"), name);
         }
         assertSpread(json.get("fisher"), "batch_over_forward_backward");
         assertThat(json.get("state_bytes_per_parameter").asDouble()).isBetween(8.0, 8.01);
-        assertThat(result.text()).contains("pythia-14m: 14,067,712 parameters", "adamw_step_ewc", "EWC step / plain step");
+        assertThat(result.text())
+                .contains("pythia-14m: 14,067,712 parameters", "adamw_step_ewc", "EWC step / plain step");
     }
 
     private static void assertSpread(JsonNode node, String name) {

@@ -26,8 +26,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Runs that cannot be ended: a loss that is not finite, a full disk, a kill. What they leave is whole. */
 class BrokenRunTest {
-    private static final JsonMapper JSON =
-            JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .build();
 
     @TempDir
     Path folder;
@@ -45,11 +46,14 @@ class BrokenRunTest {
     /** One line for the failure, naming what is expected, and one for the place of the trace, which is removed. */
     private static void assertFailed(Result result, String... expected) throws IOException {
         assertThat(result.code()).as(result.err()).isEqualTo(1);
-        List<String> lines =
-                result.err().lines().dropWhile(line -> !line.startsWith("ewc4j: ")).toList();
+        List<String> lines = result.err()
+                .lines()
+                .dropWhile(line -> !line.startsWith("ewc4j: "))
+                .toList();
         assertThat(lines).as(result.err()).hasSize(2);
         assertThat(lines.get(0)).contains(expected).doesNotContain("Exception");
-        Files.delete(Path.of(lines.get(1).substring("Trace in ".length(), lines.get(1).indexOf(" ("))));
+        Files.delete(Path.of(
+                lines.get(1).substring("Trace in ".length(), lines.get(1).indexOf(" ("))));
     }
 
     /** Whatever has a name of its own is whole. */
@@ -81,7 +85,8 @@ class BrokenRunTest {
 
     private static void assertNothingTemporary(Path out) throws IOException {
         try (Stream<Path> files = Files.walk(out)) {
-            assertThat(files.filter(file -> file.getFileName().toString().startsWith("."))).isEmpty();
+            assertThat(files.filter(file -> file.getFileName().toString().startsWith(".")))
+                    .isEmpty();
         }
     }
 
@@ -116,8 +121,13 @@ class BrokenRunTest {
     @CsvSource({"1000, batch, Fisher", "0, batch, evaluation", "1e-3, uniform, evaluation"})
     void parametersLostInATasksLastStepAreNoticedToo(String lambda, String fisher, String expected) throws IOException {
         TinyRun.configuration(folder, "gpt2");
-        Result result = run("train", configuration, "--set", "task_overrides.green={learning_rate: 1e38, max_steps: 1}",
-                "--set", "ewc={lambda: " + lambda + ", fisher: " + fisher + "}");
+        Result result = run(
+                "train",
+                configuration,
+                "--set",
+                "task_overrides.green={learning_rate: 1e38, max_steps: 1}",
+                "--set",
+                "ewc={lambda: " + lambda + ", fisher: " + fisher + "}");
 
         assertFailed(result, "task '", expected);
         assertWhole(out);
@@ -150,14 +160,24 @@ class BrokenRunTest {
     void aFileThatMayNotGrowIsNamed(String lambda, String file) throws Exception {
         // A shell's limit on the size of a file, in KiB: what a quota does.
         Process process = CommandLineFixture.start(
-                        folder, List.of("bash", "-c", "ulimit -f 34; exec \"$@\"", "limited"), "train", configuration,
-                        "--set", "ewc.lambda=" + lambda, "--set", "evaluation.every_task=false", "--set", "evaluation.splits=[train]")
+                        folder,
+                        List.of("bash", "-c", "ulimit -f 34; exec \"$@\"", "limited"),
+                        "train",
+                        configuration,
+                        "--set",
+                        "ewc.lambda=" + lambda,
+                        "--set",
+                        "evaluation.every_task=false",
+                        "--set",
+                        "evaluation.splits=[train]")
                 .start();
         assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
 
         assertFailed(
                 new Result(process.exitValue(), "", Files.readString(folder.resolve("stderr.txt"))),
-                out.resolve(file).toString(), "cannot be written", "File too large");
+                out.resolve(file).toString(),
+                "cannot be written",
+                "File too large");
         assertWhole(out);
         assertThat(out.resolve(file)).doesNotExist();
         assertThat(Files.readAllLines(out.resolve("steps.jsonl"))).isNotEmpty();
@@ -168,7 +188,14 @@ class BrokenRunTest {
         TinyRun.tasksFile(folder, 4, 10);
         for (int i = 0; i < 4; i++) {
             Process process = CommandLineFixture.start(
-                            folder, List.of(), "train", configuration, "--overwrite", "--set", "save.keep=all", "--set",
+                            folder,
+                            List.of(),
+                            "train",
+                            configuration,
+                            "--overwrite",
+                            "--set",
+                            "save.keep=all",
+                            "--set",
                             "training.epochs=1")
                     .start();
             // The first kill comes as early as there is something, the others while models and results are written.

@@ -55,7 +55,10 @@ class CommandLineRunTest {
 
     private static List<String> files(Path folder) throws IOException {
         try (Stream<Path> files = Files.walk(folder)) {
-            return files.filter(Files::isRegularFile).map(file -> folder.relativize(file).toString()).sorted().toList();
+            return files.filter(Files::isRegularFile)
+                    .map(file -> folder.relativize(file).toString())
+                    .sorted()
+                    .toList();
         }
     }
 
@@ -72,15 +75,26 @@ class CommandLineRunTest {
 
         assertThat(result.code()).as(result.err()).isZero();
         assertThat(result.out()).contains("red", "green", "average", "forgetting", "Run in " + out);
-        assertThat(files(out)).containsExactly(
-                "config.yaml", "model/config.json", "model/model.safetensors", "model/tokenizer.json", "predictions.jsonl",
-                "report.html", "results.json", "steps.jsonl", "task-00/consolidation/fisher.safetensors",
-                "task-01/consolidation/fisher.safetensors");
+        assertThat(files(out))
+                .containsExactly(
+                        "config.yaml",
+                        "model/config.json",
+                        "model/model.safetensors",
+                        "model/tokenizer.json",
+                        "predictions.jsonl",
+                        "report.html",
+                        "results.json",
+                        "steps.jsonl",
+                        "task-00/consolidation/fisher.safetensors",
+                        "task-01/consolidation/fisher.safetensors");
         assertThat(Files.readString(out.resolve("config.yaml"))).contains("ewc4j", "pytorch", "seed 0");
         assertThat(RunConfigReader.read(out.resolve("config.yaml"))).isEqualTo(RunConfigReader.read(configuration));
         Map<String, float[]> fisher = Golden.allFloats(out.resolve("task-01/consolidation/fisher.safetensors"));
-        assertThat(fisher.keySet()).isEqualTo(Golden.allFloats(out.resolve("model/model.safetensors")).keySet())
-                .contains("transformer.wte.weight").doesNotContain("lm_head.weight");
+        assertThat(fisher.keySet())
+                .isEqualTo(
+                        Golden.allFloats(out.resolve("model/model.safetensors")).keySet())
+                .contains("transformer.wte.weight")
+                .doesNotContain("lm_head.weight");
     }
 
     @Test
@@ -91,17 +105,33 @@ class CommandLineRunTest {
         assertThat(rows).hasSize(2 * 2 * 3);
         for (int i = 0; i < rows.size(); i++) {
             JsonNode row = rows.get(i);
-            assertThat(keys(row)).containsExactly(
-                    "task", "epoch", "task_name", "step", "lm_loss", "penalty", "loss", "grad_norm", "penalty_grad_norm",
-                    "learning_rate", "tokens", "seconds");
-            assertThat(row.get("task").isInt() && row.get("epoch").isInt() && row.get("step").isInt() && row.get("tokens").isInt())
+            assertThat(keys(row))
+                    .containsExactly(
+                            "task",
+                            "epoch",
+                            "task_name",
+                            "step",
+                            "lm_loss",
+                            "penalty",
+                            "loss",
+                            "grad_norm",
+                            "penalty_grad_norm",
+                            "learning_rate",
+                            "tokens",
+                            "seconds");
+            assertThat(row.get("task").isInt()
+                            && row.get("epoch").isInt()
+                            && row.get("step").isInt()
+                            && row.get("tokens").isInt())
                     .isTrue();
             assertThat(row.get("task").asInt()).isEqualTo(i / 6);
             assertThat(row.get("epoch").asInt()).isEqualTo(i / 3 % 2);
             assertThat(row.get("step").asInt()).isEqualTo(i);
             assertThat(row.get("task_name").asText()).isEqualTo(i < 6 ? "red" : "green");
             assertThat(row.get("learning_rate").asDouble()).isEqualTo(0.01);
-            assertThat(row.get("loss").asDouble()).isEqualTo(row.get("lm_loss").asDouble() + 1000 * row.get("penalty").asDouble());
+            assertThat(row.get("loss").asDouble())
+                    .isEqualTo(row.get("lm_loss").asDouble()
+                            + 1000 * row.get("penalty").asDouble());
             assertThat(row.get("grad_norm").asDouble()).isPositive();
             assertThat(row.get("seconds").asDouble()).isPositive();
             // The first step behind a task stands at its anchor.
@@ -109,7 +139,11 @@ class CommandLineRunTest {
             assertThat(row.get("penalty_grad_norm").asDouble() > 0).isEqualTo(i > 6);
         }
         // 4 + 4 + 2 rows an epoch: question of 3 or 4 characters with a colon, a space, 1 to 3 letters and the end.
-        assertThat(rows.stream().limit(3).mapToInt(row -> row.get("tokens").asInt()).sum()).isEqualTo(4 * 7 + 3 * 9 + 3 * 10);
+        assertThat(rows.stream()
+                        .limit(3)
+                        .mapToInt(row -> row.get("tokens").asInt())
+                        .sum())
+                .isEqualTo(4 * 7 + 3 * 9 + 3 * 10);
     }
 
     @Test
@@ -117,24 +151,32 @@ class CommandLineRunTest {
         train();
 
         JsonNode results = JSON.readTree(out.resolve("results.json").toFile());
-        assertThat(keys(results)).containsExactlyInAnyOrder("tasks", "matrix", "loss", "metrics", "seconds", "parameters", "lambda");
+        assertThat(keys(results))
+                .containsExactlyInAnyOrder("tasks", "matrix", "loss", "metrics", "seconds", "parameters", "lambda");
         assertThat(results.get("tasks")).hasToString("[\"red\",\"green\"]");
         for (String what : List.of("matrix", "loss")) {
             assertThat(keys(results.get(what))).containsExactly("train", "test");
             for (JsonNode matrix : results.get(what)) {
                 assertThat(matrix).hasSize(2).allMatch(row -> row.size() == 2);
                 assertThat(matrix.get(0).get(1).isNull()).isTrue();
-                assertThat(List.of(matrix.get(0).get(0), matrix.get(1).get(0), matrix.get(1).get(1))).allMatch(JsonNode::isNumber);
+                assertThat(List.of(
+                                matrix.get(0).get(0),
+                                matrix.get(1).get(0),
+                                matrix.get(1).get(1)))
+                        .allMatch(JsonNode::isNumber);
             }
         }
         assertThat(keys(results.get("metrics"))).containsExactly("train", "test");
         for (JsonNode metrics : results.get("metrics")) {
-            assertThat(keys(metrics)).containsExactly("average", "average_incremental", "forgetting", "backward_transfer");
+            assertThat(keys(metrics))
+                    .containsExactly("average", "average_incremental", "forgetting", "backward_transfer");
             assertThat(metrics).allMatch(JsonNode::isNumber);
         }
         assertThat(keys(results.get("seconds"))).containsExactly("train", "fisher", "evaluate");
         assertThat(results.get("seconds")).allMatch(seconds -> seconds.asDouble() > 0);
-        long elements = Golden.allFloats(out.resolve("model/model.safetensors")).values().stream().mapToLong(v -> v.length).sum();
+        long elements = Golden.allFloats(out.resolve("model/model.safetensors")).values().stream()
+                .mapToLong(v -> v.length)
+                .sum();
         assertThat(results.get("parameters").asLong()).isEqualTo(elements);
         assertThat(results.get("lambda").asDouble()).isEqualTo(1000);
     }
@@ -145,8 +187,18 @@ class CommandLineRunTest {
         train("--set", "training.epochs=60");
 
         List<JsonNode> rows = rows(out.resolve("predictions.jsonl"));
-        assertThat(rows).hasSize(2 * 10 * (1 + 2)).allSatisfy(row -> assertThat(keys(row)).containsExactly(
-                "after_task", "task", "task_name", "split", "question", "expected", "generated", "correct"));
+        assertThat(rows)
+                .hasSize(2 * 10 * (1 + 2))
+                .allSatisfy(row -> assertThat(keys(row))
+                        .containsExactly(
+                                "after_task",
+                                "task",
+                                "task_name",
+                                "split",
+                                "question",
+                                "expected",
+                                "generated",
+                                "correct"));
         Map<String, Integer> correct = new TreeMap<>();
         rows.forEach(row -> correct.merge(
                 row.get("split").asText() + "/" + row.get("after_task") + "/" + row.get("task"),
@@ -154,21 +206,29 @@ class CommandLineRunTest {
                 Integer::sum));
         JsonNode matrix = JSON.readTree(out.resolve("results.json").toFile()).get("matrix");
         assertThat(correct).hasSize(6);
-        correct.forEach((at, percent) -> assertThat(matrix.at("/" + at).asInt()).as(at).isEqualTo(percent));
+        correct.forEach(
+                (at, percent) -> assertThat(matrix.at("/" + at).asInt()).as(at).isEqualTo(percent));
         assertThat(correct.get("train/0/0")).as("a model that learns").isGreaterThanOrEqualTo(90);
     }
 
     @Test
     void evaluationIsAfterEachTaskAtTheEndOrOnAllTasks() throws IOException {
         train("--set", "evaluation.every_task=false", "--output", folder.resolve("end"));
-        train("--set", "evaluation.every_task=all", "--output", folder.resolve("all"), "--set", "evaluation.splits=[train]");
+        train(
+                "--set",
+                "evaluation.every_task=all",
+                "--output",
+                folder.resolve("all"),
+                "--set",
+                "evaluation.splits=[train]");
 
         JsonNode end = JSON.readTree(folder.resolve("end/results.json").toFile());
         assertThat(end.at("/matrix/test/0")).hasToString("[null,null]");
         assertThat(end.at("/matrix/test/1")).allMatch(JsonNode::isNumber);
         assertThat(end.at("/metrics/test/average").isNumber()).isTrue();
         JsonNode all = JSON.readTree(folder.resolve("all/results.json").toFile());
-        assertThat(all.at("/matrix/train")).allMatch(row -> row.get(0).isNumber() && row.get(1).isNumber());
+        assertThat(all.at("/matrix/train"))
+                .allMatch(row -> row.get(0).isNumber() && row.get(1).isNumber());
         assertThat(all.at("/matrix/test")).hasToString("[[null,null],[null,null]]");
         assertThat(all.at("/loss/test")).hasToString("[[null,null],[null,null]]");
         assertThat(all.at("/metrics/test/average").isNull()).isTrue();
@@ -179,24 +239,35 @@ class CommandLineRunTest {
     void withoutLambdaThereIsNoFisher() throws IOException {
         train("--set", "ewc.lambda=0", "--set", "save.keep=all");
 
-        assertThat(files(out)).noneMatch(file -> file.contains("consolidation"))
+        assertThat(files(out))
+                .noneMatch(file -> file.contains("consolidation"))
                 .contains("task-00/model/model.safetensors", "task-01/model/config.json");
-        assertThat(rows(out.resolve("steps.jsonl"))).allMatch(row -> row.get("penalty").asDouble() == 0
-                && row.get("penalty_grad_norm").asDouble() == 0 && row.get("loss").equals(row.get("lm_loss")));
-        assertThat(JSON.readTree(out.resolve("results.json").toFile()).at("/seconds/fisher").asDouble()).isZero();
+        assertThat(rows(out.resolve("steps.jsonl")))
+                .allMatch(row -> row.get("penalty").asDouble() == 0
+                        && row.get("penalty_grad_norm").asDouble() == 0
+                        && row.get("loss").equals(row.get("lm_loss")));
+        assertThat(JSON.readTree(out.resolve("results.json").toFile())
+                        .at("/seconds/fisher")
+                        .asDouble())
+                .isZero();
         assertThat(Files.readAllBytes(out.resolve("task-01/model/model.safetensors")))
                 .isEqualTo(Files.readAllBytes(out.resolve("model/model.safetensors")));
     }
 
     @Test
     void aTaskMayHaveSettingsOfItsOwn() throws IOException {
-        train("--set", "task_overrides.green={epochs: 1, batch_size: 5, learning_rate: 1e-4, lambda: 3, schedule: linear, warmup_steps: 1}");
+        train(
+                "--set",
+                "task_overrides.green={epochs: 1, batch_size: 5, learning_rate: 1e-4, lambda: 3, schedule: linear, warmup_steps: 1}");
 
         List<JsonNode> rows = rows(out.resolve("steps.jsonl"));
         assertThat(rows).hasSize(6 + 2);
         assertThat(rows.subList(0, 6)).allMatch(row -> row.get("learning_rate").asDouble() == 0.01);
-        assertThat(rows.subList(6, 8)).allMatch(row -> row.get("learning_rate").asDouble() == 1e-4
-                && row.get("loss").asDouble() == row.get("lm_loss").asDouble() + 3 * row.get("penalty").asDouble());
+        assertThat(rows.subList(6, 8))
+                .allMatch(row -> row.get("learning_rate").asDouble() == 1e-4
+                        && row.get("loss").asDouble()
+                                == row.get("lm_loss").asDouble()
+                                        + 3 * row.get("penalty").asDouble());
     }
 
     @Test
@@ -206,8 +277,17 @@ class CommandLineRunTest {
         JsonNode config = JSON.readTree(out.resolve("model/config.json").toFile());
         assertThat(config.get("dtype").asText()).isEqualTo("bfloat16");
         assertThat(config.get("torch_dtype").asText()).isEqualTo("bfloat16");
-        assertThat(run("train", configuration, "--set", "model.path=out/model", "--set", "model.init=pretrained", "--output",
-                folder.resolve("again")).code()).isZero();
+        assertThat(run(
+                                "train",
+                                configuration,
+                                "--set",
+                                "model.path=out/model",
+                                "--set",
+                                "model.init=pretrained",
+                                "--output",
+                                folder.resolve("again"))
+                        .code())
+                .isZero();
     }
 
     @Test
@@ -231,7 +311,9 @@ class CommandLineRunTest {
 
         Files.writeString(folder.resolve("tasks.jsonl"), tasks + "{\"task\": \"red\"\n");
         assertThat(run("train", configuration, "--overwrite").code()).isEqualTo(2);
-        Files.writeString(folder.resolve("tasks.jsonl"), tasks.replace("\"answer\":\"A\"", "\"answer\":\"" + "A".repeat(30) + "\""));
+        Files.writeString(
+                folder.resolve("tasks.jsonl"),
+                tasks.replace("\"answer\":\"A\"", "\"answer\":\"" + "A".repeat(30) + "\""));
         assertThat(run("train", configuration, "--overwrite").code()).isEqualTo(2);
         Files.writeString(folder.resolve("tasks.jsonl"), tasks);
         Files.writeString(folder.resolve("model/tokenizer.json"), "{");
@@ -245,7 +327,9 @@ class CommandLineRunTest {
     @Test
     void overwriteLeavesAloneWhatIsNotARun() throws IOException {
         TinyRun.write(out.resolve("thesis.txt"), "years of work");
-        assertThat(run("train", configuration, "--overwrite").err()).hasLineCount(1).contains("not an ewc4j run");
+        assertThat(run("train", configuration, "--overwrite").err())
+                .hasLineCount(1)
+                .contains("not an ewc4j run");
         Files.delete(out.resolve("thesis.txt"));
         train();
         TinyRun.write(out.resolve("model/thesis.txt"), "years of work");
@@ -260,7 +344,9 @@ class CommandLineRunTest {
     private Map<String, String> contents() throws IOException {
         Map<String, String> contents = new TreeMap<>();
         for (String file : files(out)) {
-            contents.put(file, new String(Files.readAllBytes(out.resolve(file)), java.nio.charset.StandardCharsets.ISO_8859_1));
+            contents.put(
+                    file,
+                    new String(Files.readAllBytes(out.resolve(file)), java.nio.charset.StandardCharsets.ISO_8859_1));
         }
         return contents;
     }
@@ -272,16 +358,25 @@ class CommandLineRunTest {
         Result result = run("validate", configuration);
 
         assertThat(result.code()).as(result.err()).isZero();
-        assertThat(result.out()).contains("GPT2LMHeadModel", "parameters", "MB", "red: 10 training and 10 test questions, 6 steps",
-                "r|a|?|:|[ ]|[A]|[<eos>]|", "nothing was trained");
+        assertThat(result.out())
+                .contains(
+                        "GPT2LMHeadModel",
+                        "parameters",
+                        "MB",
+                        "red: 10 training and 10 test questions, 6 steps",
+                        "r|a|?|:|[ ]|[A]|[<eos>]|",
+                        "nothing was trained");
         assertThat(files(folder)).isEqualTo(before);
         train();
-        assertThat(run("validate", configuration).code()).as("a run that is there is no mistake yet").isZero();
+        assertThat(run("validate", configuration).code())
+                .as("a run that is there is no mistake yet")
+                .isZero();
     }
 
     @Test
     void cutsAreToldInTheSummary() {
-        Result result = run("train", configuration, "--set", "training.max_length=6", "--set", "evaluation.max_new_tokens=1");
+        Result result =
+                run("train", configuration, "--set", "training.max_length=6", "--set", "evaluation.max_new_tokens=1");
 
         assertThat(result.code()).as(result.err()).isZero();
         assertThat(result.out()).contains("cut from the left", "max_new_tokens");
@@ -295,8 +390,10 @@ class CommandLineRunTest {
         Result result = run("evaluate", out.resolve("model"), configuration, "--wrong", "1");
 
         assertThat(result.code()).as(result.err()).isZero();
-        assertThat(result.out()).containsPattern("green +train +" + String.format("%.1f", results.at("/matrix/train/1/1").asDouble())
-                + " +" + String.format("%.4f", results.at("/loss/train/1/1").asDouble()) + " +10");
+        assertThat(result.out())
+                .containsPattern("green +train +"
+                        + String.format("%.1f", results.at("/matrix/train/1/1").asDouble()) + " +"
+                        + String.format("%.4f", results.at("/loss/train/1/1").asDouble()) + " +10");
     }
 
     @Test
@@ -306,8 +403,18 @@ class CommandLineRunTest {
         Files.move(out.resolve("model"), model);
         Path tasks = Files.move(folder.resolve("tasks.jsonl"), folder.resolve("t: 1 #2.jsonl"));
 
-        Result result = run("evaluate", model, tasks, "--prompt", "Q: {question}:", "--test-question-field", "test", "--set",
-                "training.threads=" + Golden.THREADS, "--max-new-tokens", "3");
+        Result result = run(
+                "evaluate",
+                model,
+                tasks,
+                "--prompt",
+                "Q: {question}:",
+                "--test-question-field",
+                "test",
+                "--set",
+                "training.threads=" + Golden.THREADS,
+                "--max-new-tokens",
+                "3");
 
         assertThat(result.code()).as(result.err()).isZero();
         assertThat(result.out()).containsPattern("red +test +\\d");
@@ -336,8 +443,10 @@ class CommandLineRunTest {
         Result result = run("report", out, folder.resolve("plain"), "-o", folder.resolve("both.html"));
 
         assertThat(result.code()).as(result.err()).isZero();
-        assertThat(Files.readString(folder.resolve("both.html"))).contains("plain", "out", "red", "green").doesNotContain("http://",
-                "https://").doesNotContain("<script src");
+        assertThat(Files.readString(folder.resolve("both.html")))
+                .contains("plain", "out", "red", "green")
+                .doesNotContain("http://", "https://")
+                .doesNotContain("<script src");
     }
 
     @Test
@@ -356,13 +465,15 @@ class CommandLineRunTest {
         train("--set", "tasks.file=else where/t.jsonl", "--set", "output=set/run");
 
         assertThat(folder.resolve("set/run/results.json")).exists();
-        Path relative = Path.of("target", "command-line-run-test-" + ProcessHandle.current().pid());
+        Path relative = Path.of(
+                "target", "command-line-run-test-" + ProcessHandle.current().pid());
         try {
             train("--set", "tasks.file=else where/t.jsonl", "--output", relative, "--set", "save.dtype=float16");
             assertThat(relative.resolve("results.json")).exists();
         } finally {
             try (Stream<Path> files = Files.walk(relative)) {
-                for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
+                for (Path file :
+                        files.sorted(java.util.Comparator.reverseOrder()).toList()) {
                     Files.delete(file);
                 }
             }

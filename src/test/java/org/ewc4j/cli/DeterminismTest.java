@@ -18,16 +18,19 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** One seed, one result: the same bytes in every file, whatever prepares the batches. */
 class DeterminismTest {
     private static final List<String> SAME_BYTES = List.of(
-            "predictions.jsonl", "model/model.safetensors", "task-00/consolidation/fisher.safetensors",
-            "task-01/consolidation/fisher.safetensors", "task-00/model/model.safetensors");
+            "predictions.jsonl",
+            "model/model.safetensors",
+            "task-00/consolidation/fisher.safetensors",
+            "task-01/consolidation/fisher.safetensors",
+            "task-00/model/model.safetensors");
 
     @TempDir
     Path folder;
 
     private Path train(String name, String... settings) {
         Path out = folder.resolve(name);
-        List<Object> arguments =
-                new ArrayList<>(List.of("train", folder.resolve("run.yaml"), "--output", out, "--set", "save.keep=all"));
+        List<Object> arguments = new ArrayList<>(
+                List.of("train", folder.resolve("run.yaml"), "--output", out, "--set", "save.keep=all"));
         for (String setting : settings) {
             arguments.addAll(List.of("--set", setting));
         }
@@ -45,7 +48,9 @@ class DeterminismTest {
     private static void assertSame(Path one, Path other) throws IOException {
         assertThat(steps(other)).isEqualTo(steps(one)).allMatch(row -> !row.contains("seconds"));
         for (String file : SAME_BYTES) {
-            assertThat(Files.mismatch(one.resolve(file), other.resolve(file))).as(file).isEqualTo(-1);
+            assertThat(Files.mismatch(one.resolve(file), other.resolve(file)))
+                    .as(file)
+                    .isEqualTo(-1);
         }
     }
 
@@ -53,9 +58,17 @@ class DeterminismTest {
     @ValueSource(strings = {"gpt2", "gpt_neox", "llama"})
     void aSeedGivesTheSameRunWithOneLoaderThreadOrTwo(String architecture) throws IOException {
         TinyRun.configuration(folder, architecture);
-        TinyRun.model(folder.resolve("model"), architecture, config -> config.put("resid_pdrop", 0.1)
-                .put("embd_pdrop", 0.1).put("attn_pdrop", 0.1).put("hidden_dropout", 0.1).put("attention_dropout", 0.1));
-        String[] settings = {"training.gradient_accumulation=2", "training.epochs=4", "training.shuffle=true", "training.seed=7"};
+        TinyRun.model(
+                folder.resolve("model"),
+                architecture,
+                config -> config.put("resid_pdrop", 0.1)
+                        .put("embd_pdrop", 0.1)
+                        .put("attn_pdrop", 0.1)
+                        .put("hidden_dropout", 0.1)
+                        .put("attention_dropout", 0.1));
+        String[] settings = {
+            "training.gradient_accumulation=2", "training.epochs=4", "training.shuffle=true", "training.seed=7"
+        };
         Path one = train("one", settings);
 
         assertSame(one, train("two", settings));
@@ -77,7 +90,10 @@ class DeterminismTest {
     void dropoutIsOnInTrainingOnly() throws IOException {
         TinyRun.configuration(folder, "gpt2");
         Path without = train("without", "training.shuffle=false", "training.learning_rate=0");
-        TinyRun.model(folder.resolve("model"), "gpt2", config -> config.put("resid_pdrop", 0.5).put("embd_pdrop", 0.5));
+        TinyRun.model(
+                folder.resolve("model"),
+                "gpt2",
+                config -> config.put("resid_pdrop", 0.5).put("embd_pdrop", 0.5));
         Path with = train("with", "training.shuffle=false", "training.learning_rate=0");
 
         assertThat(steps(with)).doesNotContainAnyElementsOf(steps(without));
@@ -85,6 +101,7 @@ class DeterminismTest {
                         with.resolve("task-01/consolidation/fisher.safetensors"),
                         without.resolve("task-01/consolidation/fisher.safetensors")))
                 .isEqualTo(-1);
-        assertThat(Files.mismatch(with.resolve("predictions.jsonl"), without.resolve("predictions.jsonl"))).isEqualTo(-1);
+        assertThat(Files.mismatch(with.resolve("predictions.jsonl"), without.resolve("predictions.jsonl")))
+                .isEqualTo(-1);
     }
 }

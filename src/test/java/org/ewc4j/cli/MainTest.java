@@ -74,7 +74,18 @@ class MainTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "train ", "validate ", "evaluate ", "generate ", "report ", "bench ", "doctor ", "completion "})
+    @ValueSource(
+            strings = {
+                "",
+                "train ",
+                "validate ",
+                "evaluate ",
+                "generate ",
+                "report ",
+                "bench ",
+                "doctor ",
+                "completion "
+            })
     void everyCommandHasHelp(String command) {
         assertThat(run((command + "--help").split(" "))).isZero();
         assertThat(out()).contains("Usage: ewc4j " + command.strip()).doesNotContain("\u001b");
@@ -85,7 +96,8 @@ class MainTest {
     void helpListsCommandsExamplesAndExitCodes() {
         run("--help");
 
-        assertThat(out()).contains("train", "validate", "evaluate", "generate", "report", "doctor", "Examples:", "Exit codes");
+        assertThat(out())
+                .contains("train", "validate", "evaluate", "generate", "report", "doctor", "Examples:", "Exit codes");
     }
 
     @Test
@@ -95,7 +107,17 @@ class MainTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "tran", "train", "train a b", "train --ovrwrite a", "generate model", "report", "generate m p --max-new-tokens x"})
+    @ValueSource(
+            strings = {
+                "",
+                "tran",
+                "train",
+                "train a b",
+                "train --ovrwrite a",
+                "generate model",
+                "report",
+                "generate m p --max-new-tokens x"
+            })
     void mistakesInTheArgumentsAreExitCodeTwo(String line) {
         assertThat(run(line.isEmpty() ? new String[0] : line.split(" "))).isEqualTo(2);
         assertThat(out()).isEmpty();
@@ -103,7 +125,9 @@ class MainTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--device cuda:0", "--precision bf16", "--batch 0", "--length 1", "--length 8 --questions a.yaml"})
+    @ValueSource(
+            strings = {"--device cuda:0", "--precision bf16", "--batch 0", "--length 1", "--length 8 --questions a.yaml"
+            })
     void aBenchmarkThatCannotBeTakenIsRefused(String arguments) {
         assertThat(run(("bench " + arguments).split(" "))).isEqualTo(2);
         assertThat(err()).startsWith("ewc4j: ").contains(arguments.split(" ")[0]);
@@ -113,7 +137,8 @@ class MainTest {
     void theNearestOptionIsNamed() {
         run("train", "--ovrwrite", "a");
 
-        assertThat(err()).contains("Unknown option: '--ovrwrite'", "Did you mean --overwrite?", "Try 'ewc4j train --help'.");
+        assertThat(err())
+                .contains("Unknown option: '--ovrwrite'", "Did you mean --overwrite?", "Try 'ewc4j train --help'.");
     }
 
     @Test
@@ -132,7 +157,8 @@ class MainTest {
         List<String> lines = err().lines().toList();
         assertThat(lines.get(0)).isEqualTo("ewc4j: loss is NaN in task capitals, step 3");
         assertThat(lines).hasSize(2);
-        Path trace = Path.of(lines.get(1).substring("Trace in ".length(), lines.get(1).indexOf(" (")));
+        Path trace = Path.of(
+                lines.get(1).substring("Trace in ".length(), lines.get(1).indexOf(" (")));
         assertThat(Files.readString(trace)).contains("RunFailedException", "\tat ");
         Files.delete(trace);
     }
@@ -142,7 +168,9 @@ class MainTest {
         engine.failure = new IllegalStateException("a bug\nof two lines");
 
         assertThat(run("train", "a.yaml", "--verbose")).isEqualTo(1);
-        assertThat(err()).startsWith("ewc4j: java.lang.IllegalStateException: a bug of two lines\n").contains("\tat ");
+        assertThat(err())
+                .startsWith("ewc4j: java.lang.IllegalStateException: a bug of two lines\n")
+                .contains("\tat ");
     }
 
     @Test
@@ -155,7 +183,15 @@ class MainTest {
 
     @Test
     void validateHandsOnWhatIsPutOverTheFile() {
-        int code = run("validate", "a.yaml", "--set", "ewc.lambda=0", "--set", "prompt=Q: {question}, A:", "--output", "runs/x");
+        int code = run(
+                "validate",
+                "a.yaml",
+                "--set",
+                "ewc.lambda=0",
+                "--set",
+                "prompt=Q: {question}, A:",
+                "--output",
+                "runs/x");
 
         assertThat(code).isZero();
         assertThat(engine.asked)
@@ -172,13 +208,19 @@ class MainTest {
 
         assertThat(code).isZero();
         assertThat(engine.asked)
-                .containsExactly(Path.of("m"), Path.of("t.jsonl"), List.of("evaluation.max_new_tokens=5", "tasks.question_field=q"));
-        assertThat(out()).containsPattern("capitals +test +50\\.0 +1\\.2500 +2").containsOnlyOnce("expected Lima, generated Quito");
+                .containsExactly(
+                        Path.of("m"),
+                        Path.of("t.jsonl"),
+                        List.of("evaluation.max_new_tokens=5", "tasks.question_field=q"));
+        assertThat(out())
+                .containsPattern("capitals +test +50\\.0 +1\\.2500 +2")
+                .containsOnlyOnce("expected Lima, generated Quito");
     }
 
     @Test
     void generatePrintsPromptAndContinuation() {
-        assertThat(run("generate", "m", "Once upon a time", "--max-new-tokens", "3")).isZero();
+        assertThat(run("generate", "m", "Once upon a time", "--max-new-tokens", "3"))
+                .isZero();
         assertThat(out()).isEqualTo("Once upon a time, there was\n");
         assertThat(engine.asked).contains(OptionalInt.of(3));
         assertThat(run("generate", "m", "p", "--max-new-tokens", "0")).isEqualTo(2);
@@ -195,7 +237,16 @@ class MainTest {
     void doctorSaysWhatIsThere() {
         assertThat(run("doctor")).isZero();
         assertThat(out())
-                .contains("ewc4j ", "pytorch ", "tokenizers ", "processor ", "features ", "physical cores", "GiB", "libewc 1", "GPU ");
+                .contains(
+                        "ewc4j ",
+                        "pytorch ",
+                        "tokenizers ",
+                        "processor ",
+                        "features ",
+                        "physical cores",
+                        "GiB",
+                        "libewc 1",
+                        "GPU ");
     }
 
     @Test
@@ -216,7 +267,12 @@ class MainTest {
     void reportOfSomethingElseIsAMistake(@TempDir Path folder) {
         assertThat(run("report", folder.toString())).isEqualTo(2);
         assertThat(err()).contains("no results.json");
-        assertThat(run("report", folder.toString(), "-o", folder.resolve("none/page.html").toString())).isEqualTo(2);
+        assertThat(run(
+                        "report",
+                        folder.toString(),
+                        "-o",
+                        folder.resolve("none/page.html").toString()))
+                .isEqualTo(2);
     }
 
     @Test
@@ -224,16 +280,28 @@ class MainTest {
         assertThat(MachineFacts.gpus(devices)).singleElement().asString().contains("no NVIDIA device");
         Files.createFile(devices.resolve("nvidiactl"));
         assertThat(MachineFacts.gpus(devices)).singleElement().asString().contains("no NVIDIA device");
-        assertThat(MachineFacts.gpus(devices.resolve("none"))).singleElement().asString().contains("cannot be read");
+        assertThat(MachineFacts.gpus(devices.resolve("none")))
+                .singleElement()
+                .asString()
+                .contains("cannot be read");
     }
 
     @Test
     void coresAreCountedBySocketAndFeaturesByName() {
         List<String> cpu = List.of(
-                "processor\t: 0", "model name\t: Fast CPU", "physical id\t: 0", "core id\t: 0", "flags\t: fpu avx2 fma",
-                "processor\t: 1", "physical id\t: 0", "core id\t: 0",
-                "processor\t: 2", "physical id\t: 1", "core id\t: 0");
-        MachineFacts facts = new MachineFacts(cpu, List.of("MemTotal:       16777216 kB", "MemAvailable:    8388608 kB"));
+                "processor\t: 0",
+                "model name\t: Fast CPU",
+                "physical id\t: 0",
+                "core id\t: 0",
+                "flags\t: fpu avx2 fma",
+                "processor\t: 1",
+                "physical id\t: 0",
+                "core id\t: 0",
+                "processor\t: 2",
+                "physical id\t: 1",
+                "core id\t: 0");
+        MachineFacts facts =
+                new MachineFacts(cpu, List.of("MemTotal:       16777216 kB", "MemAvailable:    8388608 kB"));
 
         assertThat(facts.model()).isEqualTo("Fast CPU");
         assertThat(facts.features()).isEqualTo("avx2 fma");

@@ -16,9 +16,8 @@ class ConfigurationReferenceTest {
     @ParameterizedTest
     @CsvSource({"docs/configuration.md", "docs/config.schema.json"})
     void committedFileIsUpToDate(Path file) throws IOException {
-        String made = file.toString().endsWith(".md")
-                ? ConfigurationReference.markdown()
-                : ConfigurationReference.schema();
+        String made =
+                file.toString().endsWith(".md") ? ConfigurationReference.markdown() : ConfigurationReference.schema();
         if (Boolean.getBoolean("ewc4j.write-docs")) {
             Files.writeString(file, made);
         }

@@ -18,6 +18,8 @@ class PhysicalCoresTest {
         Files.createDirectory(cpus.resolve("cpufreq"));
         assertThat(PhysicalCores.count(cpus, 8)).isEqualTo(4);
         assertThat(PhysicalCores.count(cpus, 2)).as("a container's limit").isEqualTo(2);
-        assertThat(PhysicalCores.count(cpus.resolve("none"), 3)).as("without sysfs").isEqualTo(3);
+        assertThat(PhysicalCores.count(cpus.resolve("none"), 3))
+                .as("without sysfs")
+                .isEqualTo(3);
     }
 }

@@ -34,7 +34,9 @@ class RunConfigReaderTest {
     }
 
     private void assertRefused(String yaml, String message) {
-        assertThatThrownBy(() -> read(yaml)).isInstanceOf(InvalidInputException.class).hasMessage(message);
+        assertThatThrownBy(() -> read(yaml))
+                .isInstanceOf(InvalidInputException.class)
+                .hasMessage(message);
     }
 
     @Test
@@ -42,19 +44,27 @@ class RunConfigReaderTest {
         Path file = Files.writeString(folder.resolve("a.yaml"), "model: m\ntasks: {file: t.jsonl}\n");
         RunConfig config = RunConfigReader.read(
                 file,
-                List.of("prompt=Q: {question} #1", "model.path=a: b #c", "tasks.file={1}.jsonl", "tasks.answer_field='a b'"),
+                List.of(
+                        "prompt=Q: {question} #1",
+                        "model.path=a: b #c",
+                        "tasks.file={1}.jsonl",
+                        "tasks.answer_field='a b'"),
                 Optional.empty(),
                 folder);
         assertThat(config.prompt()).isEqualTo("Q: {question} #1");
         assertThat(config.model().path()).isEqualTo(folder.resolve("a: b #c"));
         assertThat(config.tasks())
-                .isEqualTo(new TaskSource.SingleFile(folder.resolve("{1}.jsonl"), "task", "question", "question", "a b"));
-        assertThat(RunConfigReader.read(file, List.of("prompt={question}"), Optional.empty(), folder).prompt())
+                .isEqualTo(
+                        new TaskSource.SingleFile(folder.resolve("{1}.jsonl"), "task", "question", "question", "a b"));
+        assertThat(RunConfigReader.read(file, List.of("prompt={question}"), Optional.empty(), folder)
+                        .prompt())
                 .isEqualTo("{question}");
     }
 
     private void assertSetRefused(String set, String message) {
-        assertThatThrownBy(() -> read(MINIMAL, set)).isInstanceOf(InvalidInputException.class).hasMessage(message);
+        assertThatThrownBy(() -> read(MINIMAL, set))
+                .isInstanceOf(InvalidInputException.class)
+                .hasMessage(message);
     }
 
     @Test
@@ -103,7 +113,8 @@ class RunConfigReaderTest {
         assertThat(config.training().clipNorm()).isEmpty();
         assertThat(config.training().maxLength()).isEqualTo(32);
         assertThat(config.training().shuffle()).isTrue();
-        assertThat(config.training().threads()).isBetween(1, Runtime.getRuntime().availableProcessors());
+        assertThat(config.training().threads())
+                .isBetween(1, Runtime.getRuntime().availableProcessors());
         assertThat(config.ewc().lambda()).isEqualTo(5000);
         assertThat(config.evaluation().splits()).containsExactly(Split.TRAIN, Split.TEST);
         assertThat(config.evaluation().everyTask()).isEqualTo(EveryTask.TRUE);
@@ -117,11 +128,14 @@ class RunConfigReaderTest {
         Files.createDirectories(file.getParent());
         Files.writeString(file, MINIMAL + "output: out\n");
         Path relative = Path.of("conf/a.yaml");
-        assertThat(RunConfigReader.read(relative, List.of(), Optional.empty(), folder).output())
+        assertThat(RunConfigReader.read(relative, List.of(), Optional.empty(), folder)
+                        .output())
                 .isEqualTo(folder.resolve("conf/out"));
-        assertThat(RunConfigReader.read(relative, List.of("output=../b"), Optional.empty(), folder).output())
+        assertThat(RunConfigReader.read(relative, List.of("output=../b"), Optional.empty(), folder)
+                        .output())
                 .isEqualTo(folder.resolve("b"));
-        assertThat(RunConfigReader.read(relative, List.of("output=../b"), Optional.of(Path.of("c")), folder).output())
+        assertThat(RunConfigReader.read(relative, List.of("output=../b"), Optional.of(Path.of("c")), folder)
+                        .output())
                 .isEqualTo(folder.resolve("c"));
     }
 
@@ -203,89 +217,119 @@ class RunConfigReaderTest {
 
     @Test
     void refusesUnknownKeysWithTheNearest() {
-        assertRefused(MINIMAL + "training:\n  epoch: 3\n",
+        assertRefused(
+                MINIMAL + "training:\n  epoch: 3\n",
                 "run.yaml:4: training.epoch: unknown key; the nearest known one is training.epochs");
         assertRefused(MINIMAL + "lamda: 3\n", "run.yaml:3: lamda: unknown key; the nearest known one is ewc.lambda");
-        assertRefused(MINIMAL + "trainng: {epochs: 3}\n",
+        assertRefused(
+                MINIMAL + "trainng: {epochs: 3}\n",
                 "run.yaml:3: trainng: unknown key; the nearest known one is training");
-        assertRefused(MINIMAL + "training.epochs: 3\n",
+        assertRefused(
+                MINIMAL + "training.epochs: 3\n",
                 "run.yaml:3: training.epochs: unknown key; write it as training: {epochs: ...}");
-        assertRefused(MINIMAL + "task_overrides: {a: {epoch: 3}}\n",
+        assertRefused(
+                MINIMAL + "task_overrides: {a: {epoch: 3}}\n",
                 "run.yaml:3: task_overrides.a.epoch: unknown key; the nearest known one is epochs");
-        assertRefused("model: m\ntasks: [{name: a, trian: b}]\n",
+        assertRefused(
+                "model: m\ntasks: [{name: a, trian: b}]\n",
                 "run.yaml:2: tasks.list.trian: unknown key; the nearest known one is train");
-        assertSetRefused("training.lr_rate=3",
+        assertSetRefused(
+                "training.lr_rate=3",
                 "--set training.lr_rate=3: training.lr_rate: unknown key; the nearest known one is training.learning_rate");
     }
 
     @Test
     void refusesWrongTypesAndRanges() {
-        assertRefused(MINIMAL + "training: {epochs: ten}\n",
+        assertRefused(
+                MINIMAL + "training: {epochs: ten}\n",
                 "run.yaml:3: training.epochs: expected a whole number of at least 1, got \"ten\"");
-        assertRefused(MINIMAL + "training: {epochs: 1.5}\n",
+        assertRefused(
+                MINIMAL + "training: {epochs: 1.5}\n",
                 "run.yaml:3: training.epochs: expected a whole number of at least 1, got 1.5");
-        assertRefused(MINIMAL + "training: {epochs: \"2\"}\n",
+        assertRefused(
+                MINIMAL + "training: {epochs: \"2\"}\n",
                 "run.yaml:3: training.epochs: expected a whole number of at least 1, got \"2\"");
-        assertRefused(MINIMAL + "training: {epochs: 99999999999}\n",
+        assertRefused(
+                MINIMAL + "training: {epochs: 99999999999}\n",
                 "run.yaml:3: training.epochs: expected a whole number of at least 1, got 99999999999");
-        assertRefused(MINIMAL + "training: {epochs: }\n",
+        assertRefused(
+                MINIMAL + "training: {epochs: }\n",
                 "run.yaml:3: training.epochs: expected a whole number of at least 1, got nothing");
-        assertRefused(MINIMAL + "training: {shuffle: 1}\n", "run.yaml:3: training.shuffle: expected true or false, got 1");
-        assertRefused(MINIMAL + "ewc:\n  lambda: -1\n", "run.yaml:4: ewc.lambda: expected a number of at least 0, got -1");
-        assertRefused(MINIMAL + "ewc: {lambda: .nan}\n",
-                "run.yaml:3: ewc.lambda: expected a number of at least 0, got .nan");
-        assertRefused(MINIMAL + "ewc: {lambda: 1e999}\n",
+        assertRefused(
+                MINIMAL + "training: {shuffle: 1}\n", "run.yaml:3: training.shuffle: expected true or false, got 1");
+        assertRefused(
+                MINIMAL + "ewc:\n  lambda: -1\n", "run.yaml:4: ewc.lambda: expected a number of at least 0, got -1");
+        assertRefused(
+                MINIMAL + "ewc: {lambda: .nan}\n", "run.yaml:3: ewc.lambda: expected a number of at least 0, got .nan");
+        assertRefused(
+                MINIMAL + "ewc: {lambda: 1e999}\n",
                 "run.yaml:3: ewc.lambda: expected a number of at least 0, got 1e999");
-        assertRefused(MINIMAL + "ewc: {lambda: [1]}\n", "run.yaml:3: ewc.lambda: expected a number of at least 0, got [1]");
-        assertRefused(MINIMAL + "training: {beta1: 1}\n",
+        assertRefused(
+                MINIMAL + "ewc: {lambda: [1]}\n", "run.yaml:3: ewc.lambda: expected a number of at least 0, got [1]");
+        assertRefused(
+                MINIMAL + "training: {beta1: 1}\n",
                 "run.yaml:3: training.beta1: expected a number of at least 0 and below 1, got 1");
-        assertRefused(MINIMAL + "training: 3\n",
+        assertRefused(
+                MINIMAL + "training: 3\n",
                 "run.yaml:3: training: expected a mapping with " + trainingKeys() + ", got 3");
-        assertRefused(MINIMAL + "evaluation: {splits: [train, dev]}\n",
+        assertRefused(
+                MINIMAL + "evaluation: {splits: [train, dev]}\n",
                 "run.yaml:3: evaluation.splits: expected a list of at least one of train, test, got [\"train\", \"dev\"]");
-        assertRefused(MINIMAL + "evaluation: {splits: []}\n",
+        assertRefused(
+                MINIMAL + "evaluation: {splits: []}\n",
                 "run.yaml:3: evaluation.splits: expected a list of at least one of train, test, got []");
-        assertRefused(MINIMAL + "ewc: {fisher: exact}\n",
+        assertRefused(
+                MINIMAL + "ewc: {fisher: exact}\n",
                 "run.yaml:3: ewc.fisher: expected one of batch, uniform, got \"exact\"");
-        assertRefused("model: [m]\n",
-                "run.yaml:1: model: expected a mapping with path, init, seed, got [\"m\"]");
+        assertRefused("model: [m]\n", "run.yaml:1: model: expected a mapping with path, init, seed, got [\"m\"]");
         assertSetRefused("ewc.lambda=-1", "--set ewc.lambda=-1: ewc.lambda: expected a number of at least 0, got -1");
         assertSetRefused("ewc.lambda", "--set ewc.lambda: expected key=value, as in training.epochs=2");
         assertSetRefused("ewc.lambda=", "--set ewc.lambda=: expected a value behind the =");
     }
 
     private static String trainingKeys() {
-        return String.join(", ", Settings.ALL.stream()
-                .filter(setting -> setting.section().equals("training"))
-                .map(Setting::name)
-                .toList());
+        return String.join(
+                ", ",
+                Settings.ALL.stream()
+                        .filter(setting -> setting.section().equals("training"))
+                        .map(Setting::name)
+                        .toList());
     }
 
     @Test
     void refusesOtherKindsOfContinualLearningWithTheReason() {
-        assertRefused(MINIMAL + "il_mode: CIL\n",
+        assertRefused(
+                MINIMAL + "il_mode: CIL\n",
                 "run.yaml:3: il_mode: expected IIL (EWC here is instance-incremental), got \"CIL\"");
-        assertRefused(MINIMAL + "classifier: Linear\n",
+        assertRefused(
+                MINIMAL + "classifier: Linear\n",
                 "run.yaml:3: classifier: expected None (EWC here is for generative models, without a classifier), got \"Linear\"");
-        assertRefused(MINIMAL + "classification_type: word-level\n",
+        assertRefused(
+                MINIMAL + "classification_type: word-level\n",
                 "run.yaml:3: classification_type: expected sentence-level (EWC here works on whole sentences), got \"word-level\"");
     }
 
     @Test
     void refusesWhatIsMissingOrTooMuch() {
         assertRefused("tasks: {file: t.jsonl}\n", "run.yaml: model: is missing; name a Hugging Face model directory");
-        assertRefused("model: {seed: 1}\ntasks: {file: t.jsonl}\n",
+        assertRefused(
+                "model: {seed: 1}\ntasks: {file: t.jsonl}\n",
                 "run.yaml: model: is missing; name a Hugging Face model directory");
         assertRefused("model: m\n", "run.yaml: tasks: is missing; give tasks.file or a list of {name, train, test}");
-        assertRefused("model: m\ntasks: {file: a, list: [{name: a, train: b}]}\n",
+        assertRefused(
+                "model: m\ntasks: {file: a, list: [{name: a, train: b}]}\n",
                 "run.yaml: tasks: has both file and list; leave one");
-        assertRefused("model: m\ntasks:\n- {name: a, train: b}\n- {name: a, train: c}\n",
+        assertRefused(
+                "model: m\ntasks:\n- {name: a, train: b}\n- {name: a, train: c}\n",
                 "run.yaml:4: tasks.list: the task name \"a\" is there twice; give each task a name of its own");
-        assertRefused("model: m\ntasks:\n- {name: a}\n",
+        assertRefused(
+                "model: m\ntasks:\n- {name: a}\n",
                 "run.yaml:3: tasks.list.train: is missing; each task needs a name and a train file");
-        assertRefused("model: m\ntasks: []\n", "run.yaml:2: tasks.list: expected a list of {name, train, test}, got []");
+        assertRefused(
+                "model: m\ntasks: []\n", "run.yaml:2: tasks.list: expected a list of {name, train, test}, got []");
         assertRefused("", "run.yaml: is empty; expected a configuration in YAML");
-        assertRefused(MINIMAL + "training:\n  epochs: 1\n  epochs: 2\n",
+        assertRefused(
+                MINIMAL + "training:\n  epochs: 1\n  epochs: 2\n",
                 "run.yaml:5: training.epochs: is given twice, first on line 4; leave one");
         assertThatThrownBy(() -> RunConfigReader.read(Path.of("no.yaml"), List.of(), Optional.empty(), folder))
                 .hasMessage("no.yaml: no such file; expected a configuration in YAML");
@@ -295,20 +339,30 @@ class RunConfigReaderTest {
 
     @Test
     void refusesYamlThatIsBrokenOrHostile() throws IOException {
-        assertRefused("model: m\ntasks: {file: t\n", "run.yaml:3: is not YAML: expected ',' or '}', but got <stream end>");
-        assertRefused("model: m\ntasks: !!javax.script.ScriptEngineManager {file: t}\n",
+        assertRefused(
+                "model: m\ntasks: {file: t\n", "run.yaml:3: is not YAML: expected ',' or '}', but got <stream end>");
+        assertRefused(
+                "model: m\ntasks: !!javax.script.ScriptEngineManager {file: t}\n",
                 "run.yaml:2: is not YAML: Global tag is not allowed: tag:yaml.org,2002:javax.script.ScriptEngineManager");
-        assertRefused("model: !env HOME\ntasks: {file: t}\n", "run.yaml:1: model.path: the tag \"!env\" is not taken; leave it out");
-        assertRefused("model: &m {path: *m}\ntasks: {file: t}\n",
+        assertRefused(
+                "model: !env HOME\ntasks: {file: t}\n",
+                "run.yaml:1: model.path: the tag \"!env\" is not taken; leave it out");
+        assertRefused(
+                "model: &m {path: *m}\ntasks: {file: t}\n",
                 "run.yaml:1: model.path: expected the path of a Hugging Face model directory, got a mapping");
         StringBuilder laughs = new StringBuilder("a: &a [x]\n");
         for (char c = 'b'; c <= 'f'; c++) {
-            laughs.append(c).append(": &").append(c).append(" [")
-                    .append(("*" + (char) (c - 1) + ",").repeat(9)).append("]\n");
+            laughs.append(c)
+                    .append(": &")
+                    .append(c)
+                    .append(" [")
+                    .append(("*" + (char) (c - 1) + ",").repeat(9))
+                    .append("]\n");
         }
         assertThatThrownBy(() -> read(laughs.toString()))
                 .isInstanceOf(InvalidInputException.class)
-                .hasMessage("run.yaml: is not YAML: Number of aliases for non-scalar nodes exceeds the specified max=20");
+                .hasMessage(
+                        "run.yaml: is not YAML: Number of aliases for non-scalar nodes exceeds the specified max=20");
         assertThatThrownBy(() -> read("[".repeat(5000)))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessageStartingWith("run.yaml")

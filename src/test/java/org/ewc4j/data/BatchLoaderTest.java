@@ -26,7 +26,8 @@ class BatchLoaderTest {
     /** Row i has ids 100·i, 100·i+1, ...; its length goes from 2 to 6, its prompt is all but one token. */
     private static List<TokenizedRow> rows(int count) {
         return IntStream.range(0, count)
-                .mapToObj(i -> new TokenizedRow(IntStream.range(0, 2 + i % 5).map(j -> 100 * i + j).toArray(), 1 + i % 5))
+                .mapToObj(i -> new TokenizedRow(
+                        IntStream.range(0, 2 + i % 5).map(j -> 100 * i + j).toArray(), 1 + i % 5))
                 .toList();
     }
 
@@ -52,7 +53,10 @@ class BatchLoaderTest {
     @Test
     void aBatchIsLeftPaddedToItsLongestRow() {
         Batch batch = BatchLoader.inFileOrder(
-                        List.of(new TokenizedRow(new int[] {1, 2, 3}, 2), new TokenizedRow(new int[] {4, 5, 6, 7}, 1)), 5, PAD, 8)
+                        List.of(new TokenizedRow(new int[] {1, 2, 3}, 2), new TokenizedRow(new int[] {4, 5, 6, 7}, 1)),
+                        5,
+                        PAD,
+                        8)
                 .get(0);
         assertThat(batch.rows()).isEqualTo(2);
         assertThat(batch.columns()).isEqualTo(4);
@@ -86,7 +90,8 @@ class BatchLoaderTest {
         TrainingConfig config = CONFIG.withGradientAccumulation(2);
         List<StepBatch> steps = all(rows(10), config, 0);
         assertThat(steps)
-                .extracting(step -> step.microBatches().stream().map(Batch::rows).toList())
+                .extracting(
+                        step -> step.microBatches().stream().map(Batch::rows).toList())
                 .containsExactly(List.of(3, 3), List.of(3, 1), List.of(3, 3), List.of(3, 1));
         assertThat(BatchLoader.steps(6, config)).isEqualTo(2);
         assertThat(all(rows(7), config, 0).get(1).microBatches()).hasSize(1);
@@ -96,7 +101,8 @@ class BatchLoaderTest {
     void maxStepsIsACap() {
         assertThat(all(rows(7), CONFIG.withMaxSteps(4), 0)).hasSize(4);
         assertThat(all(rows(7), CONFIG.withMaxSteps(100), 0)).hasSize(6);
-        assertThat(BatchLoader.steps(Integer.MAX_VALUE, CONFIG.withEpochs(Integer.MAX_VALUE).withBatchSize(1)))
+        assertThat(BatchLoader.steps(
+                        Integer.MAX_VALUE, CONFIG.withEpochs(Integer.MAX_VALUE).withBatchSize(1)))
                 .isEqualTo((long) Integer.MAX_VALUE * Integer.MAX_VALUE);
         assertThat(all(List.of(), CONFIG, 0)).isEmpty();
     }
@@ -105,7 +111,9 @@ class BatchLoaderTest {
     void shufflingDependsOnSeedEpochAndTaskAlone() {
         TrainingConfig config = CONFIG.withShuffle(true).withSeed(5);
         List<Integer> examples = examples(all(rows(50), config, 1));
-        assertThat(examples.subList(0, 50)).containsExactlyInAnyOrderElementsOf(IntStream.range(0, 50).boxed().toList());
+        assertThat(examples.subList(0, 50))
+                .containsExactlyInAnyOrderElementsOf(
+                        IntStream.range(0, 50).boxed().toList());
         assertThat(examples.subList(50, 100)).containsExactlyInAnyOrderElementsOf(examples.subList(0, 50));
         assertThat(examples.subList(50, 100)).isNotEqualTo(examples.subList(0, 50));
         assertThat(examples(all(rows(50), config, 1))).isEqualTo(examples);
@@ -127,7 +135,8 @@ class BatchLoaderTest {
             int[] order = ShuffleOrder.of(3, seed, 0, 0);
             counts[order[0] * 2 + (order[1] > order[2] ? 1 : 0)]++;
         }
-        assertThat(Arrays.stream(counts).boxed()).allSatisfy(count -> assertThat(count).isBetween(880, 1120));
+        assertThat(Arrays.stream(counts).boxed())
+                .allSatisfy(count -> assertThat(count).isBetween(880, 1120));
     }
 
     @Test
@@ -159,7 +168,9 @@ class BatchLoaderTest {
         assertThat(loader.next()).isPresent();
         loader.close();
         loader.close();
-        assertThatThrownBy(loader::next).isInstanceOf(IllegalStateException.class).hasMessage("the batch loader is closed");
+        assertThatThrownBy(loader::next)
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessage("the batch loader is closed");
         long deadline = System.nanoTime() + Duration.ofSeconds(5).toNanos();
         while (loaderThreads("ewc4j-loader-task-77") > 0 && System.nanoTime() < deadline) {
             Thread.sleep(10);
@@ -168,7 +179,9 @@ class BatchLoaderTest {
     }
 
     private static long loaderThreads(String name) {
-        return Thread.getAllStackTraces().keySet().stream().filter(thread -> thread.getName().equals(name)).count();
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().equals(name))
+                .count();
     }
 
     @Test

@@ -67,8 +67,9 @@ class RowEncoderTest {
         assertThat(row.promptLength()).isEqualTo(1);
         assertThatThrownBy(() -> encoder(3).encode("my\ntask", example("a", "c d")))
                 .isInstanceOf(InvalidInputException.class)
-                .hasMessage("task \"my\\ntask\", question \"q of a\": its answer takes 3 tokens with end-of-sequence, which leaves no "
-                        + "room for a prompt token in training.max_length 3; shorten the answer or raise max_length to at least 4");
+                .hasMessage(
+                        "task \"my\\ntask\", question \"q of a\": its answer takes 3 tokens with end-of-sequence, which leaves no "
+                                + "room for a prompt token in training.max_length 3; shorten the answer or raise max_length to at least 4");
     }
 
     @Test
@@ -85,16 +86,19 @@ class RowEncoderTest {
         RowEncoder.requireFits(64, 63, 64);
         assertThatThrownBy(() -> RowEncoder.requireFits(65, 10, 64))
                 .isInstanceOf(InvalidInputException.class)
-                .hasMessage("training.max_length: is 65, but the model has positions for 64 tokens; expected at most that");
+                .hasMessage(
+                        "training.max_length: is 65, but the model has positions for 64 tokens; expected at most that");
         assertThatThrownBy(() -> RowEncoder.requireFits(64, 64, 64))
                 .isInstanceOf(InvalidInputException.class)
-                .hasMessage("evaluation.max_new_tokens: is 64, which leaves no room for a prompt in the model's 64 positions; "
-                        + "expected less than that");
+                .hasMessage(
+                        "evaluation.max_new_tokens: is 64, which leaves no room for a prompt in the model's 64 positions; "
+                                + "expected less than that");
     }
 
     @Test
     void cutsAreCountedAndTold() {
-        Task task = new Task("t", List.of(example("a b a", "c d"), example("a", "b")), List.of(example("a b c d", "c d a")));
+        Task task = new Task(
+                "t", List.of(example("a b a", "c d"), example("a", "b")), List.of(example("a b c d", "c d a")));
         EncodedTask encoded = EncodedTask.of(task, encoder(5), BOTH, 2, 6);
         assertThat(encoded.trainRows()).hasSize(2);
         assertThat(encoded.prompts(Split.TRAIN).get(0)).containsExactly(6, 2, 3, 2);
@@ -108,7 +112,8 @@ class RowEncoderTest {
                         "1 of 3 answers have more tokens than evaluation.max_new_tokens 2, so they can never be scored right");
         EncodedTask trainOnly = EncodedTask.of(task, encoder(5), Set.of(Split.TRAIN), 2, 6);
         assertThat(trainOnly.testRows()).isEmpty();
-        assertThat(EncodedTask.of(task, encoder(5), Set.of(Split.TEST), 2, 6).trainPrompts()).isEmpty();
+        assertThat(EncodedTask.of(task, encoder(5), Set.of(Split.TEST), 2, 6).trainPrompts())
+                .isEmpty();
     }
 
     /** Rows, tokens and a hash of every id, as Python's tokenizers 0.23 gives them by the reference's {@code encode}. */

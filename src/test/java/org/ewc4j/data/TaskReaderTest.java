@@ -64,32 +64,44 @@ class TaskReaderTest {
     void testFieldsAreNotLookedAtWhereTheyAreNotAskedFor() throws IOException {
         Path file = write("t.jsonl", "{\"task\": 1, \"question\": \"q1\", \"answer\": \"a1\"}");
         TaskSource source = new TaskSource.SingleFile(file, "task", "question", "nowhere", "answer");
-        assertThat(TaskReader.read(source, TEMPLATE, Set.of(Split.TRAIN)).get(0).test()).isEmpty();
+        assertThat(TaskReader.read(source, TEMPLATE, Set.of(Split.TRAIN)).get(0).test())
+                .isEmpty();
     }
 
     @Test
     void otherFieldsOfTheRowEnterThePrompt() throws IOException {
-        Path file = write("t.jsonl", "{\"task\": 1, \"question\": \"q\", \"answer\": \"a\", \"context\": \"c\"}\n"
-                + "{\"task\": 1, \"question\": \"q\", \"answer\": \"a\"}");
+        Path file = write(
+                "t.jsonl",
+                "{\"task\": 1, \"question\": \"q\", \"answer\": \"a\", \"context\": \"c\"}\n"
+                        + "{\"task\": 1, \"question\": \"q\", \"answer\": \"a\"}");
         PromptTemplate template = PromptTemplate.parse("{context}|{question}");
         assertThatThrownBy(() -> TaskReader.read(TaskSource.SingleFile.of(file), template, BOTH))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessage(file + ":2: field \"context\" is missing; the row has \"task\", \"question\", \"answer\"");
         Files.writeString(file, Files.readString(file).lines().findFirst().orElseThrow());
-        assertThat(TaskReader.read(TaskSource.SingleFile.of(file), template, BOTH).get(0).train().get(0).prompt())
+        assertThat(TaskReader.read(TaskSource.SingleFile.of(file), template, BOTH)
+                        .get(0)
+                        .train()
+                        .get(0)
+                        .prompt())
                 .isEqualTo("c|q");
     }
 
     @Test
     void refusesRowsThatCannotBeUsedByFileAndLine() {
         String good = "{\"task\": 1, \"q\": \"q\", \"t\": \"t\", \"a\": \"a\"}\n";
-        assertSingleRefused(good + "{\"task\": 1, \"q\": }", ":2: malformed JSON: Unexpected character ('}' (code 125)): "
-                + "expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false'), at column 18");
-        assertSingleRefused(good + "{\"task\": 1", ":2: malformed JSON: Unexpected end-of-input: expected close marker for Object, at column 11");
+        assertSingleRefused(
+                good + "{\"task\": 1, \"q\": }",
+                ":2: malformed JSON: Unexpected character ('}' (code 125)): "
+                        + "expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false'), at column 18");
+        assertSingleRefused(
+                good + "{\"task\": 1",
+                ":2: malformed JSON: Unexpected end-of-input: expected close marker for Object, at column 11");
         assertSingleRefused("{\"task\": 1} {}", ":1: malformed JSON: something stands behind the value, at column 13");
         assertSingleRefused("{\"a\": 1, \"a\": 2}", ":1: malformed JSON: Duplicate field 'a', at column 13");
         assertSingleRefused("\n[1]", ":2: expected a JSON object, got \"[1]\"");
-        assertSingleRefused(good + good + "{\"task\": 1, \"q\": \"q\", \"t\": \"t\"}",
+        assertSingleRefused(
+                good + good + "{\"task\": 1, \"q\": \"q\", \"t\": \"t\"}",
                 ":3: field \"a\" is missing; the row has \"task\", \"q\", \"t\"");
         assertSingleRefused("{\"task\": null}", ":1: field \"task\": expected text or a number, got null");
         assertSingleRefused("{\"task\": [1]}", ":1: field \"task\": expected text or a number, got a list");
@@ -121,12 +133,14 @@ class TaskReaderTest {
         assertThat(TaskReader.read(source, TEMPLATE, BOTH).tasks())
                 .containsExactly(new Task("one", List.of(example("q", "a")), List.of(example("t", "b"))));
         TaskSource untested = TaskSource.PerTask.of(List.of(new TaskSource.TaskFiles("two", train, Optional.empty())));
-        assertThat(TaskReader.read(untested, TEMPLATE, Set.of(Split.TRAIN)).size()).isEqualTo(1);
+        assertThat(TaskReader.read(untested, TEMPLATE, Set.of(Split.TRAIN)).size())
+                .isEqualTo(1);
         assertThatThrownBy(() -> TaskReader.read(untested, TEMPLATE, BOTH))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessage("task \"two\" has no test row, but evaluation.splits asks for test; "
                         + "add test rows or set evaluation.splits to [train]");
-        TaskSource untrained = TaskSource.PerTask.of(List.of(new TaskSource.TaskFiles("three", empty, Optional.of(test))));
+        TaskSource untrained =
+                TaskSource.PerTask.of(List.of(new TaskSource.TaskFiles("three", empty, Optional.of(test))));
         assertThatThrownBy(() -> TaskReader.read(untrained, TEMPLATE, BOTH))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessage("task \"three\" is empty: it has no training row; add rows or leave it out");
@@ -144,24 +158,34 @@ class TaskReaderTest {
                 .containsExactly(
                         new Task("9", List.of(example("q9", "a9"), example("r9", "b9")), List.of(example("t9", "c9"))),
                         new Task("10", List.of(example("q10", "a10")), List.of(example("t10", "10"))));
-        Path named = write("n.json", "{\"z\": {\"train\": {\"input\": [\"q\"], \"target\": [\"a\"]}}, "
-                + "\"b\": {\"train\": {\"input\": [\"q\"], \"target\": [\"a\"]}}}");
-        assertThat(TaskReader.read(new TaskSource.IncrementalJson(named), TEMPLATE, Set.of(Split.TRAIN)).names())
+        Path named = write(
+                "n.json",
+                "{\"z\": {\"train\": {\"input\": [\"q\"], \"target\": [\"a\"]}}, "
+                        + "\"b\": {\"train\": {\"input\": [\"q\"], \"target\": [\"a\"]}}}");
+        assertThat(TaskReader.read(new TaskSource.IncrementalJson(named), TEMPLATE, Set.of(Split.TRAIN))
+                        .names())
                 .containsExactly("z", "b");
     }
 
     @Test
     void incrementalJsonIsRefusedByTaskAndRow() throws IOException {
-        assertIncrementalRefused("[]", ":1: expected an object with a task per key, as in {\"0\": {\"train\": "
-                + "{\"input\": [...], \"target\": [...]}, \"test\": {...}}}");
+        assertIncrementalRefused(
+                "[]",
+                ":1: expected an object with a task per key, as in {\"0\": {\"train\": "
+                        + "{\"input\": [...], \"target\": [...]}, \"test\": {...}}}");
         assertIncrementalRefused("{}", ": holds no task");
-        assertIncrementalRefused("{\n\"0\": {\"test\": {}}}",
+        assertIncrementalRefused(
+                "{\n\"0\": {\"test\": {}}}",
                 ":2: task \"0\": expected an object with \"train\": {\"input\": [...], \"target\": [...]}");
-        assertIncrementalRefused("{\"0\": {\"train\": {\"input\": [\"a\"], \"target\": []}}}",
+        assertIncrementalRefused(
+                "{\"0\": {\"train\": {\"input\": [\"a\"], \"target\": []}}}",
                 ":1: task \"0\", train: expected lists \"input\" and \"target\" of one length, got 1 entries and 0 entries");
-        assertIncrementalRefused("{\"0\": {\"train\": {\"input\": [\"a\", {}], \"target\": [\"b\", \"c\"]}}}",
+        assertIncrementalRefused(
+                "{\"0\": {\"train\": {\"input\": [\"a\", {}], \"target\": [\"b\", \"c\"]}}}",
                 ":1: task \"0\", train row 1: field \"input\": expected text or a number, got an object");
-        assertIncrementalRefused("{\"0\":\n {\"train\": ", ":2: malformed JSON: Unexpected end-of-input within/between Object entries, at column 12");
+        assertIncrementalRefused(
+                "{\"0\":\n {\"train\": ",
+                ":2: malformed JSON: Unexpected end-of-input within/between Object entries, at column 12");
         Path twice = write("d.json", "{\"0\": {\"train\": {\"input\": [1], \"target\": [1]}}, \"0\": 1}");
         assertThatThrownBy(() -> TaskReader.read(new TaskSource.IncrementalJson(twice), TEMPLATE, Set.of(Split.TRAIN)))
                 .isInstanceOf(InvalidInputException.class)

@@ -25,10 +25,13 @@ class TextTokenizerTest {
     void promptIdsAreThoseOfTheGoldenFiles(String architecture) throws IOException {
         Path golden = SharedFiles.require("golden/" + architecture);
         ObjectMapper json = new ObjectMapper();
-        int[] expected = json.convertValue(json.readTree(golden.resolve("greedy.json").toFile()).get("prompt_ids"), int[].class);
+        int[] expected = json.convertValue(
+                json.readTree(golden.resolve("greedy.json").toFile()).get("prompt_ids"), int[].class);
         String first;
         try (Stream<String> lines = Files.lines(SharedFiles.require("golden/tasks.jsonl"))) {
-            first = json.readTree(lines.findFirst().orElseThrow()).get("q_train").asText();
+            first = json.readTree(lines.findFirst().orElseThrow())
+                    .get("q_train")
+                    .asText();
         }
         try (TextTokenizer tokenizer = TextTokenizer.load(golden.resolve("model"))) {
             String prompt = PromptTemplate.parse(RunConfig.DEFAULT_PROMPT).render(first);
@@ -64,7 +67,9 @@ class TextTokenizerTest {
     void leadingSpecialTokensStayAndTrailingOnesGo() throws IOException {
         try (TextTokenizer tokenizer = Tokenizers.wordLevel(folder)) {
             assertThat(tokenizer.encodePrompt("a b")).containsExactly(Tokenizers.BOS, 2, 3);
-            assertThat(tokenizer.encodePrompt("a <eos>")).as("an eos in the text is text").containsExactly(Tokenizers.BOS, 2, 0);
+            assertThat(tokenizer.encodePrompt("a <eos>"))
+                    .as("an eos in the text is text")
+                    .containsExactly(Tokenizers.BOS, 2, 0);
             assertThat(tokenizer.decode(Tokenizers.BOS, 2, 3, 0)).isEqualTo("a b");
             assertThat(tokenizer.decodeToken(Tokenizers.BOS)).isEqualTo("<bos>");
         }
@@ -77,8 +82,10 @@ class TextTokenizerTest {
             tokenizer.requireFits(7);
             assertThatThrownBy(() -> tokenizer.requireFits(6))
                     .isInstanceOf(InvalidInputException.class)
-                    .hasMessage(folder.resolve("tokenizer.json") + ": its highest token id is 6, but the model has embeddings "
-                            + "for ids 0 to 5 only (vocab_size in config.json); put the tokenizer there that the model was trained with");
+                    .hasMessage(
+                            folder.resolve("tokenizer.json")
+                                    + ": its highest token id is 6, but the model has embeddings "
+                                    + "for ids 0 to 5 only (vocab_size in config.json); put the tokenizer there that the model was trained with");
         }
     }
 
@@ -117,7 +124,8 @@ class TextTokenizerTest {
         Path file = folder.resolve("tokenizer.json");
         assertRefused(file + ": missing; a model directory needs its tokenizer.json");
         Files.writeString(folder.resolve("tokenizer.model"), "x");
-        assertRefused(file + ": missing; convert the tokenizer beside it by: python3 -c \"from transformers import AutoTokenizer; "
+        assertRefused(file
+                + ": missing; convert the tokenizer beside it by: python3 -c \"from transformers import AutoTokenizer; "
                 + "AutoTokenizer.from_pretrained('" + folder + "', use_fast=True).save_pretrained('" + folder + "')\"");
         assertThatThrownBy(() -> TextTokenizer.load(folder.resolve("none")))
                 .isInstanceOf(InvalidInputException.class)
@@ -128,7 +136,9 @@ class TextTokenizerTest {
     void refusesWhatIsBroken() throws IOException {
         Path file = folder.resolve("tokenizer.json");
         Files.writeString(file, "{\n\"model\": {\"vocab\": {\"a\": 1");
-        assertRefused(file + ":2: is broken: malformed JSON: Unexpected end-of-input: expected close marker for Object, at column 27");
+        assertRefused(
+                file
+                        + ":2: is broken: malformed JSON: Unexpected end-of-input: expected close marker for Object, at column 27");
         Files.writeString(file, "{\"model\": {}}");
         assertRefused(file + ": is broken: it has no model.vocab with token ids");
         Files.writeString(file, "{\"model\": {\"type\": \"Oracle\", \"vocab\": {\"a\": 0}}}");
@@ -140,6 +150,8 @@ class TextTokenizerTest {
     }
 
     private void assertRefused(String message) {
-        assertThatThrownBy(() -> TextTokenizer.load(folder)).isInstanceOf(InvalidInputException.class).hasMessage(message);
+        assertThatThrownBy(() -> TextTokenizer.load(folder))
+                .isInstanceOf(InvalidInputException.class)
+                .hasMessage(message);
     }
 }

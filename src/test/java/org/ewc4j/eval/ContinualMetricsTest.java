@@ -106,7 +106,8 @@ class ContinualMetricsTest {
         AccuracyMatrix loss = AccuracyMatrix.ofTokenLoss(2, scores, Split.TRAIN);
         assertThat(loss.get(0, 0)).hasValue(0.5);
         assertThat(loss.get(1, 0)).as("a loss that is not a number").isEmpty();
-        assertThat(AccuracyMatrix.ofExactMatch(2, List.of(), Split.TEST).isEmpty()).isTrue();
+        assertThat(AccuracyMatrix.ofExactMatch(2, List.of(), Split.TEST).isEmpty())
+                .isTrue();
         assertThat(train.isEmpty()).isFalse();
     }
 

@@ -12,16 +12,18 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class ExactMatchTest {
     @ParameterizedTest
-    @CsvSource(quoteCharacter = '"', value = {
-        "Paris, Paris, true",
-        "Paris, \"  paris\n\", true",
-        "PARIS, paris, true",
-        "Paris, Paris., false",
-        "Paris, Paris France, false",
-        "New York, New  York, false",
-        "Paris, \"\", false",
-        "ÅNGSTRÖM, ångström, true",
-    })
+    @CsvSource(
+            quoteCharacter = '"',
+            value = {
+                "Paris, Paris, true",
+                "Paris, \"  paris\n\", true",
+                "PARIS, paris, true",
+                "Paris, Paris., false",
+                "Paris, Paris France, false",
+                "New York, New  York, false",
+                "Paris, \"\", false",
+                "ÅNGSTRÖM, ångström, true",
+            })
     void agrees(String expected, String generated, boolean right) {
         assertThat(ExactMatch.agrees(expected, generated)).isEqualTo(right);
     }

@@ -192,8 +192,8 @@ class KernelsTest {
     @Test
     void listsThatDoNotFitAreRefusedByName() {
         Values theta = new Values(1, -1, 1);
-        try (TensorList other = TensorList.of(
-                ElementType.F32, new long[] {memory.get(0).address()}, new long[] {7})) {
+        try (TensorList other =
+                TensorList.of(ElementType.F32, new long[] {memory.get(0).address()}, new long[] {7})) {
             assertThatThrownBy(() -> kernels.penalty(theta.list, other, theta.list))
                     .isInstanceOf(KernelArgumentException.class)
                     .hasMessageContaining("ewc_penalty: anchor: expected as many segments as theta has (4), came 1");

@@ -15,7 +15,9 @@ class NativeLibraryTest {
     void describesItself() {
         NativeLibrary.load();
         NativeLibrary.load();
-        assertThat(NativeLibrary.description()).startsWith("libewc ABI 1, host kernels ").contains("CUDA: ");
+        assertThat(NativeLibrary.description())
+                .startsWith("libewc ABI 1, host kernels ")
+                .contains("CUDA: ");
     }
 
     /** What libgomp itself says it read, in a JVM that nobody prepared. */

@@ -21,8 +21,12 @@ class NativeResourceTest {
         resource.close();
         resource.close();
         assertThat(released).hasValue(1);
-        assertThatThrownBy(resource::requireOpen).isInstanceOf(IllegalStateException.class).hasMessage("Thing is closed");
-        assertThatThrownBy(resource::acquire).isInstanceOf(IllegalStateException.class).hasMessage("Thing is closed");
+        assertThatThrownBy(resource::requireOpen)
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessage("Thing is closed");
+        assertThatThrownBy(resource::acquire)
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessage("Thing is closed");
     }
 
     @Test
@@ -30,7 +34,9 @@ class NativeResourceTest {
         AtomicInteger released = new AtomicInteger();
         NativeResource resource = new NativeResource(this, "Thing", released::incrementAndGet);
         resource.acquire();
-        assertThatThrownBy(resource::close).isInstanceOf(IllegalStateException.class).hasMessageContaining("while in use");
+        assertThatThrownBy(resource::close)
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("while in use");
         assertThat(released).hasValue(0);
         resource.release();
         resource.close();

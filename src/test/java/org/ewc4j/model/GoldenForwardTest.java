@@ -25,7 +25,9 @@ class GoldenForwardTest {
     private static CausalLm open(String architecture) {
         Path directory = Golden.shared("golden/" + architecture + "/model");
         return CausalLm.open(
-                ModelDirectory.open(new ModelSource(directory, ModelSource.Init.PRETRAINED, 0)), Positions.FIRST_TOKEN, 0);
+                ModelDirectory.open(new ModelSource(directory, ModelSource.Init.PRETRAINED, 0)),
+                Positions.FIRST_TOKEN,
+                0);
     }
 
     @ParameterizedTest

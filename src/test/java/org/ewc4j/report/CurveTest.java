@@ -42,6 +42,7 @@ class CurveTest {
     void runningMeanDoesNotReachOverTheStartOfATask() {
         Curve curve = new Curve(new double[] {0, 1, 2, 3, 4}, new double[] {1, 3, 5, 10, 20});
 
-        assertThat(curve.runningMean(2, new int[] {0, 3}).y()).containsExactly(new double[] {1, 2, 4, 10, 15}, within(1e-12));
+        assertThat(curve.runningMean(2, new int[] {0, 3}).y())
+                .containsExactly(new double[] {1, 2, 4, 10, 15}, within(1e-12));
     }
 }

@@ -8,10 +8,22 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class HtmlTest {
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "0|0", "5000|5,000", "5.5e8|5.5e8", "0.00012|1.2e-4", "2.3456|2.346", "12.34|12.3", "123.4|123", "-1500|-1,500", "NaN|–",
-        "0.5|0.5", "100|100", "1000000|1e6"
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "0|0",
+                "5000|5,000",
+                "5.5e8|5.5e8",
+                "0.00012|1.2e-4",
+                "2.3456|2.346",
+                "12.34|12.3",
+                "123.4|123",
+                "-1500|-1,500",
+                "NaN|–",
+                "0.5|0.5",
+                "100|100",
+                "1000000|1e6"
+            })
     void numbers(double value, String text) {
         assertThat(Html.number(value)).isEqualTo(text);
     }

@@ -52,7 +52,9 @@ class ProgressListenerTest {
         }
 
         assertThat(text())
-                .contains("1/3 capitals done  train 100.0 %  test 50.0 %", "3/3 languages done  train 100.0 %  test 50.0 %");
+                .contains(
+                        "1/3 capitals done  train 100.0 %  test 50.0 %",
+                        "3/3 languages done  train 100.0 %  test 50.0 %");
     }
 
     @Test
@@ -62,7 +64,15 @@ class ProgressListenerTest {
         }
 
         assertThat(text())
-                .contains("1/3 capitals train", "2/3 elements Fisher", "after task 3/3 evaluate", "loss", "penalty", "\r", "█ 4/4", "0:00 left");
+                .contains(
+                        "1/3 capitals train",
+                        "2/3 elements Fisher",
+                        "after task 3/3 evaluate",
+                        "loss",
+                        "penalty",
+                        "\r",
+                        "█ 4/4",
+                        "0:00 left");
     }
 
     @Test
@@ -71,9 +81,17 @@ class ProgressListenerTest {
         SampleRun.small().feed(table);
 
         assertThat(table.text())
-                .contains("train questions", "test questions", "  3 languages", "forgetting 60.0   backward transfer -60.0");
-        assertThat(table.text().lines().filter(line -> line.startsWith("  1 capitals")).findFirst())
-                .hasValueSatisfying(line -> assertThat(line.strip().split("\\s+")).containsExactly("1", "capitals", "100.0", "-", "-"));
+                .contains(
+                        "train questions",
+                        "test questions",
+                        "  3 languages",
+                        "forgetting 60.0   backward transfer -60.0");
+        assertThat(table.text()
+                        .lines()
+                        .filter(line -> line.startsWith("  1 capitals"))
+                        .findFirst())
+                .hasValueSatisfying(line ->
+                        assertThat(line.strip().split("\\s+")).containsExactly("1", "capitals", "100.0", "-", "-"));
     }
 
     @Test

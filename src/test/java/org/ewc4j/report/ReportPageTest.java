@@ -41,8 +41,14 @@ class ReportPageTest {
         Path folder = temp.resolve("evil");
         try (RunFolder run = RunFolder.create(folder, false, "prompt: '</pre><script>'\n", 0)) {
             run.runStarted(new RunStart(List.of(evil), 1, 1, 1));
-            run.scored(new TaskScore(0, 0, evil, Split.TEST, 0, 1, List.of(
-                    new Prediction(0, 0, evil, Split.TEST, evil, evil, evil, false))));
+            run.scored(new TaskScore(
+                    0,
+                    0,
+                    evil,
+                    Split.TEST,
+                    0,
+                    1,
+                    List.of(new Prediction(0, 0, evil, Split.TEST, evil, evil, evil, false))));
             run.taskFinished(0, evil);
         }
         String page = Files.readString(folder.resolve("report.html"));
@@ -61,7 +67,10 @@ class ReportPageTest {
 
         assertWellFormed(text);
         assertThat(text)
-                .contains("2 runs: ewc, plain", "Average over the tasks learned so far", "<th>extra</th><td>–</td><td>1</td>")
+                .contains(
+                        "2 runs: ewc, plain",
+                        "Average over the tasks learned so far",
+                        "<th>extra</th><td>–</td><td>1</td>")
                 .contains("train: forgetting</th><td class=\"number best\">10.0</td><td class=\"number\">80.0</td>")
                 .doesNotContain("http");
     }

@@ -31,7 +31,8 @@ class RunFolderTest {
         Path folder = run("a");
 
         assertThat(names(folder))
-                .containsExactlyInAnyOrder("config.yaml", "steps.jsonl", "predictions.jsonl", "results.json", "report.html");
+                .containsExactlyInAnyOrder(
+                        "config.yaml", "steps.jsonl", "predictions.jsonl", "results.json", "report.html");
     }
 
     @Test
@@ -61,7 +62,8 @@ class RunFolderTest {
 
     @Test
     void numbersReadBackAsTheSameDoubles() throws IOException {
-        double[] losses = {Math.PI, 1.0 / 3, 2e-3, 1e-5, 5.0E-324, 2.0e23, 1.7976931348623157E308, 5.684341886080802E-14};
+        double[] losses = {Math.PI, 1.0 / 3, 2e-3, 1e-5, 5.0E-324, 2.0e23, 1.7976931348623157E308, 5.684341886080802E-14
+        };
         Path folder = temp.resolve("doubles");
         try (RunFolder run = RunFolder.create(folder, false, SampleRun.CONFIGURATION, 7)) {
             SampleRun.small().start(run);
@@ -95,8 +97,7 @@ class RunFolderTest {
         JsonNode results = JSON.readTree(run("a").resolve("results.json").toFile());
 
         assertThat(results.get("tasks")).hasToString("[\"capitals\",\"elements\",\"languages\"]");
-        assertThat(results.at("/matrix/train"))
-                .hasToString("[[100.0,null,null],[50.0,100.0,null],[30.0,50.0,100.0]]");
+        assertThat(results.at("/matrix/train")).hasToString("[[100.0,null,null],[50.0,100.0,null],[30.0,50.0,100.0]]");
         assertThat(results.at("/loss/test/0/0").asDouble()).isEqualTo(2.0);
         assertThat(results.at("/loss/test/0/1").isNull()).isTrue();
         assertThat(results.at("/metrics/train/average").asDouble()).isEqualTo(60.0);
@@ -154,7 +155,9 @@ class RunFolderTest {
             assertThat(results.at("/seconds/train").isNull()).isTrue();
             assertThat(folder.resolve("report.html")).exists();
         }
-        assertThat(Files.readAllLines(folder.resolve("steps.jsonl"))).as("published when closed").hasSize(8);
+        assertThat(Files.readAllLines(folder.resolve("steps.jsonl")))
+                .as("published when closed")
+                .hasSize(8);
         assertThat(names(folder)).noneMatch(name -> name.startsWith("."));
     }
 
@@ -222,14 +225,24 @@ class RunFolderTest {
         }
 
         RunFolder.check(folder, true);
-        assertThat(folder.resolve("model/model.safetensors")).as("a check changes nothing").exists();
+        assertThat(folder.resolve("model/model.safetensors"))
+                .as("a check changes nothing")
+                .exists();
         RunFolder.create(folder, true, SampleRun.CONFIGURATION, 7).close();
 
         assertThat(names(folder)).containsExactlyInAnyOrder("config.yaml", "steps.jsonl", "predictions.jsonl");
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"notes.txt", "model/notes.txt", "task-00/thesis.tex", "other/x", ".hidden", "model/model.safetensors/x"})
+    @ValueSource(
+            strings = {
+                "notes.txt",
+                "model/notes.txt",
+                "task-00/thesis.tex",
+                "other/x",
+                ".hidden",
+                "model/model.safetensors/x"
+            })
     void overwriteLeavesAFolderWithAForeignFileAlone(String foreign) throws IOException {
         Path folder = run("a");
         Files.createDirectories(folder.resolve(foreign).getParent());

@@ -10,8 +10,7 @@ import org.ewc4j.train.StepMetrics;
 
 /** The events of a small run, made up but of the shape of a real one: later tasks push earlier ones out. */
 final class SampleRun {
-    static final String CONFIGURATION =
-            """
+    static final String CONFIGURATION = """
             model: /models/tiny
             prompt: "Question: {question}\\n Short Answer:"
             training:
@@ -72,7 +71,18 @@ final class SampleRun {
             double loss = 4 * Math.exp(-4 * progress) + 0.1 + 0.5 * random.nextDouble();
             double penalty = task == 0 ? 0 : 1e-4 * (1 - Math.exp(-5 * progress)) * (1 + 0.1 * random.nextDouble());
             listener.step(new StepMetrics(
-                    task, tasks.get(task), k / 2, step, loss, penalty, loss + 5000 * penalty, 1.5, 0.25, 1e-3, 120, 0.5));
+                    task,
+                    tasks.get(task),
+                    k / 2,
+                    step,
+                    loss,
+                    penalty,
+                    loss + 5000 * penalty,
+                    1.5,
+                    0.25,
+                    1e-3,
+                    120,
+                    0.5));
         }
     }
 
@@ -82,8 +92,8 @@ final class SampleRun {
         for (int k = 0; k < 10; k++) {
             String question = "What is <b>number " + k + "</b> of " + tasks.get(asked) + "?";
             String given = k < right ? "Answer " + k : "wrong & \"odd\"";
-            predictions.add(new Prediction(
-                    after, asked, tasks.get(asked), split, question, "answer " + k, given, k < right));
+            predictions.add(
+                    new Prediction(after, asked, tasks.get(asked), split, question, "answer " + k, given, k < right));
         }
         return new TaskScore(after, asked, tasks.get(asked), split, 10.0 * right, 0.5 + 3 * (1 - share), predictions);
     }
