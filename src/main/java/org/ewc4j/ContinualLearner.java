@@ -212,7 +212,7 @@ public final class ContinualLearner implements AutoCloseable {
 
     private FisherEstimator estimator(List<TokenizedRow> rows, TrainingConfig taskTraining) {
         return switch (ewc.fisher()) {
-            case UNIFORM -> new UniformFisher(kernels);
+            case UNIFORM -> new UniformFisher();
             case BATCH -> new BatchFisher(model, kernels, fisherBatches(rows, taskTraining));
         };
     }

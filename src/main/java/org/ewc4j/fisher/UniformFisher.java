@@ -1,7 +1,6 @@
 package org.ewc4j.fisher;
 
 import java.util.function.IntConsumer;
-import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.Arena;
 
 /**
@@ -9,17 +8,8 @@ import org.ewc4j.tensor.Arena;
  * nothing is shown about Fisher (Kirkpatrick et al. 2017, figure 2).
  */
 public final class UniformFisher implements FisherEstimator {
-    private final Kernels kernels;
-
-    public UniformFisher(Kernels kernels) {
-        this.kernels = kernels;
-    }
-
     @Override
     public void accumulateInto(Arena fisher, double weight, IntConsumer progress) {
-        try (Arena ones = new Arena(fisher.layout())) {
-            ones.fill(1);
-            kernels.fisherMerge(fisher.list(), ones.list(), 1, weight);
-        }
+        fisher.add(weight);
     }
 }

@@ -97,6 +97,15 @@ public final class Arena implements AutoCloseable {
         }
     }
 
+    /** Adds a number to every element. */
+    public void add(double value) {
+        requireOpen();
+        try (PointerScope scope = new PointerScope();
+                NoGradGuard guard = new NoGradGuard()) {
+            flat.add_(new Scalar(value));
+        }
+    }
+
     private void requireOpen() {
         if (closed) {
             throw new IllegalStateException("this arena is closed");

@@ -9,7 +9,7 @@ import java.util.Map;
  * Where each parameter lies in a flat arena. Pure: no memory, no libtorch.
  *
  * <p>Offsets are multiples of {@value #ALIGNMENT} elements (64 bytes of fp32), so that vector loads never straddle two
- * parameters; the gap behind a parameter holds zeros and takes part in nothing. Immutable and safe for any thread.
+ * parameters; the gap behind a parameter takes part in nothing. Immutable and safe for any thread.
  */
 public final class ParameterLayout {
     /** In elements. */

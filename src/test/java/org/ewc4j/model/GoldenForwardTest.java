@@ -10,8 +10,10 @@ import org.ewc4j.Golden;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.TrainingConfig.Positions;
 import org.ewc4j.data.Batch;
+import org.ewc4j.data.TextTokenizer;
 import org.ewc4j.tensor.Torch;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -71,6 +73,21 @@ class GoldenForwardTest {
             rows.add(prompt);
             rows.add(new int[] {prompt[0]});
             assertThat(model.generate(rows, 10).get(1)).isEqualTo(expected);
+        }
+    }
+
+    @Test
+    void aTrainedModelTellsItsStory() {
+        Path directory = Golden.shared("models/stories260K");
+        try (CausalLm model = CausalLm.open(
+                        ModelDirectory.open(new ModelSource(directory, ModelSource.Init.PRETRAINED, 0)),
+                        Positions.FIRST_TOKEN,
+                        0);
+                TextTokenizer tokenizer = TextTokenizer.load(directory)) {
+            int[] prompt = tokenizer.encodePrompt("Once upon a time");
+            String story = tokenizer.decode(model.generate(List.of(prompt), 60).get(0));
+            assertThat(story)
+                    .startsWith(", there was a little girl named Lily. She loved to play outside in the park.");
         }
     }
 
