@@ -62,6 +62,8 @@ final class CommandLineFixture {
                 .redirectOutput(folder.resolve("stdout.txt").toFile())
                 .redirectError(folder.resolve("stderr.txt").toFile());
         builder.environment().put("OMP_WAIT_POLICY", "PASSIVE");
+        // What the launcher tells the build's JVM would be announced by the child on its stderr.
+        builder.environment().remove("JDK_JAVA_OPTIONS");
         return builder;
     }
 
