@@ -10,9 +10,10 @@ case $("$maven_home/bin/mvn" --version | sed -n 's/.*Apache Maven \([0-9.]*\).*/
 esac
 
 here=$(cd "$(dirname "$0")" && pwd)
-work=$target/nar-consumer
+# Not below target: the NAR plugin cannot link in a folder with a space in its name, where this clone may well be.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 artifacts=$work/repository/org/ewc4j/ewc4j/$version
-rm -rf "$work"
 mkdir -p "$artifacts"
 cp "$here/../../../pom.xml" "$artifacts/ewc4j-$version.pom"
 cp "$target/ewc4j-$version.jar" "$artifacts/ewc4j-$version.nar"
