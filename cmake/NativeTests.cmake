@@ -5,7 +5,11 @@ if(NOT GTest_FOUND)
 endif()
 include(GoogleTest)
 
-add_executable(ewc_tests ${EWC_ROOT}/native/test/verbs_test.cpp ${EWC_ROOT}/native/test/arguments_test.cpp)
+set(EWC_TEST ${EWC_ROOT}/native/test)
+# One list of cases, run at every place that a program links: here the instruction sets of the host.
+set(EWC_CONTRACT ${EWC_TEST}/contract_test.cpp ${EWC_TEST}/contract_more_test.cpp ${EWC_TEST}/place.cpp)
+
+add_executable(ewc_tests ${EWC_CONTRACT} ${EWC_TEST}/arguments_test.cpp ${EWC_TEST}/chunks_test.cpp)
 target_link_libraries(ewc_tests PRIVATE ewc_objects ewc_warnings GTest::gtest GTest::gtest_main)
 gtest_discover_tests(ewc_tests DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES)
 

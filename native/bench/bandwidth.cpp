@@ -67,7 +67,7 @@ int main(int argc, char** argv) {
     size_t bytes = 0;
     require(ewc_adamw_step_workspace(&exec, &theta.list, &bytes));
     std::vector<double> workspace(bytes / sizeof(double));
-    const ewc_adamw_options options = {sizeof(options), 0.9, 0.999, 1e-8, 5e-4};
+    const ewc_adamw_options options = {sizeof(options), 0.9, 0.999, 1e-8, 5e-4, nullptr, nullptr, nullptr};
     const ewc_adamw_values values = {10, 1e-5, 5000, 1, 1};
     ewc_adamw_statistics statistics{};
     double sum = 0.0;

@@ -8,21 +8,46 @@
 
 namespace ewc {
 
-EWC_FUNCTION AdamW adamw_coefficients(const ewc_adamw_options& options, const ewc_adamw_values& values) {
+// What of options and values is the same for all segments. The powers are costly on a device, so they are made once a
+// step; learning rate and decay stay in double, because a segment's own are still to come.
+struct AdamWStep {
+    double learning_rate;
+    double correction1; // 1 - beta1^step
+    AdamW shared;       // decay and step_size are the segment's
+};
+
+EWC_FUNCTION AdamWStep make_adamw_step(double beta1, double beta2, double epsilon, const ewc_adamw_values& values) {
     const double step = static_cast<double>(values.step);
-    const double correction1 = 1.0 - pow(options.beta1, step);
-    const double correction2 = 1.0 - pow(options.beta2, step);
-    AdamW adamw;
-    adamw.decay = static_cast<float>(1.0 - values.learning_rate * options.weight_decay);
-    adamw.one_minus_beta1 = static_cast<float>(1.0 - options.beta1);
-    adamw.beta2 = static_cast<float>(options.beta2);
-    adamw.one_minus_beta2 = static_cast<float>(1.0 - options.beta2);
-    adamw.step_size = static_cast<float>(values.learning_rate / correction1);
-    adamw.inverse_correction = static_cast<float>(1.0 / sqrt(correction2));
-    adamw.epsilon = static_cast<float>(options.epsilon);
-    adamw.gradient_scale = static_cast<float>(values.gradient_scale);
-    adamw.penalty_scale = static_cast<float>(values.penalty_scale * values.lambda);
+    AdamWStep made;
+    made.learning_rate = values.learning_rate;
+    made.correction1 = 1.0 - pow(beta1, step);
+    made.shared.decay = 1.0f;
+    made.shared.step_size = 0.0f;
+    made.shared.one_minus_beta1 = static_cast<float>(1.0 - beta1);
+    made.shared.beta2 = static_cast<float>(beta2);
+    made.shared.one_minus_beta2 = static_cast<float>(1.0 - beta2);
+    made.shared.inverse_correction = static_cast<float>(1.0 / sqrt(1.0 - pow(beta2, step)));
+    made.shared.epsilon = static_cast<float>(epsilon);
+    made.shared.gradient_scale = static_cast<float>(values.gradient_scale);
+    made.shared.penalty_scale = static_cast<float>(values.penalty_scale * values.lambda);
+    return made;
+}
+
+EWC_FUNCTION AdamW adamw_of_segment(const AdamWStep& step, double learning_rate_factor, double weight_decay) {
+    AdamW adamw = step.shared;
+    const double learning_rate = step.learning_rate * learning_rate_factor;
+    adamw.decay = static_cast<float>(1.0 - learning_rate * weight_decay);
+    adamw.step_size = static_cast<float>(learning_rate / step.correction1);
     return adamw;
+}
+
+// The factors of a segment, out of the arrays of the options.
+inline double learning_rate_factor(const ewc_adamw_options& options, int64_t segment) {
+    return options.segment_learning_rate == nullptr ? 1.0 : options.segment_learning_rate[segment];
+}
+
+inline double weight_decay(const ewc_adamw_options& options, int64_t segment) {
+    return options.segment_weight_decay == nullptr ? options.weight_decay : options.segment_weight_decay[segment];
 }
 
 } // namespace ewc

@@ -8,11 +8,22 @@
 namespace ewc {
 namespace {
 
-constexpr size_t kElementBytes = 4;
 constexpr int64_t kMostElements = INT64_MAX / 8; // so that no byte offset overflows, for any dtype
 
 std::string segment(const NamedList& named, int64_t index) {
     return std::string(named.name) + " segment " + std::to_string(index);
+}
+
+const char* const kDtypeNames[] = {"EWC_F32 (0)", "EWC_F16 (1)", "EWC_BF16 (2)", "EWC_I16_BLOCK256 (3)"};
+
+std::string names_of(unsigned dtypes) {
+    std::string names;
+    for (unsigned dtype = 0; dtype < 4; ++dtype) {
+        if ((dtypes & (1u << dtype)) != 0) {
+            names += (names.empty() ? "" : " or ") + std::string(kDtypeNames[dtype]);
+        }
+    }
+    return names;
 }
 
 } // namespace
@@ -67,13 +78,10 @@ void Arguments::list(const NamedList& named) const {
     if (list.count < 0) {
         invalid(name + ".count: expected 0 or more segments, came " + std::to_string(list.count));
     }
-    if (list.dtype == EWC_F16 || list.dtype == EWC_BF16) {
-        unsupported(name + ".dtype: expected EWC_F32 (0), came " + std::to_string(list.dtype) +
-                    "; 16-bit lists are not built yet");
+    if (list.dtype < EWC_F32 || list.dtype > EWC_I16_BLOCK256 || (named.dtypes & dtype_bit(list.dtype)) == 0) {
+        invalid(name + ".dtype: expected " + names_of(named.dtypes) + ", came " + std::to_string(list.dtype));
     }
-    if (list.dtype != EWC_F32) {
-        invalid(name + ".dtype: expected EWC_F32 (0), came " + std::to_string(list.dtype));
-    }
+    const size_t alignment = list.dtype == EWC_F32 || list.dtype == EWC_I16_BLOCK256 ? 4 : 2;
     if (list.count > 0) {
         require((name + ".numel").c_str(), list.numel);
         require((name + ".data").c_str(), list.data);
@@ -90,9 +98,9 @@ void Arguments::list(const NamedList& named) const {
         if (list.numel[i] > 0 && list.data[i] == nullptr) {
             invalid(segment(named, i) + ": expected an address, came NULL");
         }
-        if (reinterpret_cast<uintptr_t>(list.data[i]) % kElementBytes != 0) {
+        if (reinterpret_cast<uintptr_t>(list.data[i]) % alignment != 0) {
             invalid(segment(named, i) + ": expected an address that is a multiple of " +
-                    std::to_string(kElementBytes) + ", came one that is not");
+                    std::to_string(alignment) + ", came one that is not");
         }
     }
 }

@@ -10,10 +10,19 @@
 
 namespace ewc {
 
-// A list under the name that the header gives it.
+// Sets of dtypes, one bit each.
+constexpr unsigned dtype_bit(ewc_dtype dtype) { return 1u << dtype; }
+constexpr unsigned kF32 = dtype_bit(EWC_F32);
+constexpr unsigned kGradient = kF32 | dtype_bit(EWC_F16) | dtype_bit(EWC_BF16);
+constexpr unsigned kFisher = kF32 | dtype_bit(EWC_BF16);
+constexpr unsigned kAnchor = kGradient | dtype_bit(EWC_I16_BLOCK256);
+constexpr unsigned kCopy = dtype_bit(EWC_F16) | dtype_bit(EWC_BF16);
+
+// A list under the name that the header gives it, and the dtypes that the verb takes there.
 struct NamedList {
     const char* name;
     const ewc_list* list;
+    unsigned dtypes = kF32;
 };
 
 class Arguments {
@@ -27,7 +36,7 @@ public:
     void require(const char* parameter, const void* pointer) const;
     void finite(const char* parameter, double value) const;
     void flags(uint32_t given, uint32_t known) const;
-    // Every list there, f32, well formed, and cut like the first.
+    // Every list there, of a dtype that the verb takes, well formed, and cut like the first.
     void lists(std::initializer_list<NamedList> lists) const;
     void workspace(const void* workspace, size_t given, size_t needed) const;
 

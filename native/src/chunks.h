@@ -6,7 +6,7 @@
 
 #include <omp.h>
 
-#include "ewc/ewc.h"
+#include "elements.h"
 
 namespace ewc {
 
@@ -33,7 +33,14 @@ struct Chunk {
     int64_t n;
 };
 
-inline float* at(const ewc_list& list, const Chunk& chunk) {
+inline Elements at(const ewc_list* list, const Chunk& chunk) {
+    if (list == nullptr) {
+        return {nullptr, nullptr, EWC_F32};
+    }
+    return elements_at(list->data[chunk.segment], list->numel[chunk.segment], list->dtype, chunk.offset);
+}
+
+inline float* f32_at(const ewc_list& list, const Chunk& chunk) {
     return static_cast<float*>(list.data[chunk.segment]) + chunk.offset;
 }
 

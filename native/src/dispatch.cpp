@@ -15,7 +15,7 @@ const HostKernels& best_of_cpu() {
     if (named != nullptr) {
         return *named;
     }
-    for (const char* name : {"avx512", "avx2"}) {
+    for (const char* name : {"avx512", "avx2", "neon"}) {
         if (const HostKernels* kernels = host_kernels_named(name)) {
             return *kernels;
         }
@@ -34,8 +34,13 @@ const HostKernels* host_kernels_named(const char* name) {
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma")) {
         return &avx512::kernels;
     }
-    if (std::strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    if (std::strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        __builtin_cpu_supports("f16c")) {
         return &avx2::kernels;
+    }
+#elif defined(EWC_AARCH64)
+    if (std::strcmp(name, "neon") == 0) { // every 64-bit ARM has it
+        return &neon::kernels;
     }
 #endif
     return std::strcmp(name, "portable") == 0 ? &portable::kernels : nullptr;

@@ -2,11 +2,15 @@
 #include "ewc/ewc.h"
 
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
+#include <cstring>
 #include <string>
 
+#include "adamw.h"
 #include "arguments.h"
 #include "cuda_library.h"
+#include "elements.h"
 #include "host.h"
 #include "host_kernels.h"
 #include "status.h"
@@ -41,17 +45,27 @@ void device_count(int32_t* count) {
     raise(cuda_library(verb).device_count(count, &message), verb, message);
 }
 
+void convert(const ewc_exec* exec, const ewc_list* destination, const ewc_list* source) {
+    const Arguments check("ewc_convert", exec);
+    check.lists({{"destination", destination, kAnchor}, {"source", source, kAnchor}});
+    require_host("ewc_convert", *exec);
+    host::convert(*exec, *destination, *source);
+}
+
 void fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* gradient, double weight,
                        uint32_t flags) {
     const char* verb = "ewc_fisher_accumulate";
     const Arguments check(verb, exec);
-    check.lists({{"fisher", fisher}, {"gradient", gradient}});
+    check.lists({{"fisher", fisher}, {"gradient", gradient, kGradient}});
     check.finite("weight", weight);
     check.flags(flags, EWC_ZERO_GRADIENT);
     const bool zero_gradient = (flags & EWC_ZERO_GRADIENT) != 0;
     if (exec->device < 0) {
         host::fisher_accumulate(*exec, *fisher, *gradient, weight, zero_gradient);
         return;
+    }
+    if (gradient->dtype != EWC_F32) {
+        require_host(verb, *exec);
     }
     ewc_cuda_message message{};
     raise(cuda_library(verb).fisher_accumulate(exec, fisher, gradient, weight, zero_gradient, &message), verb, message);
@@ -60,103 +74,118 @@ void fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, const ewc_l
 void fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher, double retain,
                   double weight) {
     const Arguments check("ewc_fisher_merge", exec);
-    check.lists({{"fisher", fisher}, {"new_fisher", new_fisher == nullptr ? fisher : new_fisher}});
+    check.lists({{"fisher", fisher, kFisher}, {"new_fisher", new_fisher == nullptr ? fisher : new_fisher, kFisher}});
     check.finite("retain", retain);
     check.finite("weight", weight);
     require_host("ewc_fisher_merge", *exec);
     host::fisher_merge(*exec, *fisher, new_fisher, retain, weight);
 }
 
-void workspace(const char* verb, const ewc_exec* exec, const char* name, const ewc_list* list, size_t* bytes,
+void workspace(const char* verb, const ewc_exec* exec, const NamedList& list, size_t* bytes,
                size_t (*needed)(const ewc_list&)) {
     const Arguments check(verb, exec);
-    check.lists({{name, list}});
+    check.lists({list});
     check.require("bytes", bytes);
     require_host(verb, *exec);
-    *bytes = needed(*list);
+    *bytes = needed(*list.list);
 }
 
-void penalty(const ewc_exec* exec, const ewc_list* theta, const ewc_list* anchor, const ewc_list* fisher,
-             const ewc_list* gradient, const double* lambda, double* penalty, void* workspace, size_t workspace_bytes) {
+void penalty(const ewc_exec* exec, const PenaltyLists& lists, const double* lambda, double* penalty, void* workspace,
+             size_t workspace_bytes) {
     const Arguments check("ewc_penalty", exec);
-    check.lists({{"theta", theta},
-                 {"anchor", anchor},
-                 {"fisher", fisher},
-                 {"gradient", gradient == nullptr ? theta : gradient}});
-    if (gradient != nullptr) {
+    check.lists({{"theta", lists.theta}, {"anchor", lists.anchor, kAnchor}, {"fisher", lists.fisher, kFisher}});
+    if (lists.gradient != nullptr) {
+        check.lists({{"theta", lists.theta}, {"gradient", lists.gradient, kGradient}});
         check.require("lambda", lambda);
     } else {
         check.require("penalty", penalty);
     }
     require_host("ewc_penalty", *exec);
-    check.workspace(workspace, workspace_bytes, host::sum_workspace(*theta));
-    host::penalty(*exec, *theta, *anchor, *fisher, gradient, gradient == nullptr ? 0.0 : *lambda, penalty,
-                  static_cast<double*>(workspace));
+    check.workspace(workspace, workspace_bytes, host::sum_workspace(*lists.theta));
+    host::penalty(*exec, lists, lists.gradient == nullptr ? nullptr : lambda, penalty, workspace);
 }
 
-void norm(const ewc_exec* exec, const ewc_list* gradient, const ewc_list* theta, const ewc_list* anchor,
-          const ewc_list* fisher, const double* lambda, double* norm_squared, void* workspace, size_t workspace_bytes) {
+void norm(const ewc_exec* exec, const PenaltyLists& lists, const double* lambda, double* norm_squared, void* workspace,
+          size_t workspace_bytes) {
     const Arguments check("ewc_norm", exec);
-    check.lists({{"gradient", gradient}});
-    const int given = (theta != nullptr) + (anchor != nullptr) + (fisher != nullptr) + (lambda != nullptr);
+    check.lists({{"gradient", lists.gradient, kGradient}});
+    const int given = (lists.theta != nullptr) + (lists.anchor != nullptr) + (lists.fisher != nullptr) +
+                      (lambda != nullptr);
     if (given == 4) {
-        check.lists({{"gradient", gradient}, {"theta", theta}, {"anchor", anchor}, {"fisher", fisher}});
+        check.lists({{"gradient", lists.gradient, kGradient},
+                     {"theta", lists.theta},
+                     {"anchor", lists.anchor, kAnchor},
+                     {"fisher", lists.fisher, kFisher}});
     } else if (given != 0) {
         check.invalid("theta, anchor, fisher, lambda: expected all four or none, came " + std::to_string(given));
     }
     check.require("norm_squared", norm_squared);
     require_host("ewc_norm", *exec);
-    check.workspace(workspace, workspace_bytes, host::sum_workspace(*gradient));
-    host::norm(*exec, *gradient, theta, anchor, fisher, lambda == nullptr ? 0.0 : *lambda, norm_squared,
-               static_cast<double*>(workspace));
+    check.workspace(workspace, workspace_bytes, host::sum_workspace(*lists.gradient));
+    host::norm(*exec, lists, lambda, norm_squared, workspace);
 }
 
-void check_options(const Arguments& check, const ewc_adamw_options* options) {
-    check.require("options", options);
-    if (options->struct_size != sizeof(ewc_adamw_options)) {
-        check.unsupported("options->struct_size: expected " + std::to_string(sizeof(ewc_adamw_options)) + ", came " +
-                          std::to_string(options->struct_size));
+void check_number(const Arguments& check, const std::string& name, double value, double below) {
+    if (!(value >= 0.0 && value < below)) {
+        check.invalid(name + ": expected a number from 0, below " + std::to_string(below) + ", came " +
+                      std::to_string(value));
     }
-    const struct {
-        const char* name;
-        double value;
-        double below;
-    } members[] = {{"options->beta1", options->beta1, 1.0},
-                   {"options->beta2", options->beta2, 1.0},
-                   {"options->epsilon", options->epsilon, INFINITY},
-                   {"options->weight_decay", options->weight_decay, INFINITY}};
-    for (const auto& member : members) {
-        if (!(member.value >= 0.0 && member.value < member.below)) {
-            check.invalid(std::string(member.name) + ": expected a number from 0, below " +
-                          std::to_string(member.below) + ", came " + std::to_string(member.value));
+}
+
+void check_numbers(const Arguments& check, const char* name, const double* values, int64_t count) {
+    for (int64_t i = 0; values != nullptr && i < count; ++i) {
+        if (!(values[i] >= 0.0 && values[i] < INFINITY)) {
+            check_number(check, std::string(name) + "[" + std::to_string(i) + "]", values[i], INFINITY);
         }
     }
 }
 
-void adamw_step(const ewc_exec* exec, const ewc_list* theta, const ewc_list* first_moment,
-                const ewc_list* second_moment, const ewc_list* gradient, const ewc_list* fisher,
-                const ewc_list* anchor, const ewc_adamw_options* options, const ewc_adamw_values* values,
-                uint32_t flags, ewc_adamw_statistics* statistics, void* workspace, size_t workspace_bytes) {
+// Options of this version's size, whatever the caller compiled, checked.
+ewc_adamw_options checked_options(const Arguments& check, const ewc_adamw_options* given, int64_t segments) {
+    check.require("options", given);
+    const size_t first_size = offsetof(ewc_adamw_options, segment_learning_rate);
+    if (given->struct_size != sizeof(ewc_adamw_options) && given->struct_size != first_size) {
+        check.unsupported("options->struct_size: expected " + std::to_string(first_size) + " or " +
+                          std::to_string(sizeof(ewc_adamw_options)) + ", came " + std::to_string(given->struct_size));
+    }
+    ewc_adamw_options options{};
+    std::memcpy(&options, given, given->struct_size);
+    check_number(check, "options->beta1", options.beta1, 1.0);
+    check_number(check, "options->beta2", options.beta2, 1.0);
+    check_number(check, "options->epsilon", options.epsilon, INFINITY);
+    check_number(check, "options->weight_decay", options.weight_decay, INFINITY);
+    check_numbers(check, "options->segment_learning_rate", options.segment_learning_rate, segments);
+    check_numbers(check, "options->segment_weight_decay", options.segment_weight_decay, segments);
+    return options;
+}
+
+void adamw_step(const ewc_exec* exec, AdamWLists lists, const ewc_adamw_options* given,
+                const ewc_adamw_values* values, uint32_t flags, ewc_adamw_statistics* statistics, void* workspace,
+                size_t workspace_bytes) {
     const Arguments check("ewc_adamw_step", exec);
-    if ((fisher == nullptr) != (anchor == nullptr)) {
+    if ((lists.fisher == nullptr) != (lists.anchor == nullptr)) {
         check.invalid("fisher, anchor: expected both or neither, came one");
     }
-    check.lists({{"theta", theta},
-                 {"first_moment", first_moment},
-                 {"second_moment", second_moment},
-                 {"gradient", gradient},
-                 {"fisher", fisher == nullptr ? theta : fisher},
-                 {"anchor", anchor == nullptr ? theta : anchor}});
-    check_options(check, options);
+    check.lists({{"theta", lists.theta},
+                 {"first_moment", lists.first_moment},
+                 {"second_moment", lists.second_moment},
+                 {"gradient", lists.gradient, kGradient}});
+    if (lists.fisher != nullptr) {
+        check.lists({{"theta", lists.theta}, {"fisher", lists.fisher, kFisher}, {"anchor", lists.anchor, kAnchor}});
+    }
+    const ewc_adamw_options options = checked_options(check, given, lists.theta->count);
+    lists.theta_copy = options.theta_copy;
+    if (lists.theta_copy != nullptr) {
+        check.lists({{"theta", lists.theta}, {"options->theta_copy", lists.theta_copy, kCopy}});
+    }
     check.require("values", values);
     check.flags(flags, EWC_ZERO_GRADIENT);
     require_host("ewc_adamw_step", *exec);
     if (values->step < 1) {
         check.invalid("values->step: expected 1 or more, came " + std::to_string(values->step));
     }
-    check.workspace(workspace, workspace_bytes, host::adamw_workspace(*theta));
-    host::adamw_step(*exec, {*theta, *first_moment, *second_moment, *gradient, fisher, anchor}, *options, *values,
-                     (flags & EWC_ZERO_GRADIENT) != 0, statistics, workspace);
+    check.workspace(workspace, workspace_bytes, host::adamw_workspace(*lists.theta));
+    host::adamw_step(*exec, lists, options, *values, (flags & EWC_ZERO_GRADIENT) != 0, statistics, workspace);
 }
 
 } // namespace
@@ -180,6 +209,15 @@ ewc_status ewc_cuda_device_count(int32_t* count) {
     return translate_exceptions([&] { ewc::device_count(count); });
 }
 
+int64_t ewc_segment_bytes(ewc_dtype dtype, int64_t numel) {
+    const bool known = dtype >= EWC_F32 && dtype <= EWC_I16_BLOCK256 && numel >= 0 && numel <= INT64_MAX / 8;
+    return known ? ewc::segment_bytes(dtype, numel) : -1;
+}
+
+ewc_status ewc_convert(const ewc_exec* exec, const ewc_list* destination, const ewc_list* source) {
+    return translate_exceptions([&] { ewc::convert(exec, destination, source); });
+}
+
 ewc_status ewc_fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* gradient, double weight,
                                  uint32_t flags) {
     return translate_exceptions([&] { ewc::fisher_accumulate(exec, fisher, gradient, weight, flags); });
@@ -192,33 +230,34 @@ ewc_status ewc_fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const 
 
 ewc_status ewc_penalty_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes) {
     return translate_exceptions(
-        [&] { ewc::workspace("ewc_penalty_workspace", exec, "theta", theta, bytes, ewc::host::sum_workspace); });
+        [&] { ewc::workspace("ewc_penalty_workspace", exec, {"theta", theta}, bytes, ewc::host::sum_workspace); });
 }
 
 ewc_status ewc_penalty(const ewc_exec* exec, const ewc_list* theta, const ewc_list* anchor, const ewc_list* fisher,
                        const ewc_list* gradient, const double* lambda, double* penalty, void* workspace,
                        size_t workspace_bytes) {
     return translate_exceptions([&] {
-        ewc::penalty(exec, theta, anchor, fisher, gradient, lambda, penalty, workspace, workspace_bytes);
+        ewc::penalty(exec, {theta, anchor, fisher, gradient}, lambda, penalty, workspace, workspace_bytes);
     });
 }
 
 ewc_status ewc_norm_workspace(const ewc_exec* exec, const ewc_list* gradient, size_t* bytes) {
     return translate_exceptions(
-        [&] { ewc::workspace("ewc_norm_workspace", exec, "gradient", gradient, bytes, ewc::host::sum_workspace); });
+        [&] { ewc::workspace("ewc_norm_workspace", exec, {"gradient", gradient, ewc::kGradient}, bytes,
+                             ewc::host::sum_workspace); });
 }
 
 ewc_status ewc_norm(const ewc_exec* exec, const ewc_list* gradient, const ewc_list* theta, const ewc_list* anchor,
                     const ewc_list* fisher, const double* lambda, double* norm_squared, void* workspace,
                     size_t workspace_bytes) {
     return translate_exceptions([&] {
-        ewc::norm(exec, gradient, theta, anchor, fisher, lambda, norm_squared, workspace, workspace_bytes);
+        ewc::norm(exec, {theta, anchor, fisher, gradient}, lambda, norm_squared, workspace, workspace_bytes);
     });
 }
 
 ewc_status ewc_adamw_step_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes) {
     return translate_exceptions(
-        [&] { ewc::workspace("ewc_adamw_step_workspace", exec, "theta", theta, bytes, ewc::host::adamw_workspace); });
+        [&] { ewc::workspace("ewc_adamw_step_workspace", exec, {"theta", theta}, bytes, ewc::host::adamw_workspace); });
 }
 
 ewc_status ewc_adamw_step(const ewc_exec* exec, const ewc_list* theta, const ewc_list* first_moment,
@@ -226,7 +265,7 @@ ewc_status ewc_adamw_step(const ewc_exec* exec, const ewc_list* theta, const ewc
                           const ewc_list* anchor, const ewc_adamw_options* options, const ewc_adamw_values* values,
                           uint32_t flags, ewc_adamw_statistics* statistics, void* workspace, size_t workspace_bytes) {
     return translate_exceptions([&] {
-        ewc::adamw_step(exec, theta, first_moment, second_moment, gradient, fisher, anchor, options, values,
-                                flags, statistics, workspace, workspace_bytes);
+        ewc::adamw_step(exec, {theta, first_moment, second_moment, gradient, fisher, anchor, nullptr}, options, values,
+                        flags, statistics, workspace, workspace_bytes);
     });
 }

@@ -22,12 +22,18 @@ size_t sum_workspace(const ewc_list& list) { return static_cast<size_t>(chunks_o
 
 size_t adamw_workspace(const ewc_list& list) { return static_cast<size_t>(chunks_of(list)) * sizeof(AdamWPartial); }
 
+void convert(const ewc_exec& exec, const ewc_list& destination, const ewc_list& source) {
+    const HostKernels& kernels = host_kernels();
+    for_each_chunk(exec, destination,
+                   [&](const Chunk& chunk) { kernels.convert(chunk.n, at(&destination, chunk), at(&source, chunk)); });
+}
+
 void fisher_accumulate(const ewc_exec& exec, const ewc_list& fisher, const ewc_list& gradient, double weight,
                        bool zero_gradient) {
     const HostKernels& kernels = host_kernels();
     const FisherAccumulate functor{static_cast<float>(weight)};
     for_each_chunk(exec, fisher, [&](const Chunk& chunk) {
-        kernels.fisher_accumulate(functor, chunk.n, at(fisher, chunk), at(gradient, chunk), zero_gradient);
+        kernels.fisher_accumulate(functor, chunk.n, f32_at(fisher, chunk), at(&gradient, chunk), zero_gradient);
     });
 }
 
@@ -36,56 +42,60 @@ void fisher_merge(const ewc_exec& exec, const ewc_list& fisher, const ewc_list* 
     const HostKernels& kernels = host_kernels();
     const FisherMerge functor{static_cast<float>(retain), static_cast<float>(weight)};
     for_each_chunk(exec, fisher, [&](const Chunk& chunk) {
-        kernels.fisher_merge(functor, chunk.n, at(fisher, chunk), new_fisher == nullptr ? nullptr : at(*new_fisher, chunk));
+        kernels.fisher_merge(functor, chunk.n, at(&fisher, chunk), at(new_fisher, chunk));
     });
 }
 
-void penalty(const ewc_exec& exec, const ewc_list& theta, const ewc_list& anchor, const ewc_list& fisher,
-             const ewc_list* gradient, double lambda, double* penalty, double* partials) {
+void penalty(const ewc_exec& exec, const PenaltyLists& lists, const double* lambda, double* penalty, void* workspace) {
     const HostKernels& kernels = host_kernels();
-    for_each_chunk(exec, theta, [&](const Chunk& chunk) {
-        partials[chunk.index] =
-            kernels.penalty({chunk.n, at(theta, chunk), at(anchor, chunk), at(fisher, chunk),
-                             gradient == nullptr ? nullptr : at(*gradient, chunk)},
-                            static_cast<float>(lambda));
+    const float strength = lambda == nullptr ? 0.0f : static_cast<float>(*lambda);
+    double* partials = static_cast<double*>(workspace);
+    for_each_chunk(exec, *lists.theta, [&](const Chunk& chunk) {
+        partials[chunk.index] = kernels.penalty({chunk.n, f32_at(*lists.theta, chunk), at(lists.anchor, chunk),
+                                                 at(lists.fisher, chunk), at(lists.gradient, chunk)},
+                                                strength);
     });
     if (penalty != nullptr) {
-        *penalty = 0.5 * sum_in_order(partials, chunks_of(theta));
+        *penalty = 0.5 * sum_in_order(partials, chunks_of(*lists.theta));
     }
 }
 
-void norm(const ewc_exec& exec, const ewc_list& gradient, const ewc_list* theta, const ewc_list* anchor,
-          const ewc_list* fisher, double lambda, double* norm_squared, double* partials) {
+void norm(const ewc_exec& exec, const PenaltyLists& lists, const double* lambda, double* norm_squared,
+          void* workspace) {
     const HostKernels& kernels = host_kernels();
-    for_each_chunk(exec, gradient, [&](const Chunk& chunk) {
-        PenaltyChunk penalty{chunk.n, nullptr, nullptr, nullptr, nullptr};
-        if (theta != nullptr) {
-            penalty = {chunk.n, at(*theta, chunk), at(*anchor, chunk), at(*fisher, chunk), nullptr};
-        }
-        partials[chunk.index] = kernels.norm(penalty, at(gradient, chunk), static_cast<float>(lambda));
+    const float strength = lambda == nullptr ? 0.0f : static_cast<float>(*lambda);
+    double* partials = static_cast<double*>(workspace);
+    for_each_chunk(exec, *lists.gradient, [&](const Chunk& chunk) {
+        partials[chunk.index] = kernels.norm({chunk.n, lists.theta == nullptr ? nullptr : f32_at(*lists.theta, chunk),
+                                              at(lists.anchor, chunk), at(lists.fisher, chunk),
+                                              at(lists.gradient, chunk)},
+                                             strength);
     });
-    *norm_squared = sum_in_order(partials, chunks_of(gradient));
+    *norm_squared = sum_in_order(partials, chunks_of(*lists.gradient));
 }
 
 void adamw_step(const ewc_exec& exec, const AdamWLists& lists, const ewc_adamw_options& options,
                 const ewc_adamw_values& values, bool zero_gradient, ewc_adamw_statistics* statistics,
                 void* workspace) {
     const HostKernels& kernels = host_kernels();
-    const AdamW functor = adamw_coefficients(options, values);
+    const AdamWStep step = make_adamw_step(options.beta1, options.beta2, options.epsilon, values);
     AdamWPartial* partials = static_cast<AdamWPartial*>(workspace);
-    for_each_chunk(exec, lists.theta, [&](const Chunk& chunk) {
-        const AdamWChunk addresses{chunk.n,
-                                   at(lists.theta, chunk),
-                                   at(lists.first_moment, chunk),
-                                   at(lists.second_moment, chunk),
-                                   at(lists.gradient, chunk),
-                                   lists.fisher == nullptr ? nullptr : at(*lists.fisher, chunk),
-                                   lists.fisher == nullptr ? nullptr : at(*lists.anchor, chunk)};
-        kernels.adamw(functor, addresses, zero_gradient, partials + chunk.index);
+    for_each_chunk(exec, *lists.theta, [&](const Chunk& chunk) {
+        const AdamW functor = adamw_of_segment(step, learning_rate_factor(options, chunk.segment),
+                                               weight_decay(options, chunk.segment));
+        const AdamWChunk elements{chunk.n,
+                                  f32_at(*lists.theta, chunk),
+                                  f32_at(*lists.first_moment, chunk),
+                                  f32_at(*lists.second_moment, chunk),
+                                  at(lists.gradient, chunk),
+                                  at(lists.fisher, chunk),
+                                  at(lists.anchor, chunk),
+                                  at(lists.theta_copy, chunk)};
+        kernels.adamw(functor, elements, zero_gradient, partials + chunk.index);
     });
     if (statistics != nullptr) {
         AdamWPartial sum{0.0, 0.0, 0.0};
-        for (int64_t i = 0, chunks = chunks_of(lists.theta); i < chunks; ++i) {
+        for (int64_t i = 0, chunks = chunks_of(*lists.theta); i < chunks; ++i) {
             sum.penalty_terms += partials[i].penalty_terms;
             sum.gradient_squares += partials[i].gradient_squares;
             sum.weighted_squares += partials[i].weighted_squares;

@@ -1,26 +1,17 @@
-// The verbs on the host, over checked arguments.
+// The verbs on the host, over checked arguments. options are those of the newest size.
 #pragma once
 
 #include "ewc/ewc.h"
+#include "verbs.h"
 
 namespace ewc::host {
 
+void convert(const ewc_exec&, const ewc_list& destination, const ewc_list& source);
 void fisher_accumulate(const ewc_exec&, const ewc_list& fisher, const ewc_list& gradient, double weight,
                        bool zero_gradient);
 void fisher_merge(const ewc_exec&, const ewc_list& fisher, const ewc_list* new_fisher, double retain, double weight);
-void penalty(const ewc_exec&, const ewc_list& theta, const ewc_list& anchor, const ewc_list& fisher,
-             const ewc_list* gradient, double lambda, double* penalty, double* partials);
-void norm(const ewc_exec&, const ewc_list& gradient, const ewc_list* theta, const ewc_list* anchor,
-          const ewc_list* fisher, double lambda, double* norm_squared, double* partials);
-
-struct AdamWLists {
-    const ewc_list& theta;
-    const ewc_list& first_moment;
-    const ewc_list& second_moment;
-    const ewc_list& gradient;
-    const ewc_list* fisher;
-    const ewc_list* anchor;
-};
+void penalty(const ewc_exec&, const PenaltyLists&, const double* lambda, double* penalty, void* workspace);
+void norm(const ewc_exec&, const PenaltyLists&, const double* lambda, double* norm_squared, void* workspace);
 void adamw_step(const ewc_exec&, const AdamWLists&, const ewc_adamw_options&, const ewc_adamw_values&,
                 bool zero_gradient, ewc_adamw_statistics*, void* workspace);
 

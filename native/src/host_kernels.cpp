@@ -1,152 +1,223 @@
-// The loops over one chunk, compiled three times: EWC_INSTRUCTION_SET_NAMESPACE is portable, avx2 or avx512 and the
-// compiler's -m flags differ. No library header but <cstdint> here, lest an inline function of theirs is shared between the three.
+// The loops over one chunk, compiled once per instruction set: EWC_INSTRUCTION_SET_NAMESPACE is its name and the
+// compiler's -m flags differ. No library header that has code here, lest an inline function is shared between them.
 //
 // Every loop is written so that it vectorises, square root, division and sums included (-fno-math-errno,
 // -fno-trapping-math, reductions through `omp simd`): a loop that does not costs several times the memory's time.
 // Sums are taken in double, because 16k float terms in float lanes would cost the penalty its last digits.
 #include "host_kernels.h"
 
+#include "host_tiles.h"
+
 namespace ewc::EWC_INSTRUCTION_SET_NAMESPACE {
 namespace {
 
-void fisher_accumulate(const FisherAccumulate& functor, int64_t n, float* EWC_RESTRICT fisher,
-                       float* EWC_RESTRICT gradient, bool zero_gradient) {
-    const FisherAccumulate accumulate = functor;
-    if (zero_gradient) {
+void convert(int64_t n, const Elements& destination, const Elements& source) {
+    Tile to(destination), from(source);
+    for (int64_t first = 0; first < n; first += kTile) {
+        const int64_t count = least(kTile, n - first);
+        to.write(first, count, from.read(first, count));
+    }
+}
+
+void accumulate_tile(const FisherAccumulate accumulate, int64_t n, float* EWC_RESTRICT fisher,
+                     const float* EWC_RESTRICT gradient) {
 #pragma omp simd
-        for (int64_t i = 0; i < n; ++i) {
-            fisher[i] = accumulate(fisher[i], gradient[i]);
-            gradient[i] = 0.0f;
-        }
-    } else {
-#pragma omp simd
-        for (int64_t i = 0; i < n; ++i) {
-            fisher[i] = accumulate(fisher[i], gradient[i]);
+    for (int64_t i = 0; i < n; ++i) {
+        fisher[i] = accumulate(fisher[i], gradient[i]);
+    }
+}
+
+void fisher_accumulate(const FisherAccumulate& functor, int64_t n, float* fisher, const Elements& gradients,
+                       bool zero_gradient) {
+    Tile gradient(gradients);
+    for (int64_t first = 0; first < n; first += kTile) {
+        const int64_t count = least(kTile, n - first);
+        accumulate_tile(functor, count, fisher + first, gradient.read(first, count));
+        if (zero_gradient) {
+            gradient.clear(first, count);
         }
     }
 }
 
-void fisher_merge(const FisherMerge& functor, int64_t n, float* EWC_RESTRICT fisher,
-                  const float* EWC_RESTRICT new_fisher) {
-    const FisherMerge merge = functor;
-    if (new_fisher == nullptr || merge.weight == 0.0f) {
-        const bool drop = merge.retain == 0.0f;
+void scale_tile(float factor, int64_t n, float* EWC_RESTRICT values, const float* EWC_RESTRICT from) {
 #pragma omp simd
-        for (int64_t i = 0; i < n; ++i) {
-            fisher[i] = drop ? 0.0f : merge.retain * fisher[i];
-        }
-    } else if (merge.retain == 0.0f) {
-#pragma omp simd
-        for (int64_t i = 0; i < n; ++i) {
-            fisher[i] = merge.weight * new_fisher[i];
-        }
-    } else {
-#pragma omp simd
-        for (int64_t i = 0; i < n; ++i) {
-            fisher[i] = merge(fisher[i], new_fisher[i]);
-        }
+    for (int64_t i = 0; i < n; ++i) {
+        values[i] = factor * from[i];
     }
+}
+
+void scale_tile(float factor, int64_t n, float* EWC_RESTRICT values) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) {
+        values[i] = factor * values[i];
+    }
+}
+
+void merge_tile(const FisherMerge merge, int64_t n, float* EWC_RESTRICT fisher, const float* EWC_RESTRICT new_fisher) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) {
+        fisher[i] = merge(fisher[i], new_fisher[i]);
+    }
+}
+
+void fisher_merge(const FisherMerge& merge, int64_t n, const Elements& fishers, const Elements& new_fishers) {
+    const bool old_term = merge.retain != 0.0f;
+    const bool new_term = merge.weight != 0.0f && new_fishers.data != nullptr;
+    Tile fisher(fishers), new_fisher(new_fishers);
+    for (int64_t first = 0; first < n; first += kTile) {
+        const int64_t count = least(kTile, n - first);
+        if (!old_term && !new_term) {
+            fisher.clear(first, count);
+            continue;
+        }
+        float* values = fisher.read(first, count);
+        if (!new_term) {
+            scale_tile(merge.retain, count, values);
+        } else if (!old_term) {
+            scale_tile(merge.weight, count, values, new_fisher.read(first, count));
+        } else {
+            merge_tile(merge, count, values, new_fisher.read(first, count));
+        }
+        fisher.write_back(first, count);
+    }
+}
+
+double penalty_tile(int64_t n, const float* EWC_RESTRICT theta, const float* EWC_RESTRICT anchor,
+                    const float* EWC_RESTRICT fisher) {
+    double terms = 0.0;
+#pragma omp simd reduction(+ : terms)
+    for (int64_t i = 0; i < n; ++i) {
+        terms += penalty_term(theta[i], anchor[i], weighted_displacement(theta[i], anchor[i], fisher[i]));
+    }
+    return terms;
+}
+
+double penalty_tile(int64_t n, const float* EWC_RESTRICT theta, const float* EWC_RESTRICT anchor,
+                    const float* EWC_RESTRICT fisher, float* EWC_RESTRICT gradient, float lambda) {
+    double terms = 0.0;
+#pragma omp simd reduction(+ : terms)
+    for (int64_t i = 0; i < n; ++i) {
+        const float weighted = weighted_displacement(theta[i], anchor[i], fisher[i]);
+        terms += penalty_term(theta[i], anchor[i], weighted);
+        gradient[i] += lambda * weighted;
+    }
+    return terms;
 }
 
 double penalty(const PenaltyChunk& chunk, float lambda) {
-    const float* EWC_RESTRICT theta = chunk.theta;
-    const float* EWC_RESTRICT anchor = chunk.anchor;
-    const float* EWC_RESTRICT fisher = chunk.fisher;
-    float* EWC_RESTRICT gradient = chunk.gradient;
+    Tile anchors(chunk.anchor), fishers(chunk.fisher), gradients(chunk.gradient);
     double terms = 0.0;
-    if (gradient == nullptr) {
-#pragma omp simd reduction(+ : terms)
-        for (int64_t i = 0; i < chunk.n; ++i) {
-            terms += penalty_term(theta[i], anchor[i], weighted_displacement(theta[i], anchor[i], fisher[i]));
-        }
-    } else {
-#pragma omp simd reduction(+ : terms)
-        for (int64_t i = 0; i < chunk.n; ++i) {
-            const float weighted = weighted_displacement(theta[i], anchor[i], fisher[i]);
-            terms += penalty_term(theta[i], anchor[i], weighted);
-            gradient[i] += lambda * weighted;
+    for (int64_t first = 0; first < chunk.n; first += kTile) {
+        const int64_t n = least(kTile, chunk.n - first);
+        const float* anchor = anchors.read(first, n);
+        const float* fisher = fishers.read(first, n);
+        if (chunk.gradient.data == nullptr) {
+            terms += penalty_tile(n, chunk.theta + first, anchor, fisher);
+        } else {
+            terms += penalty_tile(n, chunk.theta + first, anchor, fisher, gradients.read(first, n), lambda);
+            gradients.write_back(first, n);
         }
     }
     return terms;
 }
 
-double norm(const PenaltyChunk& chunk, const float* EWC_RESTRICT gradient, float lambda) {
-    const float* EWC_RESTRICT theta = chunk.theta;
-    const float* EWC_RESTRICT anchor = chunk.anchor;
-    const float* EWC_RESTRICT fisher = chunk.fisher;
+double norm_tile(int64_t n, const float* EWC_RESTRICT gradient) {
     double squares = 0.0;
-    if (theta == nullptr) {
 #pragma omp simd reduction(+ : squares)
-        for (int64_t i = 0; i < chunk.n; ++i) {
-            squares += square(gradient[i]);
-        }
-    } else {
-#pragma omp simd reduction(+ : squares)
-        for (int64_t i = 0; i < chunk.n; ++i) {
-            squares += square(gradient[i] + lambda * weighted_displacement(theta[i], anchor[i], fisher[i]));
-        }
+    for (int64_t i = 0; i < n; ++i) {
+        squares += square(gradient[i]);
     }
     return squares;
 }
 
-template <bool zero_gradient>
-void adamw_plain(const AdamW& functor, const AdamWChunk& chunk, AdamWPartial* partial) {
-    const AdamW adamw = functor;
-    float* EWC_RESTRICT theta = chunk.theta;
-    float* EWC_RESTRICT first = chunk.first_moment;
-    float* EWC_RESTRICT second = chunk.second_moment;
-    float* EWC_RESTRICT gradient = chunk.gradient;
-    double gradient_squares = 0.0;
-#pragma omp simd reduction(+ : gradient_squares)
-    for (int64_t i = 0; i < chunk.n; ++i) {
-        gradient_squares += square(gradient[i]);
-        adamw(theta[i], first[i], second[i], adamw.scaled(gradient[i]));
-        if constexpr (zero_gradient) {
-            gradient[i] = 0.0f;
-        }
+double norm_tile(int64_t n, const float* EWC_RESTRICT gradient, const float* EWC_RESTRICT theta,
+                 const float* EWC_RESTRICT anchor, const float* EWC_RESTRICT fisher, float lambda) {
+    double squares = 0.0;
+#pragma omp simd reduction(+ : squares)
+    for (int64_t i = 0; i < n; ++i) {
+        squares += square(gradient[i] + lambda * weighted_displacement(theta[i], anchor[i], fisher[i]));
     }
-    *partial = {0.0, gradient_squares, 0.0};
+    return squares;
 }
 
-template <bool zero_gradient>
-void adamw_ewc(const AdamW& functor, const AdamWChunk& chunk, AdamWPartial* partial) {
-    const AdamW adamw = functor;
-    float* EWC_RESTRICT theta = chunk.theta;
-    float* EWC_RESTRICT first = chunk.first_moment;
-    float* EWC_RESTRICT second = chunk.second_moment;
-    float* EWC_RESTRICT gradient = chunk.gradient;
-    const float* EWC_RESTRICT fisher = chunk.fisher;
-    const float* EWC_RESTRICT anchor = chunk.anchor;
+double norm(const PenaltyChunk& chunk, float lambda) {
+    Tile anchors(chunk.anchor), fishers(chunk.fisher), gradients(chunk.gradient);
+    double squares = 0.0;
+    for (int64_t first = 0; first < chunk.n; first += kTile) {
+        const int64_t n = least(kTile, chunk.n - first);
+        const float* gradient = gradients.read(first, n);
+        squares += chunk.theta == nullptr ? norm_tile(n, gradient)
+                                          : norm_tile(n, gradient, chunk.theta + first, anchors.read(first, n),
+                                                      fishers.read(first, n), lambda);
+    }
+    return squares;
+}
+
+void adamw_tile(const AdamW adamw, int64_t n, float* EWC_RESTRICT theta, float* EWC_RESTRICT first_moment,
+                float* EWC_RESTRICT second_moment, const float* EWC_RESTRICT gradient, AdamWPartial& partial) {
+    double gradient_squares = 0.0;
+#pragma omp simd reduction(+ : gradient_squares)
+    for (int64_t i = 0; i < n; ++i) {
+        gradient_squares += square(gradient[i]);
+        adamw(theta[i], first_moment[i], second_moment[i], adamw.scaled(gradient[i]));
+    }
+    partial.gradient_squares += gradient_squares;
+}
+
+void adamw_tile(const AdamW adamw, int64_t n, float* EWC_RESTRICT theta, float* EWC_RESTRICT first_moment,
+                float* EWC_RESTRICT second_moment, const float* EWC_RESTRICT gradient,
+                const float* EWC_RESTRICT fisher, const float* EWC_RESTRICT anchor, AdamWPartial& partial) {
     double terms = 0.0;
     double gradient_squares = 0.0;
     double weighted_squares = 0.0;
 #pragma omp simd reduction(+ : terms, gradient_squares, weighted_squares)
-    for (int64_t i = 0; i < chunk.n; ++i) {
+    for (int64_t i = 0; i < n; ++i) {
         const float weighted = weighted_displacement(theta[i], anchor[i], fisher[i]);
         terms += penalty_term(theta[i], anchor[i], weighted);
         gradient_squares += square(gradient[i]);
         weighted_squares += square(weighted);
-        adamw(theta[i], first[i], second[i], adamw.scaled(gradient[i], weighted));
-        if constexpr (zero_gradient) {
-            gradient[i] = 0.0f;
-        }
+        adamw(theta[i], first_moment[i], second_moment[i], adamw.scaled(gradient[i], weighted));
     }
-    *partial = {terms, gradient_squares, weighted_squares};
+    partial.penalty_terms += terms;
+    partial.gradient_squares += gradient_squares;
+    partial.weighted_squares += weighted_squares;
 }
 
 void adamw(const AdamW& functor, const AdamWChunk& chunk, bool zero_gradient, AdamWPartial* partial) {
-    if (chunk.fisher == nullptr) {
-        zero_gradient ? adamw_plain<true>(functor, chunk, partial) : adamw_plain<false>(functor, chunk, partial);
-    } else {
-        zero_gradient ? adamw_ewc<true>(functor, chunk, partial) : adamw_ewc<false>(functor, chunk, partial);
+    Tile gradients(chunk.gradient), fishers(chunk.fisher), anchors(chunk.anchor), copy(chunk.theta_copy);
+    AdamWPartial sum{0.0, 0.0, 0.0};
+    for (int64_t first = 0; first < chunk.n; first += kTile) {
+        const int64_t n = least(kTile, chunk.n - first);
+        float* theta = chunk.theta + first;
+        float* first_moment = chunk.first_moment + first;
+        float* second_moment = chunk.second_moment + first;
+        const float* gradient = gradients.read(first, n);
+        if (chunk.fisher.data == nullptr) {
+            adamw_tile(functor, n, theta, first_moment, second_moment, gradient, sum);
+        } else {
+            adamw_tile(functor, n, theta, first_moment, second_moment, gradient, fishers.read(first, n),
+                       anchors.read(first, n), sum);
+        }
+        if (zero_gradient) {
+            gradients.clear(first, n);
+        }
+        if (chunk.theta_copy.data != nullptr) {
+            copy.write(first, n, theta);
+        }
     }
+    *partial = sum;
 }
 
 } // namespace
 
 #define EWC_STRING_OF(name) #name
 #define EWC_STRING(name) EWC_STRING_OF(name)
-extern const HostKernels kernels = {
-    EWC_STRING(EWC_INSTRUCTION_SET_NAMESPACE), fisher_accumulate, fisher_merge, penalty, norm, adamw};
+extern const HostKernels kernels = {EWC_STRING(EWC_INSTRUCTION_SET_NAMESPACE),
+                                    convert,
+                                    fisher_accumulate,
+                                    fisher_merge,
+                                    penalty,
+                                    norm,
+                                    adamw};
 
 } // namespace ewc::EWC_INSTRUCTION_SET_NAMESPACE

@@ -3,27 +3,29 @@
 
 #include <cstdint>
 
+#include "elements.h"
 #include "functors.h"
 
 namespace ewc {
 
-// The addresses of one chunk: n elements of every list that the verb was given.
+// The elements of one chunk: n of every list that the verb was given. theta and the moments are f32.
 struct AdamWChunk {
     int64_t n;
     float* theta;
     float* first_moment;
     float* second_moment;
-    float* gradient;
-    const float* fisher; // null: plain AdamW
-    const float* anchor;
+    Elements gradient;
+    Elements fisher; // data null: plain AdamW
+    Elements anchor;
+    Elements theta_copy; // data null: none
 };
 
 struct PenaltyChunk {
     int64_t n;
-    const float* theta;
-    const float* anchor;
-    const float* fisher;
-    float* gradient; // null: the value alone
+    const float* theta; // null: only in norm, without the penalty gradient
+    Elements anchor;
+    Elements fisher;
+    Elements gradient; // data null: the value alone
 };
 
 // Partial sums of one chunk, written to the caller's workspace.
@@ -35,10 +37,12 @@ struct AdamWPartial {
 
 struct HostKernels {
     const char* name;
-    void (*fisher_accumulate)(const FisherAccumulate&, int64_t n, float* fisher, float* gradient, bool zero_gradient);
-    void (*fisher_merge)(const FisherMerge&, int64_t n, float* fisher, const float* new_fisher);
+    void (*convert)(int64_t n, const Elements& destination, const Elements& source);
+    void (*fisher_accumulate)(const FisherAccumulate&, int64_t n, float* fisher, const Elements& gradient,
+                              bool zero_gradient);
+    void (*fisher_merge)(const FisherMerge&, int64_t n, const Elements& fisher, const Elements& new_fisher);
     double (*penalty)(const PenaltyChunk&, float lambda);
-    double (*norm)(const PenaltyChunk&, const float* gradient, float lambda);
+    double (*norm)(const PenaltyChunk&, float lambda);
     void (*adamw)(const AdamW&, const AdamWChunk&, bool zero_gradient, AdamWPartial*);
 };
 
@@ -50,6 +54,10 @@ namespace avx2 {
 extern const HostKernels kernels;
 }
 namespace avx512 {
+extern const HostKernels kernels;
+}
+#elif defined(EWC_AARCH64)
+namespace neon {
 extern const HostKernels kernels;
 }
 #endif

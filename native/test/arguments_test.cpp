@@ -10,7 +10,8 @@ namespace {
 
 class Arguments : public testing::Test {
 protected:
-    ewc_exec exec = host(1);
+    const bool at_host = (go_to(places().front()), true); // before the lists, which take its memory
+    ewc_exec exec = {-1, 1, nullptr};
     Values a{{4, 2}, 1, 0, 1};
     Values b{{4, 2}, 2, 0, 1};
 
@@ -82,7 +83,14 @@ TEST_F(Arguments, Alignment) {
 TEST_F(Arguments, Dtypes) {
     ewc_list list = *a.list();
     list.dtype = EWC_BF16;
-    expect(EWC_UNSUPPORTED, accumulate(&list, b.list()), "fisher.dtype: expected EWC_F32 (0), came 2");
+    expect(EWC_INVALID_ARGUMENT, accumulate(&list, b.list()), "fisher.dtype: expected EWC_F32 (0), came 2");
+    list.dtype = EWC_I16_BLOCK256;
+    expect(EWC_INVALID_ARGUMENT, accumulate(a.list(), &list),
+           "gradient.dtype: expected EWC_F32 (0) or EWC_F16 (1) or EWC_BF16 (2), came 3");
+    EXPECT_EQ(-1, ewc_segment_bytes(EWC_F32, -1));
+    EXPECT_EQ(4 * 7, ewc_segment_bytes(EWC_F32, 7));
+    EXPECT_EQ(2 * 8 + 4, ewc_segment_bytes(EWC_I16_BLOCK256, 7));
+    EXPECT_EQ(2 * 258 + 8, ewc_segment_bytes(EWC_I16_BLOCK256, 257));
 }
 
 TEST_F(Arguments, Scalars) {
@@ -105,7 +113,7 @@ TEST_F(Arguments, NormTakesAllOfThePenaltyOrNone) {
 
 TEST_F(Arguments, AdamW) {
     Values c({4, 2}, 3, 0, 1), d({4, 2}, 4, 0, 1);
-    ewc_adamw_options options = {sizeof(options), 0.9, 0.999, 1e-8, 0};
+    ewc_adamw_options options = {sizeof(options), 0.9, 0.999, 1e-8, 0, nullptr, nullptr, nullptr};
     ewc_adamw_values values = {1, 1e-3, 1, 1, 1};
     double workspace[16];
     size_t bytes = sizeof(workspace);
@@ -117,7 +125,7 @@ TEST_F(Arguments, AdamW) {
     expect(EWC_INVALID_ARGUMENT, step(a.list(), nullptr), "fisher, anchor: expected both or neither");
     options.beta2 = 1.0;
     expect(EWC_INVALID_ARGUMENT, step(nullptr, nullptr), "options->beta2");
-    options = {8, 0.9, 0.999, 1e-8, 0};
+    options = {8, 0.9, 0.999, 1e-8, 0, nullptr, nullptr, nullptr};
     expect(EWC_UNSUPPORTED, step(nullptr, nullptr), "options->struct_size");
     options.struct_size = sizeof(options);
     values.step = 0;

@@ -1,92 +1,157 @@
-// What the tests share: lists over memory of their own, and the sizes worth trying.
+// What the contract's cases share: lists of any dtype over memory of their own, and the sizes worth trying.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
-#include "chunks.h"
-#include "ewc/ewc.h"
+#include "elements.h"
+#include "place.h"
 
 namespace ewc::test {
 
-// Segments of these sizes, each `offset` elements into its allocation so that addresses can be misaligned. A guard
-// value behind each segment tells whether a verb wrote past its end.
+// Segments of these sizes, each `offset` elements into its allocation so that addresses can be misaligned. Guard bytes
+// before and behind each segment tell whether a verb wrote past it. Values are what the dtype holds of them.
 class Values {
 public:
-    Values(const std::vector<int64_t>& sizes, unsigned seed, double low, double high, int64_t offset = 0)
-        : numel_(sizes), offset_(offset) {
-        std::mt19937 random(seed);
-        std::uniform_real_distribution<double> uniform(low, high);
+    Values(const std::vector<int64_t>& sizes, unsigned seed, double low, double high, int64_t offset = 0,
+           ewc_dtype dtype = EWC_F32)
+        : numel_(sizes), dtype_(dtype), front_(kGuardBytes + offset * (dtype == EWC_I16_BLOCK256 ? 4 : element_bytes(dtype))) {
+        std::minstd_rand random(seed + 1);
+        const double scale = (high - low) / static_cast<double>(std::minstd_rand::max());
         for (const int64_t size : sizes) {
-            std::vector<float> segment(static_cast<size_t>(size + offset + 1), kGuard);
-            for (int64_t i = 0; i < size; ++i) {
-                segment[static_cast<size_t>(i + offset)] = static_cast<float>(uniform(random));
+            const int64_t bytes = ewc_segment_bytes(dtype, size);
+            memory_.push_back(std::make_unique<Memory>(static_cast<size_t>(front_ + bytes + kGuardBytes)));
+            std::memset(memory_.back()->data(), kGuard, memory_.back()->bytes());
+            addresses_.push_back(static_cast<char*>(memory_.back()->data()) + front_);
+            std::vector<float> segment(static_cast<size_t>(size));
+            for (float& value : segment) {
+                value = static_cast<float>(low + scale * static_cast<double>(random()));
             }
-            memory_.push_back(std::move(segment));
+            write(addresses_.size() - 1, segment);
         }
-        for (auto& segment : memory_) {
-            addresses_.push_back(segment.data() + offset);
-        }
-        list_ = {static_cast<int64_t>(numel_.size()), numel_.data(), addresses_.data(), EWC_F32};
+        list_ = {static_cast<int64_t>(numel_.size()), numel_.data(), addresses_.data(), dtype};
     }
     Values(const Values&) = delete;
     Values& operator=(const Values&) = delete;
 
     const ewc_list* list() const { return &list_; }
-    float& at(size_t segment, int64_t i) { return memory_[segment][static_cast<size_t>(i + offset_)]; }
+
+    double get(size_t segment, int64_t i) const {
+        const Elements at = elements(segment);
+        const uint16_t half = dtype_ == EWC_F32 ? uint16_t{0} : static_cast<const uint16_t*>(at.data)[i];
+        switch (dtype_) {
+        case EWC_F16:
+            return f16_to_f32(half);
+        case EWC_BF16:
+            return bf16_to_f32(half);
+        case EWC_I16_BLOCK256:
+            return i16_to_f32(half, at.steps[i / kBlock]);
+        default:
+            return static_cast<const float*>(at.data)[i];
+        }
+    }
+
+    // Not of EWC_I16_BLOCK256, where an element alone cannot change.
+    void set(size_t segment, int64_t i, float value) {
+        if (dtype_ == EWC_F32) {
+            static_cast<float*>(addresses_[segment])[i] = value;
+        } else {
+            static_cast<uint16_t*>(addresses_[segment])[i] = dtype_ == EWC_F16 ? f32_to_f16(value) : f32_to_bf16(value);
+        }
+    }
 
     std::vector<double> read() const {
+        here().finish();
         std::vector<double> all;
         for (size_t s = 0; s < memory_.size(); ++s) {
-            all.insert(all.end(), memory_[s].begin() + offset_, memory_[s].end() - 1);
+            for (int64_t i = 0; i < numel_[s]; ++i) {
+                all.push_back(get(s, i));
+            }
+        }
+        return all;
+    }
+
+    // The bits of everything, guards included.
+    std::string bits() const {
+        here().finish();
+        std::string all;
+        for (const auto& memory : memory_) {
+            all.append(static_cast<const char*>(memory->data()), memory->bytes());
         }
         return all;
     }
 
     bool guards_hold() const {
-        for (const auto& segment : memory_) {
-            if (segment.back() != kGuard) {
+        here().finish();
+        for (size_t s = 0; s < memory_.size(); ++s) {
+            const char* bytes = static_cast<const char*>(memory_[s]->data());
+            const char* behind = bytes + front_ + ewc_segment_bytes(dtype_, numel_[s]);
+            const auto guard = [](char byte) { return byte == kGuard; };
+            if (!std::all_of(bytes, bytes + front_, guard) || !std::all_of(behind, behind + kGuardBytes, guard)) {
                 return false;
             }
         }
         return true;
     }
 
+    ewc_dtype dtype() const { return dtype_; }
+
 private:
-    static constexpr float kGuard = 123456.0f;
+    static constexpr int64_t kGuardBytes = 64;
+    static constexpr char kGuard = 0x5a;
+
+    Elements elements(size_t segment) const { return elements_at(addresses_[segment], numel_[segment], dtype_, 0); }
+
+    void write(size_t segment, const std::vector<float>& values) {
+        const Elements to = elements(segment);
+        const int64_t n = numel_[segment];
+        if (dtype_ != EWC_I16_BLOCK256) {
+            for (int64_t i = 0; i < n; ++i) {
+                set(segment, i, values[static_cast<size_t>(i)]);
+            }
+            return;
+        }
+        for (int64_t i = 0; i < n; ++i) {
+            if (i % kBlock == 0) {
+                uint32_t largest = 0;
+                for (int64_t k = i; k < std::min(n, i + kBlock); ++k) {
+                    largest = std::max(largest, magnitude_bits(values[static_cast<size_t>(k)]));
+                }
+                to.steps[i / kBlock] = I16Block(largest).step;
+            }
+            const float step = to.steps[i / kBlock];
+            static_cast<int16_t*>(to.data)[i] =
+                static_cast<int16_t>(step == 0 ? 0 : std::lrint(values[static_cast<size_t>(i)] / step));
+        }
+    }
 
     std::vector<int64_t> numel_;
-    int64_t offset_;
-    std::vector<std::vector<float>> memory_;
+    ewc_dtype dtype_;
+    int64_t front_;
+    std::vector<std::unique_ptr<Memory>> memory_;
     std::vector<void*> addresses_;
     ewc_list list_{};
 };
 
-// A workspace of exactly the bytes that a query asked for, so that AddressSanitizer sees one more.
-class Workspace {
-public:
-    explicit Workspace(size_t bytes) : doubles_(bytes / sizeof(double)), bytes_(bytes) {}
-    void* data() { return doubles_.empty() ? nullptr : doubles_.data(); }
-    size_t bytes() const { return bytes_; }
-
-private:
-    std::vector<double> doubles_;
-    size_t bytes_;
-};
-
+// Sizes about the chunks of the host (16,384) and of a device (65,536), and more segments than one launch's table has.
 inline std::vector<std::vector<int64_t>> cuts() {
     std::vector<std::vector<int64_t>> cuts = {{}};
-    for (const int64_t size : {int64_t{0}, int64_t{1}, int64_t{3}, int64_t{4}, int64_t{31}, int64_t{32}, int64_t{33},
-                               int64_t{511}, int64_t{512}, int64_t{513}, kChunk - 1, kChunk, kChunk + 1}) {
+    for (const int64_t size : {0, 1, 3, 4, 31, 32, 33, 511, 512, 513, 16383, 16384, 16385, 65535, 65536, 65537}) {
         cuts.push_back({size});
     }
-    cuts.push_back({5, 0, 3 * kChunk + 7, 1, 33, kChunk});
-    cuts.push_back(std::vector<int64_t>(100, 17));
+    cuts.push_back({5, 0, 3 * 16384 + 7, 1, 33, 65536, 2, 2 * 65536 + 5});
+    cuts.push_back(std::vector<int64_t>(300, 17));
     return cuts;
 }
 
-inline ewc_exec host(int32_t threads) { return {-1, threads, nullptr}; }
+// For the many mixes of dtypes: about the blocks of 256, the tiles of 2,048 and one chunk's end.
+inline std::vector<std::vector<int64_t>> few_cuts() {
+    return {{}, {1}, {3, 255, 0, 256, 257}, {2047, 2049, 5}, {16384 + 9}};
+}
 
 } // namespace ewc::test

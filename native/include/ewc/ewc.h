@@ -10,6 +10,8 @@
  * Lists. Each tensor list is an array of segments, so a flat arena is a list of one and scattered tensors work alike.
  * The lists of one call have the same number of segments and, segment by segment, the same number of elements. Segments
  * are contiguous, aligned to their element, and do not overlap. A segment of 0 elements may have a null address.
+ * Dtypes may differ from list to list as each verb says; arithmetic is in f32, and what is written in 16 bit is rounded
+ * once, to nearest even.
  *
  * Place. exec->device is -1 for the host, else a CUDA device number, and every array of the call, the structs read
  * through `ewc_adamw_values`, `lambda` pointers and results included, lies there. (ewc_list, its two arrays, ewc_exec
@@ -53,7 +55,14 @@ typedef enum {
     EWC_INTERNAL = 6          /* a bug in this library */
 } ewc_status;
 
-typedef enum { EWC_F32 = 0, EWC_F16 = 1, EWC_BF16 = 2 } ewc_dtype;
+/*
+ * EWC_I16_BLOCK256: 16 bits an element and one step for each 256. A segment of n elements is n int16 levels, then, from
+ * the next multiple of 4 bytes on, (n + 255) / 256 f32 steps; element i is level[i] * step[i / 256]. A segment's address
+ * is a multiple of 4, and ewc_segment_bytes gives its size. The step is the largest magnitude of the block over 32767, so
+ * an element is off by at most half a step; a block that holds NaN or Inf reads as NaN, one all below 1e-30 as 0.
+ * Levels are -32767 to 32767.
+ */
+typedef enum { EWC_F32 = 0, EWC_F16 = 1, EWC_BF16 = 2, EWC_I16_BLOCK256 = 3 } ewc_dtype;
 
 /* Where and how a verb runs. */
 typedef struct {
@@ -80,8 +89,8 @@ EWC_API const char* ewc_last_error(void);
 EWC_API int32_t ewc_abi_version(void);
 
 /*
- * Which instruction set the host verbs use on this machine: "avx512", "avx2" or "portable". The best there is, unless
- * the environment variable EWC_INSTRUCTION_SET names a lesser one before the first call (for reproducing another
+ * Which instruction set the host verbs use on this machine: "avx512", "avx2", "neon" or "portable". The best there is,
+ * unless the environment variable EWC_INSTRUCTION_SET names a lesser one before the first call (for reproducing another
  * machine's bits; a set that this CPU lacks is ignored).
  */
 EWC_API const char* ewc_host_instruction_set(void);
@@ -92,17 +101,28 @@ EWC_API const char* ewc_host_instruction_set(void);
  */
 EWC_API ewc_status ewc_cuda_device_count(int32_t* count);
 
+/* Bytes of a segment of numel elements, EWC_I16_BLOCK256's steps included; -1 for a dtype that is none, or numel < 0. */
+EWC_API int64_t ewc_segment_bytes(ewc_dtype dtype, int64_t numel);
+
 /*
- * fisher += weight * gradient^2, element by element. fisher f32; gradient f32, zeroed with EWC_ZERO_GRADIENT.
- * weight: finite. Bytes moved: 12 an element (16 when zeroing). No workspace.
+ * destination = source, element by element, any dtype to any: f32 to bf16 or to EWC_I16_BLOCK256, say, or back. Bytes
+ * moved: those of both (8 an element from f32 to f32, 6 from or to 16 bit). No workspace.
+ */
+EWC_API ewc_status ewc_convert(const ewc_exec* exec, const ewc_list* destination, const ewc_list* source);
+
+/*
+ * fisher += weight * gradient^2, element by element. fisher f32, as squares far below what is there would be lost in 16
+ * bits; gradient f32, f16 or bf16, zeroed with EWC_ZERO_GRADIENT. weight: finite. Bytes moved: 12 an element (16 when
+ * zeroing), 10 (12) with a gradient in 16 bit. No workspace.
  */
 EWC_API ewc_status ewc_fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* gradient,
                                          double weight, uint32_t flags);
 
 /*
- * fisher = retain * fisher + weight * new_fisher; new_fisher NULL: fisher = retain * fisher. All f32; retain and weight
- * finite. A retain of 0 replaces: what fisher held, NaN included, is gone; likewise a weight of 0 ignores new_fisher.
- * Bytes moved: 12 an element (8 without new_fisher). No workspace.
+ * fisher = retain * fisher + weight * new_fisher; new_fisher NULL: fisher = retain * fisher. Each f32 or bf16: a Fisher
+ * kept in bf16 is accumulated in an f32 list of its own, which this verb merges. retain and weight finite. A retain of 0
+ * replaces: what fisher held, NaN included, is gone; likewise a weight of 0 ignores new_fisher.
+ * Bytes moved: 12 an element (8 without new_fisher), 8 with fisher in bf16 and new_fisher in f32. No workspace.
  */
 EWC_API ewc_status ewc_fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher,
                                     double retain, double weight);
@@ -112,8 +132,9 @@ EWC_API ewc_status ewc_penalty_workspace(const ewc_exec* exec, const ewc_list* t
 
 /*
  * *penalty = 1/2 sum fisher (anchor - theta)^2, and where gradient is given: gradient += *lambda fisher (theta - anchor).
- * All lists f32. penalty may be NULL where gradient is given; lambda may be NULL where gradient is not.
- * Bytes moved: 12 an element for the value alone, 20 with the gradient. Terms are summed in double.
+ * theta f32; anchor f32, f16, bf16 or EWC_I16_BLOCK256; fisher f32 or bf16; gradient f32, f16 or bf16. penalty may be
+ * NULL where gradient is given; lambda may be NULL where gradient is not. Bytes moved: 12 an element for the value alone,
+ * 20 with the gradient, less 2 for each 16-bit list that is read and 4 for a 16-bit gradient. Terms are summed in double.
  */
 EWC_API ewc_status ewc_penalty(const ewc_exec* exec, const ewc_list* theta, const ewc_list* anchor,
                                const ewc_list* fisher, const ewc_list* gradient, const double* lambda, double* penalty,
@@ -124,20 +145,24 @@ EWC_API ewc_status ewc_norm_workspace(const ewc_exec* exec, const ewc_list* grad
 
 /*
  * *norm_squared = sum gradient^2; where theta, anchor, fisher and lambda are given (all or none):
- * sum (gradient + *lambda fisher (theta - anchor))^2. All lists f32; squares and sums in double, so that a norm beyond
- * the range of f32 does not overflow. Bytes moved: 4 an element, 16 with the penalty gradient.
+ * sum (gradient + *lambda fisher (theta - anchor))^2. Dtypes as in ewc_penalty; squares and sums in double, so that a norm
+ * beyond the range of f32 does not overflow. Bytes moved: 4 an element, 16 with the penalty gradient, less 2 for each
+ * 16-bit list.
  */
 EWC_API ewc_status ewc_norm(const ewc_exec* exec, const ewc_list* gradient, const ewc_list* theta,
                             const ewc_list* anchor, const ewc_list* fisher, const double* lambda, double* norm_squared,
                             void* workspace, size_t workspace_bytes);
 
-/* What stays the same over a run. */
+/* What stays the same over a run. On the host, the arrays included. */
 typedef struct {
-    size_t struct_size;  /* sizeof(ewc_adamw_options) as the caller compiled it */
+    size_t struct_size;  /* sizeof(ewc_adamw_options) as the caller compiled it; 40, up to weight_decay, is taken too */
     double beta1;        /* [0, 1) */
     double beta2;        /* [0, 1) */
     double epsilon;      /* >= 0 */
     double weight_decay; /* >= 0, decoupled */
+    const double* segment_learning_rate; /* [theta->count] factors, >= 0, of learning_rate; NULL: 1 for all */
+    const double* segment_weight_decay;  /* [theta->count] in place of weight_decay, >= 0; NULL: weight_decay for all */
+    const ewc_list* theta_copy; /* bf16 or f16, cut like theta: receives theta after the step, rounded; NULL: none */
 } ewc_adamw_options;
 
 /* What changes from step to step; read where the data lies, so that a captured graph replays. */
@@ -165,9 +190,12 @@ EWC_API ewc_status ewc_adamw_step_workspace(const ewc_exec* exec, const ewc_list
  *   theta *= 1 - learning_rate * weight_decay
  *   m     += (1 - beta1) (g - m);   v = beta2 v + (1 - beta2) g^2
  *   theta -= learning_rate / (1 - beta1^step) * m / (sqrt(v / (1 - beta2^step)) + epsilon)
- * theta, first_moment m, second_moment v, gradient, fisher, anchor: f32. fisher and anchor are both given or both NULL
- * (plain AdamW). gradient is left as it came, or zeroed with EWC_ZERO_GRADIENT. statistics may be NULL.
- * Bytes moved: 28 an element, 36 with fisher and anchor (4 more when zeroing).
+ * where learning_rate and weight_decay are the segment's, if options names such.
+ * theta, first_moment m, second_moment v: f32; gradient f32, f16 or bf16; fisher f32 or bf16; anchor f32, f16, bf16 or
+ * EWC_I16_BLOCK256. fisher and anchor are both given or both NULL (plain AdamW). gradient is left as it came, or zeroed
+ * with EWC_ZERO_GRADIENT. statistics may be NULL.
+ * Bytes moved: 28 an element, 36 with fisher and anchor; 4 more when zeroing, 2 more for theta_copy, 2 less for each
+ * list in 16 bit.
  */
 EWC_API ewc_status ewc_adamw_step(const ewc_exec* exec, const ewc_list* theta, const ewc_list* first_moment,
                                   const ewc_list* second_moment, const ewc_list* gradient, const ewc_list* fisher,

@@ -7,7 +7,12 @@ public enum ElementType {
     /** IEEE 754 half precision. */
     F16(2),
     /** bfloat16: the upper half of a single. */
-    BF16(2);
+    BF16(2),
+    /**
+     * Signed 16-bit levels, and behind them one f32 step for each 256 elements (ewc.h has the layout). For what is read
+     * more often than written, such as θ*: off by at most half a step, the block's largest magnitude over 65,534.
+     */
+    I16_BLOCK256(2);
 
     private final int bytes;
 
@@ -15,9 +20,25 @@ public enum ElementType {
         this.bytes = bytes;
     }
 
-    /** Size of one element in bytes. */
+    /** Size of one element in bytes, without the steps of {@link #I16_BLOCK256}. */
     public int bytes() {
         return bytes;
+    }
+
+    /**
+     * Size of a tensor in bytes, the steps of {@link #I16_BLOCK256} included.
+     *
+     * @param elementCount 0 or more
+     * @throws KernelArgumentException where elementCount is negative or beyond what can be addressed
+     */
+    public long bytes(long elementCount) {
+        NativeLibrary.load();
+        long all = EwcLibrary.ewc_segment_bytes(code(), elementCount);
+        if (all < 0) {
+            throw new KernelArgumentException(
+                    "ElementType.bytes: elementCount: expected 0 to 2^60 - 1, came " + elementCount);
+        }
+        return all;
     }
 
     int code() {

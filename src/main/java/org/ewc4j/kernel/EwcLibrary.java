@@ -32,6 +32,7 @@ final class EwcLibrary {
     private EwcLibrary() {}
 
     static final int ABI_VERSION = 1;
+    static final int ZERO_GRADIENT = 1;
 
     /** The structs lie in memory of {@link NativeMemory}, so these classes only give an address a shape. */
     @NoException
@@ -72,7 +73,7 @@ final class EwcLibrary {
 
     @NoException
     static final class ewc_adamw_options extends Pointer {
-        static final int BYTES = 40;
+        static final int BYTES = 64;
 
         ewc_adamw_options(Pointer address) {
             super(address);
@@ -92,6 +93,15 @@ final class EwcLibrary {
 
         @MemberSetter
         native void weight_decay(double weightDecay);
+
+        @MemberSetter
+        native void segment_learning_rate(@Const DoublePointer factors);
+
+        @MemberSetter
+        native void segment_weight_decay(@Const DoublePointer decays);
+
+        @MemberSetter
+        native void theta_copy(@Const ewc_list copy);
     }
 
     @NoException
@@ -143,6 +153,10 @@ final class EwcLibrary {
     static native @Cast("const char*") BytePointer ewc_host_instruction_set();
 
     static native int ewc_cuda_device_count(IntPointer count);
+
+    static native @Cast("int64_t") long ewc_segment_bytes(@Cast("ewc_dtype") int dtype, @Cast("int64_t") long numel);
+
+    static native int ewc_convert(@Const ewc_exec exec, @Const ewc_list destination, @Const ewc_list source);
 
     static native int ewc_fisher_accumulate(
             @Const ewc_exec exec,

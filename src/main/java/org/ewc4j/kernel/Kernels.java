@@ -12,8 +12,9 @@ import org.ewc4j.kernel.EwcLibrary.ewc_list;
 /**
  * The verbs of EWC and AdamW over tensors that the caller owns: one learner's access to the native library.
  *
- * <p>The lists of one call have the same number of tensors with the same element counts, must not overlap, and are f32.
- * Results are deterministic: the same input gives the same bits on one machine, whatever the number of threads. NaN and
+ * <p>The lists of one call have the same number of tensors with the same element counts and must not overlap. θ and the
+ * moments are f32; gradients f32, f16 or bf16; a Fisher f32 or bf16, but f32 where squares are accumulated; θ* of any
+ * type. Arithmetic is in f32, and what is written in 16 bit is rounded once, to nearest even. Results are deterministic: the same input gives the same bits on one machine, whatever the number of threads. NaN and
  * Inf propagate. ewc.h has the formulas and the bytes moved.
  *
  * <p>Owns a small native workspace; whoever calls {@link #host} closes. Not thread-safe: one per learner.
@@ -46,9 +47,24 @@ public final class Kernels implements AutoCloseable {
         return new Kernels(threads);
     }
 
+    /** destination ← source, from any type to any: a Fisher to bf16, or θ to the 16 bits of an anchor. */
+    public void convert(TensorList destination, TensorList source) {
+        run(() -> EwcLibrary.ewc_convert(memory.exec, destination.open(), source.open()));
+    }
+
     /** F ← F + weight·g². */
     public void fisherAccumulate(TensorList fisher, TensorList gradient, double weight) {
-        run(() -> EwcLibrary.ewc_fisher_accumulate(memory.exec, fisher.open(), gradient.open(), weight, 0));
+        fisherAccumulate(fisher, gradient, weight, false);
+    }
+
+    /**
+     * F ← F + weight·g².
+     *
+     * @param zeroGradient whether g is set to zero in the same pass
+     */
+    public void fisherAccumulate(TensorList fisher, TensorList gradient, double weight, boolean zeroGradient) {
+        run(() -> EwcLibrary.ewc_fisher_accumulate(
+                memory.exec, fisher.open(), gradient.open(), weight, flags(zeroGradient)));
     }
 
     /** ½ Σ F (θ*−θ)². */
@@ -85,7 +101,8 @@ public final class Kernels implements AutoCloseable {
     }
 
     /**
-     * F ← retain·F + weight·F_new.
+     * F ← retain·F + weight·F_new. F in bf16 and F_new in f32 is how a Fisher that was accumulated in f32 joins one that is
+     * kept in bf16.
      *
      * @param newFisher null: F ← retain·F
      */
@@ -131,9 +148,8 @@ public final class Kernels implements AutoCloseable {
      * One AdamW step with the penalty folded in, in one pass: g′ = gradientScale·g + penaltyScale·λF(θ−θ*), decay of θ,
      * moments, update. The gradient is left as it came.
      *
-     * @param fisher null, with anchor: plain AdamW
-     * @param anchor θ*; null, with fisher: plain AdamW
-     * @return what was reduced on the way, at θ before the step
+     * @see #adamwStep(TensorList, TensorList, TensorList, TensorList, TensorList, TensorList, AdamWOptions, AdamWStep,
+     *     StepOutputs)
      */
     public StepStatistics adamwStep(
             TensorList theta,
@@ -144,8 +160,30 @@ public final class Kernels implements AutoCloseable {
             TensorList anchor,
             AdamWOptions options,
             AdamWStep step) {
+        return adamwStep(theta, firstMoment, secondMoment, gradient, fisher, anchor, options, step, StepOutputs.NONE);
+    }
+
+    /**
+     * One AdamW step with the penalty folded in, in one pass: g′ = gradientScale·g + penaltyScale·λF(θ−θ*), decay of θ,
+     * moments, update.
+     *
+     * @param fisher null, with anchor: plain AdamW
+     * @param anchor θ*; null, with fisher: plain AdamW
+     * @param outputs what else is written on the way
+     * @return what was reduced on the way, at θ before the step
+     */
+    public StepStatistics adamwStep(
+            TensorList theta,
+            TensorList firstMoment,
+            TensorList secondMoment,
+            TensorList gradient,
+            TensorList fisher,
+            TensorList anchor,
+            AdamWOptions options,
+            AdamWStep step,
+            StepOutputs outputs) {
         run(() -> EwcLibrary.ewc_adamw_step_workspace(memory.exec, theta.open(), memory.needed));
-        memory.set(options);
+        memory.set(options, theta.size(), orNull(outputs.thetaCopy()));
         memory.set(step);
         run(() -> EwcLibrary.ewc_adamw_step(
                 memory.exec,
@@ -157,7 +195,7 @@ public final class Kernels implements AutoCloseable {
                 orNull(anchor),
                 memory.options,
                 memory.values,
-                0,
+                flags(outputs.zeroGradient()),
                 memory.statistics,
                 memory.workspace(),
                 memory.workspaceBytes));
@@ -170,6 +208,10 @@ public final class Kernels implements AutoCloseable {
     @Override
     public void close() {
         resource.close();
+    }
+
+    private static int flags(boolean zeroGradient) {
+        return zeroGradient ? EwcLibrary.ZERO_GRADIENT : 0;
     }
 
     private static ewc_list orNull(TensorList list) {
@@ -201,6 +243,8 @@ public final class Kernels implements AutoCloseable {
         private final DoublePointer result;
         private Pointer workspace;
         private long workspaceBytes;
+        private Pointer segmentValues; // learning rates, then decays
+        private int segmentCapacity;
 
         Memory() {
             long optionsAt = ewc_exec.BYTES;
@@ -230,12 +274,42 @@ public final class Kernels implements AutoCloseable {
             return workspace;
         }
 
-        void set(AdamWOptions given) {
+        void set(AdamWOptions given, int segments, ewc_list thetaCopy) {
+            double[] rates = given.segmentLearningRate();
+            double[] decays = given.segmentWeightDecay();
+            requireOneEach("segmentLearningRate", rates, segments);
+            requireOneEach("segmentWeightDecay", decays, segments);
+            if ((rates != null || decays != null) && segments > segmentCapacity) {
+                Pointer larger = NativeMemory.allocate(2L * Double.BYTES * segments);
+                if (segmentValues != null) {
+                    NativeMemory.free(segmentValues);
+                }
+                segmentValues = larger;
+                segmentCapacity = segments;
+            }
+            options.segment_learning_rate(segmentValues(rates, 0));
+            options.segment_weight_decay(segmentValues(decays, segmentCapacity));
+            options.theta_copy(thetaCopy);
             options.struct_size(ewc_adamw_options.BYTES);
             options.beta1(given.beta1());
             options.beta2(given.beta2());
             options.epsilon(given.epsilon());
             options.weight_decay(given.weightDecay());
+        }
+
+        private static void requireOneEach(String name, double[] values, int segments) {
+            if (values != null && values.length != segments) {
+                throw new KernelArgumentException("Kernels.adamwStep: options." + name
+                        + ": expected one value for each tensor of theta (" + segments + "), came " + values.length);
+            }
+        }
+
+        private DoublePointer segmentValues(double[] values, long from) {
+            if (values == null) {
+                return null;
+            }
+            DoublePointer at = new DoublePointer(segmentValues.getPointer(from * Double.BYTES)).capacity(values.length);
+            return at.put(values, 0, values.length);
         }
 
         void set(AdamWStep given) {
@@ -250,6 +324,9 @@ public final class Kernels implements AutoCloseable {
             NativeMemory.free(block);
             if (workspace != null) {
                 NativeMemory.free(workspace);
+            }
+            if (segmentValues != null) {
+                NativeMemory.free(segmentValues);
             }
         }
     }

@@ -203,14 +203,89 @@ class KernelsTest {
         assertThatThrownBy(() -> Kernels.host(0)).isInstanceOf(KernelArgumentException.class);
     }
 
+    /** A list of one tensor of that type, over memory of its own. */
+    private TensorList tensor(ElementType type, long elements) {
+        FloatPointer block = new FloatPointer((type.bytes(elements) + 3) / 4);
+        memory.add(block);
+        TensorList list = TensorList.of(type, new long[] {block.address()}, new long[] {elements});
+        lists.add(list);
+        return list;
+    }
+
+    private TensorList tensor(float... values) {
+        TensorList list = tensor(ElementType.F32, values.length);
+        memory.get(memory.size() - 1).put(values);
+        return list;
+    }
+
+    private float[] read(TensorList list) {
+        TensorList floats = tensor(ElementType.F32, list.elementCount());
+        kernels.convert(floats, list);
+        float[] values = new float[(int) list.elementCount()];
+        memory.get(memory.size() - 1).get(values);
+        return values;
+    }
+
     @Test
-    void halfPrecisionIsRefusedUntilItIsBuilt() {
-        long address = new Values(1, -1, 1).tensors[0].address();
-        try (TensorList half = TensorList.of(ElementType.BF16, new long[] {address}, new long[] {4})) {
-            assertThatThrownBy(() -> kernels.norm(half))
-                    .isInstanceOf(KernelUnsupportedException.class)
-                    .hasMessageContaining("gradient.dtype");
+    void convertsToSixteenBitsAndBack() {
+        assertThat(ElementType.I16_BLOCK256.bytes(257)).isEqualTo(2 * 258 + 2 * 4);
+        TensorList source = tensor(1.0f, -2.0f, 1.00390625f, 0.5f);
+        for (ElementType type : ElementType.values()) {
+            TensorList kept = tensor(type, 4);
+            kernels.convert(kept, source);
+            float[] values = read(kept);
+            assertThat(values[1]).isEqualTo(-2.0f);
+            assertThat(values[2]).isCloseTo(1.00390625f, within(type == ElementType.BF16 ? 0.004f : 4e-5f));
         }
+        assertThatThrownBy(() -> ElementType.F32.bytes(-1)).isInstanceOf(KernelArgumentException.class);
+    }
+
+    @Test
+    void mergesAnF32AccumulatorIntoABf16Fisher() {
+        TensorList fisher = tensor(ElementType.BF16, 3);
+        kernels.convert(fisher, tensor(1.0f, 2.0f, 4.0f));
+        kernels.fisherMerge(fisher, tensor(1.0f, 1.0f, 0.0f), 0.5, 2.0);
+        assertThat(read(fisher)).containsExactly(2.5f, 3.0f, 2.0f);
+        assertThatThrownBy(() -> kernels.fisherAccumulate(fisher, tensor(1, 1, 1), 1.0))
+                .isInstanceOf(KernelArgumentException.class)
+                .hasMessageContaining("fisher.dtype: expected EWC_F32 (0), came 2");
+    }
+
+    @Test
+    void stepsWithRatesOfItsOwnZeroesAndCopies() {
+        TensorList theta = tensor(1.0f, -1.0f);
+        TensorList gradient = tensor(0.5f, 0.5f);
+        TensorList copy = tensor(ElementType.BF16, 2);
+        TensorList first = tensor(0, 0);
+        TensorList second = tensor(0, 0);
+        AdamWOptions options = new AdamWOptions(0.9, 0.999, 1e-8, 0.5, new double[] {0.25}, new double[] {0.0});
+        kernels.adamwStep(
+                theta,
+                first,
+                second,
+                gradient,
+                null,
+                null,
+                options,
+                new AdamWStep(1, 0.5, 0),
+                new StepOutputs(true, copy));
+        assertThat(read(theta)[0]).isCloseTo(0.875f, within(1e-6f)); // no decay, and a first step of learning rate 1/8
+        assertThat(read(copy)[0]).isEqualTo(0.875f);
+        assertThat(read(gradient)).containsExactly(0.0f, 0.0f);
+        AdamWOptions two = new AdamWOptions(0.9, 0.999, 1e-8, 0.5, new double[2], null);
+        assertThatThrownBy(() -> kernels.adamwStep(
+                        theta, first, second, gradient, null, null, two, new AdamWStep(2, 0.5, 0), StepOutputs.NONE))
+                .isInstanceOf(KernelArgumentException.class)
+                .hasMessageContaining("segmentLearningRate: expected one value for each tensor of theta (1), came 2");
+    }
+
+    @Test
+    void accumulatesAndZeroes() {
+        TensorList gradient = tensor(2.0f, 3.0f);
+        TensorList fisher = tensor(1.0f, 1.0f);
+        kernels.fisherAccumulate(fisher, gradient, 1.0, true);
+        assertThat(read(fisher)).containsExactly(5.0f, 10.0f);
+        assertThat(read(gradient)).containsExactly(0.0f, 0.0f);
     }
 
     @Test

@@ -1,0 +1,27 @@
+// The lists of a verb, as host and device library take them: checked, cut alike, null where the caller gave none.
+#pragma once
+
+#include "ewc/ewc.h"
+
+namespace ewc {
+
+struct PenaltyLists {
+    const ewc_list* theta; // null, with anchor and fisher: the norm of the gradient alone
+    const ewc_list* anchor;
+    const ewc_list* fisher;
+    const ewc_list* gradient; // null: the penalty's value alone
+
+    const ewc_list& any() const { return theta == nullptr ? *gradient : *theta; }
+};
+
+struct AdamWLists {
+    const ewc_list* theta;
+    const ewc_list* first_moment;
+    const ewc_list* second_moment;
+    const ewc_list* gradient;
+    const ewc_list* fisher; // null, with anchor: plain AdamW
+    const ewc_list* anchor;
+    const ewc_list* theta_copy; // null: none
+};
+
+} // namespace ewc

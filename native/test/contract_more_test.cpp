@@ -1,0 +1,210 @@
+// What holds beside the formulas: the same bits on repeats and for any thread count, finite differences, NaN and Inf,
+// norms beyond the range of f32, the roundings at their edges.
+#include <functional>
+#include <limits>
+
+#include "contract.h"
+
+namespace ewc::test {
+namespace {
+
+using Properties = Contract;
+
+// Everything that the verbs leave, as bits.
+std::string everything(const Dtypes& dtypes, int64_t offset, int32_t threads) {
+    const ewc_exec exec = exec_here(threads);
+    const std::vector<int64_t> sizes = {5, 0, 3 * 65536 + 7, 1, 33, 3 * 16384};
+    Step step(sizes, offset, dtypes);
+    step.options.theta_copy = step.copy.list();
+    EXPECT_EQ(EWC_OK, step.run(true, 0, threads)) << ewc_last_error();
+    const double sums[] = {step.statistics.penalty,
+                           step.statistics.gradient_norm_squared,
+                           step.statistics.penalty_gradient_norm_squared,
+                           penalty(step.theta, step.anchor, step.fisher, threads, &step.gradient, 2.0),
+                           norm_squared(step.gradient, threads),
+                           norm_squared(step.gradient, threads, &step.theta, &step.anchor, &step.fisher, 2.0)};
+    std::string bits(reinterpret_cast<const char*>(sums), sizeof(sums));
+    const Values quantised(sizes, 8, 0, 1, offset, EWC_I16_BLOCK256);
+    EXPECT_EQ(EWC_OK, ewc_convert(&exec, quantised.list(), step.theta.list())) << ewc_last_error();
+    EXPECT_EQ(EWC_OK, ewc_fisher_merge(&exec, step.fisher.list(), step.first.list(), 0.3, 0.7)) << ewc_last_error();
+    EXPECT_EQ(EWC_OK, ewc_fisher_accumulate(&exec, step.theta.list(), step.gradient.list(), 0.3, 0)) << ewc_last_error();
+    for (const auto& values : {std::cref(step.theta), std::cref(step.first), std::cref(step.second),
+                               std::cref(step.gradient), std::cref(step.fisher), std::cref(step.copy),
+                               std::cref(quantised)}) {
+        bits += values.get().bits();
+    }
+    return bits;
+}
+
+TEST_P(Properties, SameBitsForAnyThreadCount) {
+    for (const Dtypes& dtypes : {Dtypes{}, Dtypes{EWC_F16, EWC_BF16, EWC_I16_BLOCK256}}) {
+        const std::string once = everything(dtypes, offset(), 1);
+        for (const int32_t threads : {1, 2, 3, 0}) {
+            EXPECT_TRUE(once == everything(dtypes, offset(), threads)) << threads << " threads";
+        }
+    }
+}
+
+// Zeroing and copying ride along; they must not change a bit of what else is computed.
+TEST_P(Properties, ZeroingAndCopyingChangeNothingElse) {
+    const std::vector<int64_t> sizes = {5, 65536 + 7};
+    Step plain(sizes, offset()), both(sizes, offset());
+    both.options.theta_copy = both.copy.list();
+    EXPECT_EQ(EWC_OK, plain.run(true));
+    EXPECT_EQ(EWC_OK, both.run(true, EWC_ZERO_GRADIENT));
+    EXPECT_EQ(plain.theta.bits(), both.theta.bits());
+    EXPECT_EQ(plain.second.bits(), both.second.bits());
+    EXPECT_EQ(plain.statistics.penalty, both.statistics.penalty);
+    EXPECT_EQ(plain.statistics.gradient_norm_squared, both.statistics.gradient_norm_squared);
+    EXPECT_EQ(norm_squared(plain.gradient), plain.statistics.gradient_norm_squared);
+}
+
+TEST_P(Properties, PenaltyGradientAgainstFiniteDifferences) {
+    const std::vector<int64_t> sizes = {19};
+    for (const Dtypes& dtypes : {Dtypes{}, Dtypes{EWC_F32, EWC_BF16, EWC_I16_BLOCK256}}) {
+        Values theta(sizes, 1, -1, 1), gradient(sizes, 4, 0, 0);
+        const Values anchor(sizes, 2, -1, 1, 0, dtypes.anchor), fisher(sizes, 3, 0, 1, 0, dtypes.fisher);
+        penalty(theta, anchor, fisher, 1, &gradient, 1.0);
+        for (int64_t i = 0; i < sizes[0]; ++i) {
+            const float there = static_cast<float>(theta.get(0, i));
+            const float above = there + 0.015625f, below = there - 0.015625f;
+            theta.set(0, i, above);
+            const double up = penalty(theta, anchor, fisher);
+            theta.set(0, i, below);
+            const double down = penalty(theta, anchor, fisher);
+            theta.set(0, i, there);
+            EXPECT_NEAR((up - down) / (static_cast<double>(above) - below), gradient.get(0, i), 2e-5);
+        }
+    }
+}
+
+TEST_P(Properties, NanAndInfPropagate) {
+    const ewc_exec exec = exec_here();
+    const std::vector<int64_t> sizes = {40, 16384 + 3};
+    for (const ewc_dtype dtype : {EWC_F32, EWC_F16, EWC_BF16}) {
+        for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+            for (const int64_t index : {int64_t{0}, int64_t{16384}, int64_t{16386}}) {
+                Step step(sizes, offset(), {dtype, EWC_F32, EWC_F32});
+                step.options.theta_copy = step.copy.list();
+                step.gradient.set(1, index, value);
+                EXPECT_FALSE(std::isfinite(norm_squared(step.gradient)));
+                EXPECT_EQ(EWC_OK, ewc_fisher_accumulate(&exec, step.fisher.list(), step.gradient.list(), 0.5, 0));
+                step.fisher.read();
+                EXPECT_FALSE(std::isfinite(step.fisher.get(1, index)));
+                EXPECT_FALSE(std::isfinite(penalty(step.theta, step.anchor, step.fisher)));
+                EXPECT_EQ(EWC_OK, step.run(true));
+                EXPECT_TRUE(std::isnan(step.theta.get(1, index)));
+                EXPECT_TRUE(std::isnan(step.copy.get(1, index)));
+                EXPECT_TRUE(std::isfinite(step.theta.get(1, index == 0 ? 1 : index - 1)));
+                EXPECT_FALSE(std::isfinite(step.statistics.gradient_norm_squared));
+                // A merge that retains nothing is the way out of a spoiled Fisher.
+                EXPECT_EQ(EWC_OK, ewc_fisher_merge(&exec, step.fisher.list(), nullptr, 0.0, 0.0));
+                step.fisher.read();
+                EXPECT_EQ(0.0, step.fisher.get(1, index));
+            }
+        }
+    }
+}
+
+TEST_P(Properties, NormsBeyondTheRangeOfFloat) {
+    Values gradient({3}, 1, 0, 0, offset());
+    gradient.set(0, 0, 3e30f);
+    gradient.set(0, 1, 4e30f);
+    EXPECT_NEAR(5e30, std::sqrt(norm_squared(gradient)), 1e24);
+}
+
+// A block with NaN or Inf reads as NaN and its neighbours as themselves; a block of next to nothing as 0.
+TEST_P(Properties, BlocksOf256) {
+    const ewc_exec exec = exec_here();
+    const std::vector<int64_t> sizes = {4 * 256 + 10};
+    Values source(sizes, 1, -1, 1, offset());
+    source.set(0, 256 + 17, std::numeric_limits<float>::quiet_NaN());
+    source.set(0, 3 * 256, -std::numeric_limits<float>::infinity());
+    for (int64_t i = 4 * 256; i < sizes[0]; ++i) {
+        source.set(0, i, i % 2 == 0 ? 9e-31f : -0.0f);
+    }
+    const Values blocks(sizes, 2, 0, 1, offset(), EWC_I16_BLOCK256), back(sizes, 3, 0, 1, offset());
+    ASSERT_EQ(EWC_OK, ewc_convert(&exec, blocks.list(), source.list())) << ewc_last_error();
+    ASSERT_EQ(EWC_OK, ewc_convert(&exec, back.list(), blocks.list())) << ewc_last_error();
+    const auto from = source.read(), to = back.read();
+    for (size_t i = 0; i < from.size(); ++i) {
+        const size_t block = i / 256;
+        if (block == 1 || block == 3) {
+            EXPECT_TRUE(std::isnan(to[i])) << i;
+        } else {
+            EXPECT_NEAR(block == 4 ? 0.0 : from[i], to[i], block == 4 ? 0.0 : 0.5001 / 32767) << i;
+        }
+    }
+    EXPECT_TRUE(blocks.guards_hold() && back.guards_hold());
+}
+
+// The nearest of the dtype's values, ties to even, found by looking on both sides in double.
+uint16_t nearest(double value, ewc_dtype dtype) {
+    const auto decode = [&](int bits) {
+        const uint16_t half = static_cast<uint16_t>(bits);
+        return static_cast<double>(dtype == EWC_F16 ? f16_to_f32(half) : bf16_to_f32(half));
+    };
+    const int infinity = dtype == EWC_F16 ? 0x7c00 : 0x7f80;
+    int low = 0, high = infinity; // decode grows with the bits
+    while (high - low > 1) {
+        const int middle = (low + high) / 2;
+        (decode(middle) <= std::fabs(value) ? low : high) = middle;
+    }
+    const double ulp = decode(low) - decode(low == 0 ? 0 : low - 1);
+    const double above = high == infinity ? decode(low) + ulp : decode(high);
+    const double middle = 0.5 * (decode(low) + above);
+    const bool up = std::fabs(value) > middle || (std::fabs(value) == middle && low % 2 == 1);
+    return static_cast<uint16_t>((up ? high : low) | (std::signbit(value) ? 0x8000 : 0));
+}
+
+// All 65,536 values to f32 and back are themselves; f32 values between them, ties and the ends of the range round right.
+TEST_P(Properties, RoundsToNearestEven) {
+    const ewc_exec exec = exec_here();
+    const std::vector<int64_t> sizes = {65536};
+    for (const ewc_dtype dtype : {EWC_F16, EWC_BF16}) {
+        const Values halves(sizes, 1, 0, 0, offset(), dtype), again(sizes, 1, 0, 0, offset(), dtype);
+        Values floats(sizes, 2, 0, 0, offset());
+        auto* bits = static_cast<uint16_t*>(halves.list()->data[0]);
+        for (int i = 0; i < 65536; ++i) {
+            bits[i] = static_cast<uint16_t>(i);
+        }
+        ASSERT_EQ(EWC_OK, ewc_convert(&exec, floats.list(), halves.list())) << ewc_last_error();
+        ASSERT_EQ(EWC_OK, ewc_convert(&exec, again.list(), floats.list())) << ewc_last_error();
+        here().finish();
+        const auto* back = static_cast<const uint16_t*>(again.list()->data[0]);
+        const int infinity = dtype == EWC_F16 ? 0x7c00 : 0x7f80;
+        for (int i = 0; i < 65536; ++i) {
+            if ((i & 0x7fff) <= infinity) {
+                ASSERT_EQ(i, back[i]);
+            } else {
+                ASSERT_TRUE(std::isnan(floats.get(0, i)) && std::isnan(again.get(0, i))) << i;
+            }
+        }
+        std::mt19937 random(3);
+        std::vector<uint16_t> expected;
+        const std::vector<double> all = floats.read();
+        for (int64_t i = 0; i < sizes[0]; ++i) {
+            // A value of the dtype, moved to a tie, or to a neighbour of the tie.
+            const double value = all[random() % 65536];
+            const float tie = static_cast<float>(value * (1 + std::ldexp(1.0, dtype == EWC_F16 ? -11 : -8)));
+            const float towards = random() % 3 == 0 ? tie : random() % 2 == 0 ? 2 * tie : 0.0f;
+            const float moved = std::isnan(tie) ? 0.0f : std::nextafter(tie, towards);
+            floats.set(0, i, moved);
+            expected.push_back(nearest(moved, dtype));
+        }
+        ASSERT_EQ(EWC_OK, ewc_convert(&exec, again.list(), floats.list())) << ewc_last_error();
+        here().finish();
+        for (int64_t i = 0; i < sizes[0]; ++i) {
+            ASSERT_EQ(expected[static_cast<size_t>(i)], back[i]) << floats.get(0, i);
+        }
+    }
+}
+
+std::string name_of(const testing::TestParamInfo<Contract::ParamType>& info) {
+    return std::get<0>(info.param)->name() + (std::get<1>(info.param) == 0 ? "" : "_misaligned");
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, Properties, testing::Combine(testing::ValuesIn(places()), testing::Values(0, 1)), name_of);
+
+} // namespace
+} // namespace ewc::test
