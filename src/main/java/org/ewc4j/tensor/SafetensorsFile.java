@@ -231,21 +231,22 @@ public final class SafetensorsFile implements AutoCloseable {
     }
 
     /**
-     * Maps part of a tensor; the window goes with its last reference.
+     * Fills {@code target} with a tensor's bytes, straight from the file's pages.
      *
-     * @param from first element of the window
-     * @param count elements, at most 2 GiB in bytes
+     * @param from first element to read
      */
-    ByteBuffer map(Entry entry, long from, long count) {
+    void read(Entry entry, long from, ByteBuffer target) {
+        long position = entry.begin() + from * entry.type().bytes();
         try {
-            long begin = entry.begin() + from * entry.type().bytes();
-            return channel.map(
-                            FileChannel.MapMode.READ_ONLY,
-                            begin,
-                            count * entry.type().bytes())
-                    .order(ByteOrder.LITTLE_ENDIAN);
+            while (target.hasRemaining()) {
+                int count = channel.read(target, position);
+                if (count < 0) {
+                    throw new InvalidInputException(path + ": became shorter while it was read");
+                }
+                position += count;
+            }
         } catch (IOException e) {
-            throw new InvalidInputException(path + ": cannot be mapped: " + e.getMessage(), e);
+            throw new InvalidInputException(path + ": cannot be read: " + e.getMessage(), e);
         }
     }
 

@@ -14,10 +14,10 @@ import org.ewc4j.tensor.ParameterLayout.Parameter;
 import org.ewc4j.tensor.SafetensorsFile.Entry;
 
 /**
- * Brings stored weights (fp32, fp16, bf16) into an fp32 arena: mapped window by window and never held twice.
+ * Brings stored weights (fp32, fp16, bf16) into an fp32 arena, straight from the file's pages and never held twice.
  *
- * <p>Windows are copied by Java, not by libtorch: a file that another process shortens meanwhile is then an error and
- * not a crash of the JVM.
+ * <p>Read into place and not mapped: the windows of a map stay in the process until a garbage collection, which would hold
+ * the weights twice after all, and a mapped file that another process shortens ends the JVM, where a read ends in an error.
  */
 public final class WeightReader {
     private static final int WINDOW_ELEMENTS = 4 << 20;
@@ -39,26 +39,23 @@ public final class WeightReader {
                             * entry.type().bytes());
             for (long from = 0; from < parameter.elements(); from += WINDOW_ELEMENTS) {
                 long count = Math.min(WINDOW_ELEMENTS, parameter.elements() - from);
-                ByteBuffer window = file.map(entry, from, count);
-                try (PointerScope windowScope = new PointerScope()) {
-                    if (staging == null) {
-                        memory(arena.address(parameter) + from * Float.BYTES, count * Float.BYTES)
-                                .put(window);
-                    } else {
-                        staging.position(0)
-                                .limit(count * entry.type().bytes())
-                                .asByteBuffer()
-                                .put(window);
-                        Tensor stored = torch.from_blob(
-                                staging,
-                                new long[] {count},
-                                new TensorOptions(entry.type().scalarType()));
-                        flat.narrow(0, from, count).copy_(stored);
-                    }
+                if (staging == null) {
+                    file.read(entry, from, memory(arena.address(parameter) + from * Float.BYTES, count * Float.BYTES));
+                } else {
+                    convert(file, entry, from, staging, flat.narrow(0, from, count));
                 }
             }
-        } catch (InternalError e) {
-            throw new InvalidInputException(file.path() + ": changed while it was read", e);
+        }
+    }
+
+    private static void convert(SafetensorsFile file, Entry entry, long from, BytePointer staging, Tensor target) {
+        long count = target.numel();
+        try (PointerScope scope = new PointerScope()) {
+            file.read(
+                    entry, from, memory(staging.address(), count * entry.type().bytes()));
+            Tensor stored = torch.from_blob(
+                    staging, new long[] {count}, new TensorOptions(entry.type().scalarType()));
+            target.copy_(stored);
         }
     }
 
