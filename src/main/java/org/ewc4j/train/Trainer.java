@@ -41,15 +41,13 @@ public final class Trainer implements AutoCloseable {
 
     private final CausalLm model;
     private final Kernels kernels;
-    private final Arena firstMoment;
-    private final Arena secondMoment;
+    private Arena firstMoment;
+    private Arena secondMoment;
     private long steps;
 
     public Trainer(CausalLm model, Kernels kernels) {
         this.model = model;
         this.kernels = kernels;
-        this.firstMoment = new Arena(model.layout());
-        this.secondMoment = new Arena(model.layout());
     }
 
     /** Optimizer steps taken so far, over all tasks. */
@@ -118,6 +116,7 @@ public final class Trainer implements AutoCloseable {
     }
 
     private StepStatistics update(TaskTraining task, double learningRate, Consolidation consolidation) {
+        takeMoments();
         TrainingConfig config = task.config();
         TensorList gradient = model.gradients();
         TensorList theta = model.theta().list();
@@ -160,9 +159,23 @@ public final class Trainer implements AutoCloseable {
         }
     }
 
+    /** A learner that is only asked takes no memory for them. */
+    private void takeMoments() {
+        if (firstMoment == null) {
+            firstMoment = new Arena(model.layout());
+        }
+        if (secondMoment == null) {
+            secondMoment = new Arena(model.layout());
+        }
+    }
+
     @Override
     public void close() {
-        firstMoment.close();
-        secondMoment.close();
+        if (firstMoment != null) {
+            firstMoment.close();
+        }
+        if (secondMoment != null) {
+            secondMoment.close();
+        }
     }
 }
