@@ -2,6 +2,13 @@
 # compiler it does not know), and enable_language(CUDA) then ends the whole build; so nvcc is tried on a kernel first.
 set(EWC_CUDA_ARCHITECTURES 80-real 90-real 100-real 100-virtual CACHE STRING "Machine code for these, and PTX for what comes later")
 
+# A streaming verb each, and what binds them; the tests compile the same files for the host.
+set(EWC_CUDA_STREAMING fisher_accumulate fisher_merge penalty norm adamw_step convert)
+set(EWC_CUDA_SOURCES "")
+foreach(source IN LISTS EWC_CUDA_STREAMING ITEMS ranges table)
+  list(APPEND EWC_CUDA_SOURCES ${EWC_ROOT}/cuda/${source}.cu)
+endforeach()
+
 function(ewc_find_working_nvcc result reason)
   set(${result} "" PARENT_SCOPE)
   if(NOT EWC_CUDA)
@@ -39,11 +46,15 @@ if(EWC_WORKING_NVCC)
   set(CMAKE_CUDA_STANDARD 17)
   set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 
-  add_library(ewc_cuda SHARED ${EWC_ROOT}/cuda/fisher_accumulate.cu ${EWC_ROOT}/cuda/table.cu)
+  add_library(ewc_cuda SHARED ${EWC_CUDA_SOURCES})
   target_include_directories(ewc_cuda PRIVATE ${EWC_ROOT}/native/include ${EWC_ROOT}/native/src ${EWC_ROOT}/cuda)
   # A spill or a warning is an error: a streaming kernel has no business with either.
   target_compile_options(ewc_cuda PRIVATE -Xptxas --warn-on-spills,--warn-on-local-memory-usage -Werror all-warnings
                          -Xcompiler -Wall,-Wextra -lineinfo)
+  # -lineinfo, for the profiler's source page, doubles the machine code; compressed it is a quarter.
+  if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 13.0)
+    target_compile_options(ewc_cuda PRIVATE --compress-mode=size)
+  endif()
   set_target_properties(ewc_cuda PROPERTIES CUDA_RUNTIME_LIBRARY Static CUDA_VISIBILITY_PRESET hidden
                         LINKER_LANGUAGE CUDA)
   target_link_options(ewc_cuda PRIVATE -Wl,--version-script=${EWC_ROOT}/cuda/libewc_cuda.map -Wl,--exclude-libs,ALL

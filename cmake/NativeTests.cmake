@@ -13,6 +13,24 @@ add_executable(ewc_tests ${EWC_CONTRACT} ${EWC_TEST}/arguments_test.cpp ${EWC_TE
 target_link_libraries(ewc_tests PRIVATE ewc_objects ewc_warnings GTest::gtest GTest::gtest_main)
 gtest_discover_tests(ewc_tests DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES)
 
+# The CUDA sources compiled as C++ over a shim of the CUDA runtime, so that the kernels run where no GPU and no nvcc is. Not
+# under AddressSanitizer, which loses its way on fibers that the shim switches.
+if(NOT EWC_SANITIZE)
+  set(shim_sources "")
+  foreach(source IN LISTS EWC_CUDA_SOURCES) # through a file that includes it, as the .cu itself belongs to nvcc
+    get_filename_component(name ${source} NAME_WE)
+    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/shim/${name}.cpp CONTENT "#include \"${source}\"\n")
+    list(APPEND shim_sources ${CMAKE_BINARY_DIR}/shim/${name}.cpp)
+  endforeach()
+  add_executable(ewc_shim_tests ${EWC_CONTRACT} ${EWC_TEST}/device_chunks_test.cpp ${EWC_TEST}/shim/shim.cpp
+                 ${shim_sources})
+  target_compile_definitions(ewc_shim_tests PRIVATE EWC_TEST_DEVICE_PLACE)
+  target_include_directories(ewc_shim_tests PRIVATE ${EWC_TEST} ${EWC_TEST}/shim ${EWC_ROOT}/cuda)
+  target_compile_options(ewc_shim_tests PRIVATE -Wno-unknown-pragmas)
+  target_link_libraries(ewc_shim_tests PRIVATE ewc_objects ewc_warnings GTest::gtest GTest::gtest_main)
+  gtest_discover_tests(ewc_shim_tests DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES)
+endif()
+
 add_executable(ewc_header_is_c ${EWC_ROOT}/native/test/header_is_c.c)
 target_link_libraries(ewc_header_is_c PRIVATE ewc)
 target_compile_options(ewc_header_is_c PRIVATE -Wall -Wextra -Wpedantic -Werror)
@@ -22,16 +40,35 @@ add_test(NAME header_is_c COMMAND ewc_header_is_c)
 add_test(NAME exports COMMAND sh -c "nm -D --defined-only $<TARGET_FILE:ewc> | awk '{print $3}' | grep -v '^ewc_' && exit 1 || exit 0")
 
 if(TARGET ewc_cuda)
-  # Without a GPU, PTX shows whether the compiler kept the 128-bit loads and stores.
+  # Without a GPU, PTX shows whether the compiler kept the wide accesses. (That nothing spills is checked by the build.)
   set(includes -I${EWC_ROOT}/native/include -I${EWC_ROOT}/native/src -I${EWC_ROOT}/cuda)
-  foreach(access ld st)
-    add_test(NAME cuda_wide_${access} COMMAND sh -c
-      "\"$0\" -ptx -std=c++17 -arch=sm_80 \"$@\" -o - | grep -q '${access}[.]global[.]v4[.]f32'"
-      ${EWC_WORKING_NVCC} ${includes} ${EWC_ROOT}/cuda/fisher_accumulate.cu)
+  function(ewc_expect_in_ptx verb name access)
+    add_test(NAME cuda_${verb}_${name} COMMAND sh -c
+      "\"$0\" -ptx -std=c++17 -arch=sm_80 \"$@\" -o - | grep -q '${access}'"
+      ${EWC_WORKING_NVCC} ${includes} ${EWC_ROOT}/cuda/${verb}.cu)
+  endfunction()
+  foreach(verb IN LISTS EWC_CUDA_STREAMING)
+    set(load "ld[.]global[.]nc[.]v4[.]f32") # read-only lists
+    if(verb STREQUAL fisher_accumulate)
+      set(load "ld[.]global[.]v4[.]f32")
+    endif()
+    ewc_expect_in_ptx(${verb} loads_128_bits ${load})
+    if(NOT verb STREQUAL norm)
+      ewc_expect_in_ptx(${verb} stores_128_bits "st[.]global[.]v4[.]f32")
+    endif()
+    ewc_expect_in_ptx(${verb} loads_16_bit_lists_wide "ld[.]global\\([.]nc\\)*[.]v2[.]u32")
   endforeach()
 
-  add_executable(ewc_cuda_load_test ${EWC_ROOT}/native/test/cuda_load_test.cpp)
+  add_executable(ewc_cuda_load_test ${EWC_TEST}/cuda_load_test.cpp)
   target_link_libraries(ewc_cuda_load_test PRIVATE ewc ewc_warnings GTest::gtest GTest::gtest_main)
   add_dependencies(ewc_cuda_load_test ewc_cuda)
   gtest_discover_tests(ewc_cuda_load_test DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES)
+
+  # The contract on a device; skipped, with the reason, where there is none. libewc_cuda.so lies beside it.
+  add_executable(ewc_cuda_tests ${EWC_CONTRACT} ${EWC_TEST}/device_place.cpp)
+  target_compile_definitions(ewc_cuda_tests PRIVATE EWC_TEST_DEVICE_PLACE)
+  find_package(CUDAToolkit REQUIRED)
+  target_link_libraries(ewc_cuda_tests PRIVATE ewc_objects ewc_warnings CUDA::cudart_static GTest::gtest GTest::gtest_main)
+  add_dependencies(ewc_cuda_tests ewc_cuda)
+  gtest_discover_tests(ewc_cuda_tests DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES)
 endif()

@@ -1,40 +1,60 @@
 // The one launcher of all verbs: lists of tensors cut into chunks, one thread block a chunk, addresses by value.
 //
-// A table of up to kSegments segments travels in the kernel's parameters (4 KiB), so nothing is copied to the device and
-// nothing allocated; longer lists take several launches. Chunks are of a fixed size, so the partition depends on neither
-// the number of multiprocessors nor of threads.
+// A table of some dozens of segments travels in the kernel's parameters (4 KiB), so nothing is copied to the device and
+// nothing allocated; longer lists take several launches. Chunks are of a fixed size, so the partition, and with it the
+// order of every sum, depends on neither the number of multiprocessors nor of threads. Nothing here waits or reads the
+// device, so every verb can be captured in a graph.
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
+#include <utility>
 
 #include <cuda_runtime.h>
 
-#include "cuda_library.h"
+#include "status.cuh"
+#include "stream.cuh"
 
 namespace ewc::cuda {
 
 // 64 Ki elements keep a block of 256 threads busy for 64 rounds of one 128-bit load each; below that, the search for the
-// segment and the launch of blocks show.
+// segment and the launch of blocks show. A multiple of kBlock.
 constexpr int64_t kDeviceChunk = 65536;
-constexpr int kThreads = 256;
 
-// The addresses of `lists` tensor lists for a run of segments.
-template <int lists>
+inline int64_t device_chunks(int64_t numel) { return numel / kDeviceChunk + (numel % kDeviceChunk != 0); }
+
+inline int64_t device_chunks(const ewc_list& list) {
+    int64_t chunks = 0;
+    for (int64_t i = 0; i < list.count; ++i) {
+        chunks += device_chunks(list.numel[i]);
+    }
+    return chunks;
+}
+
+// The addresses of `lists` tensor lists for a run of segments, and `extras` numbers of each segment.
+template <int lists, int extras>
 struct SegmentTable {
-    // 8 bytes an address and list, 8 for the size, 8 for the first chunk, within 4,000 of the 4,096 bytes of parameters.
-    static constexpr int kSegments = (4000 - 16) / (8 * lists + 16);
+    // 8 bytes an address and list, 8 an extra, 8 for the size, 8 for the first chunk, within 3.9 of the 4 KiB of parameters.
+    static constexpr int kSegments = (3840 - 64 - 4 * lists) / (8 * (lists + extras) + 16);
 
-    int segments = 0;
+    int segments;
+    int64_t chunks_before; // of earlier launches: where this one's partial sums begin
     void* data[lists][kSegments];
+    double extra[extras == 0 ? 1 : extras][extras == 0 ? 1 : kSegments];
     int64_t numel[kSegments];
     int64_t first_chunk[kSegments + 1];
+    ewc_dtype dtype[lists];
 };
 
-// Calls chunk(addresses of the lists at this block's chunk, n) with the block's threads.
-template <int lists, typename ChunkFunction>
-__device__ void run_chunk(const SegmentTable<lists>& table, const ChunkFunction& function) {
-    const int64_t block = blockIdx.x;
+// One chunk: where it lies in each list.
+template <int lists, int extras>
+struct DeviceChunk {
+    Elements given[lists]; // an address that nobody looks at where the list was not given
+    double extra[extras == 0 ? 1 : extras];
+    int n;
+};
+
+template <int lists, int extras>
+__device__ __forceinline__ DeviceChunk<lists, extras> chunk_of(const SegmentTable<lists, extras>& table, int64_t block) {
     int low = 0;
     int high = table.segments - 1;
     while (low < high) { // the last segment whose first chunk is not beyond this block
@@ -45,120 +65,136 @@ __device__ void run_chunk(const SegmentTable<lists>& table, const ChunkFunction&
             high = middle - 1;
         }
     }
+    const int64_t numel = table.numel[low];
     const int64_t offset = (block - table.first_chunk[low]) * kDeviceChunk;
-    const int64_t left = table.numel[low] - offset;
-    float* addresses[lists];
+    DeviceChunk<lists, extras> chunk;
+    chunk.n = static_cast<int>(numel - offset < kDeviceChunk ? numel - offset : kDeviceChunk);
 #pragma unroll
     for (int list = 0; list < lists; ++list) {
-        addresses[list] = static_cast<float*>(table.data[list][low]) + offset;
+        chunk.given[list] = elements_at(table.data[list][low], numel, table.dtype[list], offset);
     }
-    function(addresses, left < kDeviceChunk ? left : kDeviceChunk);
-}
-
-template <int lists, typename ChunkFunction>
-__global__ void __launch_bounds__(kThreads) chunk_kernel(const __grid_constant__ SegmentTable<lists> table,
-                                                         const ChunkFunction function) {
-    run_chunk(table, function);
-}
-
-// Whether a failure has lost the context, after which nothing on the device works any more.
-inline ewc_status status_of(cudaError_t error) {
-    switch (error) {
-    case cudaSuccess:
-        return EWC_OK;
-    case cudaErrorNoDevice:
-    case cudaErrorInsufficientDriver:
-    case cudaErrorStubLibrary:
-        return EWC_UNSUPPORTED;
-    case cudaErrorMemoryAllocation:
-        return EWC_OUT_OF_MEMORY;
-    case cudaErrorInvalidDevice:
-        return EWC_INVALID_ARGUMENT;
-    case cudaErrorIllegalAddress:
-    case cudaErrorMisalignedAddress:
-    case cudaErrorLaunchFailure:
-    case cudaErrorHardwareStackError:
-    case cudaErrorIllegalInstruction:
-    case cudaErrorAssert:
-    case cudaErrorECCUncorrectable:
-        return EWC_CUDA_FATAL;
-    default:
-        return EWC_CUDA;
+#pragma unroll
+    for (int e = 0; e < extras; ++e) {
+        chunk.extra[e] = table.extra[e][low];
     }
+    return chunk;
 }
 
-inline ewc_status report(cudaError_t error, const char* call, ewc_cuda_message* message) {
-    if (error != cudaSuccess) {
-        std::snprintf(message->text, sizeof(message->text), "%s: %s (%d): %s", call, cudaGetErrorName(error),
-                      static_cast<int>(error), cudaGetErrorString(error));
-    }
-    return status_of(error);
-}
-
-// The calling thread's device for the time of a launch.
-class DeviceGuard {
-public:
-    explicit DeviceGuard(int device) {
-        error_ = cudaGetDevice(&before_);
-        if (error_ == cudaSuccess && before_ != device) {
-            error_ = cudaSetDevice(device);
-            changed_ = error_ == cudaSuccess;
+// verb(chunk, sums) by all threads of a block; what they summed goes to the chunk's slot of partials.
+template <int lists, int extras, typename Verb>
+__global__ void __launch_bounds__(kThreads)
+    chunk_kernel(const __grid_constant__ SegmentTable<lists, extras> table, const Verb verb, double* partials) {
+    double sum[Verb::kSums == 0 ? 1 : Verb::kSums] = {};
+    verb(chunk_of(table, blockIdx.x), sum);
+    if constexpr (Verb::kSums > 0) {
+        block_sum(sum);
+        if (threadIdx.x == 0) {
+#pragma unroll
+            for (int s = 0; s < Verb::kSums; ++s) {
+                partials[(table.chunks_before + blockIdx.x) * Verb::kSums + s] = sum[s];
+            }
         }
     }
-    ~DeviceGuard() {
-        if (changed_) {
-            cudaSetDevice(before_);
+}
+
+template <typename... Parameters, typename... Arguments>
+cudaError_t launch_kernel(void (*kernel)(Parameters...), int64_t blocks, void* stream, Arguments&&... arguments) {
+    cudaLaunchConfig_t config = {};
+    config.gridDim = dim3(static_cast<unsigned>(blocks));
+    config.blockDim = dim3(kThreads);
+    config.stream = static_cast<cudaStream_t>(stream);
+    return cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
+}
+
+// Fills tables with the segments of the lists, which the caller has checked to be cut alike, and calls run(table, chunks)
+// for each that is full, and the last. extra(segment, e) gives a segment's numbers. A null list has null addresses.
+template <int extras, int lists, typename Extra, typename Run>
+cudaError_t for_each_table(const ewc_list* const (&given)[lists], const ewc_list& cut, Extra&& extra, Run&& run) {
+    SegmentTable<lists, extras> table;
+    table.segments = 0;
+    table.chunks_before = 0;
+    int64_t chunks = 0;
+    for (int list = 0; list < lists; ++list) {
+        table.dtype[list] = given[list] == nullptr ? EWC_F32 : given[list]->dtype;
+    }
+    for (int64_t i = 0; i < cut.count; ++i) {
+        if (cut.numel[i] != 0) {
+            for (int list = 0; list < lists; ++list) {
+                table.data[list][table.segments] = given[list] == nullptr ? nullptr : given[list]->data[i];
+            }
+            for (int e = 0; e < extras; ++e) {
+                table.extra[e][table.segments] = extra(i, e);
+            }
+            table.numel[table.segments] = cut.numel[i];
+            table.first_chunk[table.segments] = chunks;
+            chunks += device_chunks(cut.numel[i]); // a grid has at most 2^31 - 1 blocks: 2^47 elements
+            ++table.segments;
+            table.first_chunk[table.segments] = chunks;
+        }
+        if (table.segments == table.kSegments || (i == cut.count - 1 && table.segments > 0)) {
+            if (const cudaError_t error = run(table, chunks); error != cudaSuccess) {
+                return error;
+            }
+            table.chunks_before += chunks;
+            table.segments = 0;
+            chunks = 0;
         }
     }
-    DeviceGuard(const DeviceGuard&) = delete;
-    DeviceGuard& operator=(const DeviceGuard&) = delete;
-    cudaError_t error() const { return error_; }
+    return cudaSuccess;
+}
 
-private:
-    int before_ = 0;
-    bool changed_ = false;
-    cudaError_t error_;
-};
+// Runs verb over every chunk of the lists, asynchronously on exec.stream.
+template <int extras, int lists, typename Verb, typename Extra>
+cudaError_t launch_chunks(const ewc_exec& exec, const ewc_list* const (&given)[lists], const ewc_list& cut,
+                          const Verb& verb, double* partials, Extra&& extra) {
+    return for_each_table<extras>(given, cut, extra, [&](const SegmentTable<lists, extras>& table, int64_t chunks) {
+        return launch_kernel(chunk_kernel<lists, extras, Verb>, chunks, exec.stream, table, verb, partials);
+    });
+}
 
-// Runs function over every chunk of the lists, which the caller has checked to be cut alike. Asynchronous on exec.stream.
-template <int lists, typename ChunkFunction>
-ewc_status launch(const ewc_exec& exec, const ewc_list* const (&given)[lists], const ChunkFunction& function,
-                  ewc_cuda_message* message) {
+template <int lists, typename Verb>
+cudaError_t launch_chunks(const ewc_exec& exec, const ewc_list* const (&given)[lists], const ewc_list& cut,
+                          const Verb& verb, double* partials = nullptr) {
+    return launch_chunks<0>(exec, given, cut, verb, partials, [](int64_t, int) { return 0.0; });
+}
+
+template <int sums, typename Finish>
+cudaError_t launch_finish(const ewc_exec& exec, const double* partials, int64_t chunks, const Finish& finish) {
+    return launch_kernel(finish_kernel<sums, Finish>, 1, exec.stream, partials, chunks, finish);
+}
+
+// Calls body on exec's device, and reports what came of it.
+template <typename Body>
+ewc_status on_device(const ewc_exec& exec, ewc_cuda_message* message, Body&& body) {
     const DeviceGuard device(exec.device);
     if (device.error() != cudaSuccess) {
         return report(device.error(), "cudaSetDevice", message);
     }
-    SegmentTable<lists> table;
-    int64_t chunks = 0;
-    const auto flush = [&]() -> cudaError_t {
-        table.first_chunk[table.segments] = chunks;
-        if (chunks > 0) {
-            chunk_kernel<lists><<<static_cast<unsigned>(chunks), kThreads, 0, static_cast<cudaStream_t>(exec.stream)>>>(
-                table, function);
-        }
-        table.segments = 0;
-        chunks = 0;
-        return cudaGetLastError();
-    };
-    for (int64_t i = 0; i < given[0]->count; ++i) {
-        const int64_t numel = given[0]->numel[i];
-        if (numel == 0) {
-            continue;
-        }
-        // A grid has at most 2^31 - 1 blocks: 2^47 elements, beyond any device's memory.
-        for (int list = 0; list < lists; ++list) {
-            table.data[list][table.segments] = given[list]->data[i];
-        }
-        table.numel[table.segments] = numel;
-        table.first_chunk[table.segments] = chunks;
-        chunks += (numel + kDeviceChunk - 1) / kDeviceChunk;
-        if (++table.segments == SegmentTable<lists>::kSegments) {
-            if (const cudaError_t error = flush(); error != cudaSuccess) {
-                return report(error, "kernel launch", message);
-            }
-        }
-    }
-    return report(flush(), "kernel launch", message);
+    return report(body(), "kernel launch", message);
+}
+
+// Kinds as types, so that a verb's template is chosen by the dtypes of its lists: body(kind_constant).
+template <Kind kind>
+struct KindConstant {
+    static constexpr Kind value = kind;
+};
+
+template <typename Body>
+cudaError_t with_f32_or_half(const ewc_list& list, Body&& body) {
+    return list.dtype == EWC_F32 ? body(KindConstant<Kind::f32>{}) : body(KindConstant<Kind::half>{});
+}
+
+template <typename Body>
+cudaError_t with_f32_or_block(const ewc_list& list, Body&& body) {
+    return list.dtype == EWC_F32 ? body(KindConstant<Kind::f32>{}) : body(KindConstant<Kind::block>{});
+}
+
+// body(fisher's kind, anchor's kind).
+template <typename Body>
+cudaError_t with_penalty(const ewc_list& fisher, const ewc_list& anchor, Body&& body) {
+    return with_f32_or_half(fisher, [&](auto fisher_kind) {
+        return with_f32_or_block(anchor, [&](auto anchor_kind) { return body(fisher_kind, anchor_kind); });
+    });
 }
 
 } // namespace ewc::cuda

@@ -1,6 +1,6 @@
 // What libewc_cuda.so exports: one table. cuda_library.h says how libewc.so finds it.
-#include "fisher_accumulate.cuh"
-#include "launch.cuh"
+#include "status.cuh"
+#include "verbs.cuh"
 
 namespace ewc::cuda {
 namespace {
@@ -16,7 +16,10 @@ ewc_status device_count(int32_t* count, ewc_cuda_message* message) {
     return report(error, "cudaGetDeviceCount", message);
 }
 
-const ewc_cuda_table table = {EWC_CUDA_TABLE_ABI, device_count, fisher_accumulate};
+const ewc_cuda_table table = {
+    EWC_CUDA_TABLE_ABI, device_count, sum_workspace, adamw_workspace, convert,   fisher_accumulate, fisher_merge,
+    penalty,            norm,         adamw_step,    range_push,      range_pop,
+};
 
 } // namespace
 } // namespace ewc::cuda

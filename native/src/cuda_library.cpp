@@ -1,5 +1,6 @@
 #include "cuda_library.h"
 
+#include <atomic>
 #include <string>
 
 #include <dlfcn.h>
@@ -43,14 +44,28 @@ Loaded load() {
     return {table, ""};
 }
 
+const Loaded& library() {
+    static const Loaded loaded = load();
+    return loaded;
+}
+
+std::atomic<const ewc_cuda_table*> forced{nullptr};
+
 } // namespace
 
-const ewc_cuda_table& cuda_library(const char* verb) {
-    static const Loaded loaded = load();
-    if (loaded.table == nullptr) {
-        throw Failure(EWC_UNSUPPORTED, std::string(verb) + ": exec->device needs CUDA, but " + loaded.reason);
-    }
-    return *loaded.table;
+const ewc_cuda_table* cuda_library_or_null() {
+    const ewc_cuda_table* table = forced.load(std::memory_order_relaxed);
+    return table == nullptr ? library().table : table;
 }
+
+const ewc_cuda_table& cuda_library(const char* verb) {
+    const ewc_cuda_table* table = cuda_library_or_null();
+    if (table == nullptr) {
+        throw Failure(EWC_UNSUPPORTED, std::string(verb) + ": exec->device needs CUDA, but " + library().reason);
+    }
+    return *table;
+}
+
+void force_cuda_library(const ewc_cuda_table* table) { forced.store(table, std::memory_order_relaxed); }
 
 } // namespace ewc

@@ -4,9 +4,10 @@
 #include <cstddef>
 
 #include "ewc/ewc.h"
+#include "verbs.h"
 
 // Goes up whenever the table changes; a libewc_cuda.so of another number is refused.
-#define EWC_CUDA_TABLE_ABI 1
+#define EWC_CUDA_TABLE_ABI 2
 
 // Arguments reach the device library checked. Each function leaves a message of its own where it fails.
 struct ewc_cuda_message {
@@ -16,8 +17,22 @@ struct ewc_cuda_message {
 struct ewc_cuda_table {
     int abi;
     ewc_status (*device_count)(int32_t* count, ewc_cuda_message*);
+    size_t (*sum_workspace)(const ewc_list*);
+    size_t (*adamw_workspace)(const ewc_list*);
+    ewc_status (*convert)(const ewc_exec*, const ewc_list* destination, const ewc_list* source, ewc_cuda_message*);
     ewc_status (*fisher_accumulate)(const ewc_exec*, const ewc_list* fisher, const ewc_list* gradient, double weight,
                                     bool zero_gradient, ewc_cuda_message*);
+    ewc_status (*fisher_merge)(const ewc_exec*, const ewc_list* fisher, const ewc_list* new_fisher, double retain,
+                               double weight, ewc_cuda_message*);
+    ewc_status (*penalty)(const ewc_exec*, const ewc::PenaltyLists*, const double* lambda, double* penalty,
+                          void* workspace, ewc_cuda_message*);
+    ewc_status (*norm)(const ewc_exec*, const ewc::PenaltyLists*, const double* lambda, double* norm_squared,
+                       void* workspace, ewc_cuda_message*);
+    ewc_status (*adamw_step)(const ewc_exec*, const ewc::AdamWLists*, const ewc_adamw_options*,
+                             const ewc_adamw_values*, bool zero_gradient, ewc_adamw_statistics*, void* workspace,
+                             ewc_cuda_message*);
+    void (*range_push)(const char* name);
+    void (*range_pop)();
 };
 
 // Exported by libewc_cuda.so under this name.
@@ -28,5 +43,11 @@ namespace ewc {
 
 // The device library's table, loaded on the first call; throws Failure(EWC_UNSUPPORTED) with the reason where there is none.
 const ewc_cuda_table& cuda_library(const char* verb);
+
+// The same, null where there is none.
+const ewc_cuda_table* cuda_library_or_null();
+
+// For tests: take this table from now on; null restores the library's.
+void force_cuda_library(const ewc_cuda_table* table);
 
 } // namespace ewc

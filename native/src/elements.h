@@ -1,7 +1,7 @@
 // What the dtypes of ewc.h look like in memory, and one element of each to f32 and back, for host and device alike.
 //
-// The conversions are branchless where the host vectorises them; the host kernels take the CPU's own f16 instructions
-// where it has them, and a test holds the two to the same bits.
+// The conversions are branchless, so that the host vectorises them. A device takes its own instructions for them, and so do
+// the host kernels for f16 where the CPU has one; tests hold all to the same roundings.
 #pragma once
 
 #include <cstdint>
@@ -43,13 +43,24 @@ EWC_FUNCTION float bf16_to_f32(uint16_t half) { return float_of(static_cast<uint
 
 // Round to nearest even. NaN stays NaN, quiet, where rounding its bits could make it Inf.
 EWC_FUNCTION uint16_t f32_to_bf16(float value) {
+#if defined(__CUDA_ARCH__)
+    uint16_t half;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(half) : "f"(value));
+    return half;
+#else
     const uint32_t bits = bits_of(value);
     const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint32_t nan = (bits >> 16) | 0x40u;
     return static_cast<uint16_t>(magnitude_bits(value) > kInfinityBits ? nan : rounded);
+#endif
 }
 
 EWC_FUNCTION float f16_to_f32(uint16_t half) {
+#if defined(__CUDA_ARCH__)
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(half));
+    return value;
+#else
     const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
     const uint32_t magnitude = static_cast<uint32_t>(half & 0x7fffu) << 13; // exponent and fraction in their f32 places
     const uint32_t normal = magnitude + ((127u - 15u) << 23);
@@ -59,10 +70,16 @@ EWC_FUNCTION float f16_to_f32(uint16_t half) {
     const uint32_t subnormal = bits_of(float_of(magnitude + (113u << 23)) - float_of(113u << 23));
     const uint32_t finite = magnitude < (1u << 23) ? subnormal : normal;
     return float_of(sign | (magnitude >= (31u << 23) ? special | quiet : finite));
+#endif
 }
 
 // Round to nearest even; beyond 65,504 Inf.
 EWC_FUNCTION uint16_t f32_to_f16(float value) {
+#if defined(__CUDA_ARCH__)
+    uint16_t half;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(half) : "f"(value));
+    return half;
+#else
     const uint32_t sign = (bits_of(value) >> 16) & 0x8000u;
     const uint32_t magnitude = magnitude_bits(value);
     const uint32_t normal = (magnitude - ((127u - 15u) << 23) + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
@@ -72,6 +89,7 @@ EWC_FUNCTION uint16_t f32_to_f16(float value) {
     const uint32_t nan = 0x7e00u | ((magnitude >> 13) & 0x3ffu);
     const uint32_t special = magnitude > kInfinityBits ? nan : 0x7c00u;
     return static_cast<uint16_t>(sign | (magnitude >= (143u << 23) ? special : finite));
+#endif
 }
 
 EWC_FUNCTION float i16_to_f32(uint16_t level, float step) {

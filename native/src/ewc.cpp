@@ -21,18 +21,27 @@ namespace {
 // A plain array, not a std::string: nothing to construct where memory ran out, nothing to destroy at a thread's end.
 thread_local char last_error[512] = "";
 
-// Where exec names a device and the verb has no kernel there.
-void require_host(const char* verb, const ewc_exec& exec) {
-    if (exec.device >= 0) {
-        cuda_library(verb);
-        throw Failure(EWC_UNSUPPORTED, std::string(verb) + ": has no CUDA kernel in this version");
-    }
-}
-
 void raise(ewc_status status, const char* verb, const ewc_cuda_message& message) {
     if (status != EWC_OK) {
         throw Failure(status, std::string(verb) + ": " + message.text);
     }
+}
+
+// Calls a function of the device library's table, whose last argument is the message.
+template <typename Function, typename... Arguments>
+void on_device(const char* verb, Function ewc_cuda_table::*function, Arguments... arguments) {
+    ewc_cuda_message message{};
+    raise((cuda_library(verb).*function)(arguments..., &message), verb, message);
+}
+
+bool on_host(const ewc_exec* exec) { return exec->device < 0; }
+
+size_t sum_workspace(const char* verb, const ewc_exec* exec, const ewc_list& list) {
+    return on_host(exec) ? host::sum_workspace(list) : cuda_library(verb).sum_workspace(&list);
+}
+
+size_t adamw_workspace(const char* verb, const ewc_exec* exec, const ewc_list& list) {
+    return on_host(exec) ? host::adamw_workspace(list) : cuda_library(verb).adamw_workspace(&list);
 }
 
 void device_count(int32_t* count) {
@@ -41,15 +50,18 @@ void device_count(int32_t* count) {
         throw Failure(EWC_INVALID_ARGUMENT, std::string(verb) + ": count: expected an address, came NULL");
     }
     *count = 0;
-    ewc_cuda_message message{};
-    raise(cuda_library(verb).device_count(count, &message), verb, message);
+    on_device(verb, &ewc_cuda_table::device_count, count);
 }
 
 void convert(const ewc_exec* exec, const ewc_list* destination, const ewc_list* source) {
-    const Arguments check("ewc_convert", exec);
+    const char* verb = "ewc_convert";
+    const Arguments check(verb, exec);
     check.lists({{"destination", destination, kAnchor}, {"source", source, kAnchor}});
-    require_host("ewc_convert", *exec);
-    host::convert(*exec, *destination, *source);
+    if (on_host(exec)) {
+        host::convert(*exec, *destination, *source);
+    } else {
+        on_device(verb, &ewc_cuda_table::convert, exec, destination, source);
+    }
 }
 
 void fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* gradient, double weight,
@@ -60,39 +72,39 @@ void fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, const ewc_l
     check.finite("weight", weight);
     check.flags(flags, EWC_ZERO_GRADIENT);
     const bool zero_gradient = (flags & EWC_ZERO_GRADIENT) != 0;
-    if (exec->device < 0) {
+    if (on_host(exec)) {
         host::fisher_accumulate(*exec, *fisher, *gradient, weight, zero_gradient);
-        return;
+    } else {
+        on_device(verb, &ewc_cuda_table::fisher_accumulate, exec, fisher, gradient, weight, zero_gradient);
     }
-    if (gradient->dtype != EWC_F32) {
-        require_host(verb, *exec);
-    }
-    ewc_cuda_message message{};
-    raise(cuda_library(verb).fisher_accumulate(exec, fisher, gradient, weight, zero_gradient, &message), verb, message);
 }
 
 void fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher, double retain,
                   double weight) {
-    const Arguments check("ewc_fisher_merge", exec);
+    const char* verb = "ewc_fisher_merge";
+    const Arguments check(verb, exec);
     check.lists({{"fisher", fisher, kFisher}, {"new_fisher", new_fisher == nullptr ? fisher : new_fisher, kFisher}});
     check.finite("retain", retain);
     check.finite("weight", weight);
-    require_host("ewc_fisher_merge", *exec);
-    host::fisher_merge(*exec, *fisher, new_fisher, retain, weight);
+    if (on_host(exec)) {
+        host::fisher_merge(*exec, *fisher, new_fisher, retain, weight);
+    } else {
+        on_device(verb, &ewc_cuda_table::fisher_merge, exec, fisher, new_fisher, retain, weight);
+    }
 }
 
 void workspace(const char* verb, const ewc_exec* exec, const NamedList& list, size_t* bytes,
-               size_t (*needed)(const ewc_list&)) {
+               size_t (*needed)(const char* verb, const ewc_exec*, const ewc_list&)) {
     const Arguments check(verb, exec);
     check.lists({list});
     check.require("bytes", bytes);
-    require_host(verb, *exec);
-    *bytes = needed(*list.list);
+    *bytes = needed(verb, exec, *list.list);
 }
 
 void penalty(const ewc_exec* exec, const PenaltyLists& lists, const double* lambda, double* penalty, void* workspace,
              size_t workspace_bytes) {
-    const Arguments check("ewc_penalty", exec);
+    const char* verb = "ewc_penalty";
+    const Arguments check(verb, exec);
     check.lists({{"theta", lists.theta}, {"anchor", lists.anchor, kAnchor}, {"fisher", lists.fisher, kFisher}});
     if (lists.gradient != nullptr) {
         check.lists({{"theta", lists.theta}, {"gradient", lists.gradient, kGradient}});
@@ -100,14 +112,19 @@ void penalty(const ewc_exec* exec, const PenaltyLists& lists, const double* lamb
     } else {
         check.require("penalty", penalty);
     }
-    require_host("ewc_penalty", *exec);
-    check.workspace(workspace, workspace_bytes, host::sum_workspace(*lists.theta));
-    host::penalty(*exec, lists, lists.gradient == nullptr ? nullptr : lambda, penalty, workspace);
+    check.workspace(workspace, workspace_bytes, sum_workspace(verb, exec, *lists.theta));
+    const double* strength = lists.gradient == nullptr ? nullptr : lambda;
+    if (on_host(exec)) {
+        host::penalty(*exec, lists, strength, penalty, workspace);
+    } else {
+        on_device(verb, &ewc_cuda_table::penalty, exec, &lists, strength, penalty, workspace);
+    }
 }
 
 void norm(const ewc_exec* exec, const PenaltyLists& lists, const double* lambda, double* norm_squared, void* workspace,
           size_t workspace_bytes) {
-    const Arguments check("ewc_norm", exec);
+    const char* verb = "ewc_norm";
+    const Arguments check(verb, exec);
     check.lists({{"gradient", lists.gradient, kGradient}});
     const int given = (lists.theta != nullptr) + (lists.anchor != nullptr) + (lists.fisher != nullptr) +
                       (lambda != nullptr);
@@ -120,9 +137,12 @@ void norm(const ewc_exec* exec, const PenaltyLists& lists, const double* lambda,
         check.invalid("theta, anchor, fisher, lambda: expected all four or none, came " + std::to_string(given));
     }
     check.require("norm_squared", norm_squared);
-    require_host("ewc_norm", *exec);
-    check.workspace(workspace, workspace_bytes, host::sum_workspace(*lists.gradient));
-    host::norm(*exec, lists, lambda, norm_squared, workspace);
+    check.workspace(workspace, workspace_bytes, sum_workspace(verb, exec, *lists.gradient));
+    if (on_host(exec)) {
+        host::norm(*exec, lists, lambda, norm_squared, workspace);
+    } else {
+        on_device(verb, &ewc_cuda_table::norm, exec, &lists, lambda, norm_squared, workspace);
+    }
 }
 
 void check_number(const Arguments& check, const std::string& name, double value, double below) {
@@ -162,7 +182,8 @@ ewc_adamw_options checked_options(const Arguments& check, const ewc_adamw_option
 void adamw_step(const ewc_exec* exec, AdamWLists lists, const ewc_adamw_options* given,
                 const ewc_adamw_values* values, uint32_t flags, ewc_adamw_statistics* statistics, void* workspace,
                 size_t workspace_bytes) {
-    const Arguments check("ewc_adamw_step", exec);
+    const char* verb = "ewc_adamw_step";
+    const Arguments check(verb, exec);
     if ((lists.fisher == nullptr) != (lists.anchor == nullptr)) {
         check.invalid("fisher, anchor: expected both or neither, came one");
     }
@@ -180,12 +201,17 @@ void adamw_step(const ewc_exec* exec, AdamWLists lists, const ewc_adamw_options*
     }
     check.require("values", values);
     check.flags(flags, EWC_ZERO_GRADIENT);
-    require_host("ewc_adamw_step", *exec);
-    if (values->step < 1) {
+    if (on_host(exec) && values->step < 1) { // a device's values are read there, later
         check.invalid("values->step: expected 1 or more, came " + std::to_string(values->step));
     }
-    check.workspace(workspace, workspace_bytes, host::adamw_workspace(*lists.theta));
-    host::adamw_step(*exec, lists, options, *values, (flags & EWC_ZERO_GRADIENT) != 0, statistics, workspace);
+    check.workspace(workspace, workspace_bytes, adamw_workspace(verb, exec, *lists.theta));
+    const bool zero_gradient = (flags & EWC_ZERO_GRADIENT) != 0;
+    if (on_host(exec)) {
+        host::adamw_step(*exec, lists, options, *values, zero_gradient, statistics, workspace);
+    } else {
+        on_device(verb, &ewc_cuda_table::adamw_step, exec, &lists, &options, values, zero_gradient, statistics,
+                  workspace);
+    }
 }
 
 } // namespace
@@ -204,6 +230,20 @@ const char* ewc_last_error(void) { return ewc::last_error; }
 int32_t ewc_abi_version(void) { return EWC_ABI_VERSION; }
 
 const char* ewc_host_instruction_set(void) { return ewc::host_kernels().name; }
+
+void ewc_range_push(const char* name) {
+    const ewc_cuda_table* table = ewc::cuda_library_or_null();
+    if (table != nullptr && name != nullptr) {
+        table->range_push(name);
+    }
+}
+
+void ewc_range_pop(void) {
+    const ewc_cuda_table* table = ewc::cuda_library_or_null();
+    if (table != nullptr) {
+        table->range_pop();
+    }
+}
 
 ewc_status ewc_cuda_device_count(int32_t* count) {
     return translate_exceptions([&] { ewc::device_count(count); });
@@ -230,7 +270,7 @@ ewc_status ewc_fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const 
 
 ewc_status ewc_penalty_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes) {
     return translate_exceptions(
-        [&] { ewc::workspace("ewc_penalty_workspace", exec, {"theta", theta}, bytes, ewc::host::sum_workspace); });
+        [&] { ewc::workspace("ewc_penalty_workspace", exec, {"theta", theta}, bytes, ewc::sum_workspace); });
 }
 
 ewc_status ewc_penalty(const ewc_exec* exec, const ewc_list* theta, const ewc_list* anchor, const ewc_list* fisher,
@@ -244,7 +284,7 @@ ewc_status ewc_penalty(const ewc_exec* exec, const ewc_list* theta, const ewc_li
 ewc_status ewc_norm_workspace(const ewc_exec* exec, const ewc_list* gradient, size_t* bytes) {
     return translate_exceptions(
         [&] { ewc::workspace("ewc_norm_workspace", exec, {"gradient", gradient, ewc::kGradient}, bytes,
-                             ewc::host::sum_workspace); });
+                             ewc::sum_workspace); });
 }
 
 ewc_status ewc_norm(const ewc_exec* exec, const ewc_list* gradient, const ewc_list* theta, const ewc_list* anchor,
@@ -257,7 +297,7 @@ ewc_status ewc_norm(const ewc_exec* exec, const ewc_list* gradient, const ewc_li
 
 ewc_status ewc_adamw_step_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes) {
     return translate_exceptions(
-        [&] { ewc::workspace("ewc_adamw_step_workspace", exec, {"theta", theta}, bytes, ewc::host::adamw_workspace); });
+        [&] { ewc::workspace("ewc_adamw_step_workspace", exec, {"theta", theta}, bytes, ewc::adamw_workspace); });
 }
 
 ewc_status ewc_adamw_step(const ewc_exec* exec, const ewc_list* theta, const ewc_list* first_moment,

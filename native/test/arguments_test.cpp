@@ -153,8 +153,9 @@ TEST_F(Arguments, DeviceWithoutCudaIsAReasonedRefusal) {
     const ewc_status status = accumulate(a.list(), b.list());
     EXPECT_EQ(EWC_UNSUPPORTED, status) << ewc_last_error();
     EXPECT_GT(std::string(ewc_last_error()).size(), 30u) << ewc_last_error();
-    size_t bytes = 0;
-    EXPECT_EQ(EWC_UNSUPPORTED, ewc_norm_workspace(&exec, a.list(), &bytes)) << ewc_last_error();
+    size_t bytes = 0; // arithmetic of the device library, where that is there: it needs no device
+    const ewc_status queried = ewc_norm_workspace(&exec, a.list(), &bytes);
+    EXPECT_TRUE(queried == EWC_OK ? bytes == 2 * sizeof(double) : queried == EWC_UNSUPPORTED) << ewc_last_error();
 }
 
 TEST_F(Arguments, VersionAndInstructionSet) {

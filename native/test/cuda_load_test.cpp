@@ -23,6 +23,13 @@ TEST(CudaLibrary, LoadsWithoutADriver) {
     }
 }
 
+TEST(CudaLibrary, RangesAreNoOpsWithoutAProfiler) {
+    ewc_range_push("step");
+    ewc_range_push(nullptr);
+    ewc_range_pop();
+    SUCCEED();
+}
+
 TEST(CudaLibrary, AVerbOnAMissingDeviceIsRefused) {
     int32_t devices = 0;
     ewc_cuda_device_count(&devices);

@@ -20,7 +20,8 @@ class Values {
 public:
     Values(const std::vector<int64_t>& sizes, unsigned seed, double low, double high, int64_t offset = 0,
            ewc_dtype dtype = EWC_F32)
-        : numel_(sizes), dtype_(dtype), front_(kGuardBytes + offset * (dtype == EWC_I16_BLOCK256 ? 4 : element_bytes(dtype))) {
+        : numel_(sizes), dtype_(dtype),
+          front_(kGuardBytes + offset * (dtype == EWC_I16_BLOCK256 ? 4 : element_bytes(dtype))) {
         std::minstd_rand random(seed + 1);
         const double scale = (high - low) / static_cast<double>(std::minstd_rand::max());
         for (const int64_t size : sizes) {
@@ -145,7 +146,7 @@ inline std::vector<std::vector<int64_t>> cuts() {
         cuts.push_back({size});
     }
     cuts.push_back({5, 0, 3 * 16384 + 7, 1, 33, 65536, 2, 2 * 65536 + 5});
-    cuts.push_back(std::vector<int64_t>(300, 17));
+    cuts.push_back(std::vector<int64_t>(130, 17));
     return cuts;
 }
 

@@ -15,10 +15,12 @@
  *
  * Place. exec->device is -1 for the host, else a CUDA device number, and every array of the call, the structs read
  * through `ewc_adamw_values`, `lambda` pointers and results included, lies there. (ewc_list, its two arrays, ewc_exec
- * and ewc_adamw_options always lie on the host.) On a device the verbs are asynchronous on exec->stream.
+ * and ewc_adamw_options always lie on the host.) On a device the verbs are asynchronous on exec->stream, neither wait nor
+ * read what lies there, and can be captured in a graph; a failure inside a kernel shows at the caller's next wait.
  *
- * Determinism. The work is cut into chunks whose size never depends on threads; each chunk leaves one partial sum (in
- * double) that is added in a fixed order. Same input, same bits on one machine and instruction set, for any thread count.
+ * Determinism. The work is cut into chunks whose size never depends on threads or multiprocessors; each chunk leaves one
+ * partial sum (in double) that is added in a fixed order, without atomics. Same input, same bits on one machine and
+ * instruction set, for any thread count.
  * NaN and Inf propagate into whatever they touch.
  *
  * Errors. Every verb checks its arguments before it writes anything and returns a status; ewc_last_error() has the
@@ -101,6 +103,14 @@ EWC_API const char* ewc_host_instruction_set(void);
  */
 EWC_API ewc_status ewc_cuda_device_count(int32_t* count);
 
+/*
+ * A named range on the time line of NVIDIA's profilers (NVTX), from push to the pop of the same thread. Nothing happens
+ * where libewc_cuda.so is not beside this library or was built without nvtx3, or while no profiler listens.
+ * name: UTF-8, read during the call; NULL is ignored, and has no pop.
+ */
+EWC_API void ewc_range_push(const char* name);
+EWC_API void ewc_range_pop(void);
+
 /* Bytes of a segment of numel elements, EWC_I16_BLOCK256's steps included; -1 for a dtype that is none, or numel < 0. */
 EWC_API int64_t ewc_segment_bytes(ewc_dtype dtype, int64_t numel);
 
@@ -167,7 +177,7 @@ typedef struct {
 
 /* What changes from step to step; read where the data lies, so that a captured graph replays. */
 typedef struct {
-    int64_t step;          /* from 1, for the bias correction */
+    int64_t step;          /* from 1, for the bias correction; refused below 1 on the host, not looked at on a device */
     double learning_rate;
     double lambda;
     double gradient_scale; /* multiplies the gradient: clipping of the language-model gradient, loss scaling */

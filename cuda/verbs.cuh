@@ -1,0 +1,26 @@
+// The verbs of the table, one a .cu. Arguments are checked; asynchronous on exec's stream.
+#pragma once
+
+#include "cuda_library.h"
+
+namespace ewc::cuda {
+
+size_t sum_workspace(const ewc_list* list);
+size_t adamw_workspace(const ewc_list* list);
+
+ewc_status convert(const ewc_exec*, const ewc_list* destination, const ewc_list* source, ewc_cuda_message*);
+ewc_status fisher_accumulate(const ewc_exec*, const ewc_list* fisher, const ewc_list* gradient, double weight,
+                             bool zero_gradient, ewc_cuda_message*);
+ewc_status fisher_merge(const ewc_exec*, const ewc_list* fisher, const ewc_list* new_fisher, double retain,
+                        double weight, ewc_cuda_message*);
+ewc_status penalty(const ewc_exec*, const PenaltyLists*, const double* lambda, double* penalty, void* workspace,
+                   ewc_cuda_message*);
+ewc_status norm(const ewc_exec*, const PenaltyLists*, const double* lambda, double* norm_squared, void* workspace,
+                ewc_cuda_message*);
+ewc_status adamw_step(const ewc_exec*, const AdamWLists*, const ewc_adamw_options*, const ewc_adamw_values*,
+                      bool zero_gradient, ewc_adamw_statistics*, void* workspace, ewc_cuda_message*);
+
+void range_push(const char* name);
+void range_pop();
+
+} // namespace ewc::cuda

@@ -1,0 +1,122 @@
+// The fibers of cuda_runtime.h, and the place where the contract's cases meet them.
+#include <cuda_runtime.h>
+
+#include <csetjmp>
+#include <vector>
+
+#include <ucontext.h>
+
+#include "cuda_library.h"
+#include "place.h"
+
+namespace shim {
+
+dim3 thread;
+dim3 block;
+
+namespace {
+
+constexpr size_t kStack = 64 * 1024;
+
+// Entered as a context, on its own stack; from then on by _longjmp, which unlike swapcontext makes no system call.
+struct Fiber {
+    ucontext_t context;
+    jmp_buf jump;
+    std::vector<char> stack;
+    bool entered;
+    bool done;
+};
+
+std::vector<Fiber> fibers;
+std::vector<uint64_t> slots;
+jmp_buf scheduler;
+const std::function<void()>* running;
+
+void enter() {
+    (*running)();
+    fibers[thread.x].done = true;
+    _longjmp(scheduler, 1);
+}
+
+void start(Fiber& fiber) {
+    fiber.entered = false;
+    fiber.done = false;
+    getcontext(&fiber.context);
+    fiber.context.uc_stack.ss_sp = fiber.stack.data();
+    fiber.context.uc_stack.ss_size = fiber.stack.size();
+    fiber.context.uc_link = nullptr;
+    makecontext(&fiber.context, enter, 0);
+}
+
+// One turn of a fiber. No local variable is changed between _setjmp and _longjmp.
+void resume(Fiber& fiber) {
+    if (_setjmp(scheduler) == 0) {
+        if (fiber.entered) {
+            _longjmp(fiber.jump, 1);
+        }
+        fiber.entered = true;
+        setcontext(&fiber.context);
+    }
+}
+
+} // namespace
+
+void barrier() {
+    if (_setjmp(fibers[thread.x].jump) == 0) {
+        _longjmp(scheduler, 1);
+    }
+}
+
+uint64_t exchange(uint64_t mine, unsigned from) {
+    slots[thread.x] = mine;
+    barrier();
+    const uint64_t theirs = slots[from];
+    barrier(); // before anyone writes a slot again
+    return theirs;
+}
+
+void run(unsigned blocks, unsigned threads, const std::function<void()>& body) {
+    running = &body;
+    fibers.resize(threads);
+    slots.resize(threads);
+    for (block.x = 0; block.x < blocks; ++block.x) {
+        for (Fiber& fiber : fibers) {
+            fiber.stack.resize(kStack);
+            start(fiber);
+        }
+        for (bool all_done = false; !all_done;) {
+            all_done = true;
+            for (thread.x = 0; thread.x < threads; ++thread.x) {
+                Fiber& fiber = fibers[thread.x];
+                if (!fiber.done) {
+                    resume(fiber);
+                    all_done = all_done && fiber.done;
+                }
+            }
+        }
+    }
+}
+
+} // namespace shim
+
+extern "C" const ewc_cuda_table* ewc_cuda_table_get();
+
+namespace ewc::test {
+namespace {
+
+class ShimPlace : public Place {
+public:
+    std::string name() const override { return "cuda_on_fibers"; }
+    int32_t device() const override { return 0; }
+    void enter() override { force_cuda_library(ewc_cuda_table_get()); }
+    void leave() override { force_cuda_library(nullptr); }
+};
+
+} // namespace
+
+Place* device_place() {
+    static ShimPlace place;
+    return &place;
+}
+
+} // namespace ewc::test
