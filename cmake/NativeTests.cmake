@@ -3,8 +3,10 @@ set(EWC_GTEST_SOURCE "" CACHE PATH "GoogleTest's sources, for a machine where it
 if(EWC_GTEST_SOURCE)
   set(INSTALL_GTEST OFF)
   add_subdirectory(${EWC_GTEST_SOURCE} ${CMAKE_BINARY_DIR}/googletest EXCLUDE_FROM_ALL)
-  add_library(GTest::gtest ALIAS gtest)
-  add_library(GTest::gtest_main ALIAS gtest_main)
+  if(NOT TARGET GTest::gtest) # older sources have no names of this form
+    add_library(GTest::gtest ALIAS gtest)
+    add_library(GTest::gtest_main ALIAS gtest_main)
+  endif()
 else()
   find_package(GTest)
   if(NOT GTest_FOUND)

@@ -183,7 +183,7 @@ if ! find_sanitizer; then
 elif [ "$probe" -ne 0 ]; then
     row sanitizer unavailable 0 "the probe was not built: probe-build.log"
 else
-    sanitize memcheck '*/cuda*'
+    sanitize memcheck '*/cuda*:DeviceGraph.Replays*'
     sanitize racecheck 'Of/*/cuda*:*Convert/cuda*'
     sanitize initcheck 'Of/*/cuda*:*Convert/cuda*:*Merge/cuda*'
 fi
