@@ -1,7 +1,17 @@
 # The native tests. They link the objects rather than libewc.so, so that they can force an instruction set.
-find_package(GTest)
-if(NOT GTest_FOUND)
-  message(FATAL_ERROR "EWC_BUILD_TESTS needs GoogleTest: apt-get install libgtest-dev")
+set(EWC_GTEST_SOURCE "" CACHE PATH "GoogleTest's sources, for a machine where it is not installed")
+if(EWC_GTEST_SOURCE)
+  set(INSTALL_GTEST OFF)
+  add_subdirectory(${EWC_GTEST_SOURCE} ${CMAKE_BINARY_DIR}/googletest EXCLUDE_FROM_ALL)
+  if(NOT TARGET GTest::gtest) # older sources have no names of this form
+    add_library(GTest::gtest ALIAS gtest)
+    add_library(GTest::gtest_main ALIAS gtest_main)
+  endif()
+else()
+  find_package(GTest)
+  if(NOT GTest_FOUND)
+    message(FATAL_ERROR "EWC_BUILD_TESTS needs GoogleTest: apt-get install libgtest-dev, or give its sources as EWC_GTEST_SOURCE")
+  endif()
 endif()
 include(GoogleTest)
 
@@ -65,7 +75,7 @@ if(TARGET ewc_cuda)
   gtest_discover_tests(ewc_cuda_load_test DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES)
 
   # The contract on a device; skipped, with the reason, where there is none. libewc_cuda.so lies beside it.
-  add_executable(ewc_cuda_tests ${EWC_CONTRACT} ${EWC_TEST}/device_place.cpp)
+  add_executable(ewc_cuda_tests ${EWC_CONTRACT} ${EWC_TEST}/device_place.cpp ${EWC_TEST}/device_graph_test.cpp)
   target_compile_definitions(ewc_cuda_tests PRIVATE EWC_TEST_DEVICE_PLACE)
   find_package(CUDAToolkit REQUIRED)
   target_link_libraries(ewc_cuda_tests PRIVATE ewc_objects ewc_warnings CUDA::cudart_static GTest::gtest GTest::gtest_main)

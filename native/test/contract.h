@@ -66,7 +66,7 @@ inline double norm_squared(const Values& gradient, int32_t threads = 2, const Va
     const bool total = theta != nullptr;
     EXPECT_EQ(EWC_OK, ewc_norm(&exec, gradient.list(), total ? theta->list() : nullptr,
                                total ? anchor->list() : nullptr, total ? fisher->list() : nullptr,
-                               total ? &strength : nullptr, &sum, workspace.data(), bytes))
+                               total ? &strength : nullptr, &sum, workspace.there(), bytes))
         << ewc_last_error();
     return sum.get();
 }
@@ -80,7 +80,7 @@ inline double penalty(const Values& theta, const Values& anchor, const Values& f
     const Placed<double> strength(lambda), sum(-1.0);
     EXPECT_EQ(EWC_OK, ewc_penalty(&exec, theta.list(), anchor.list(), fisher.list(),
                                   gradient == nullptr ? nullptr : gradient->list(),
-                                  gradient == nullptr ? nullptr : &strength, &sum, workspace.data(), bytes))
+                                  gradient == nullptr ? nullptr : &strength, &sum, workspace.there(), bytes))
         << ewc_last_error();
     return sum.get();
 }
@@ -113,7 +113,7 @@ struct Step {
         const Placed<ewc_adamw_statistics> reduced(statistics);
         const ewc_status status = ewc_adamw_step(&exec, theta.list(), first.list(), second.list(), gradient.list(),
                                                  ewc ? fisher.list() : nullptr, ewc ? anchor.list() : nullptr,
-                                                 &options, &placed, flags, &reduced, workspace.data(), bytes);
+                                                 &options, &placed, flags, &reduced, workspace.there(), bytes);
         statistics = reduced.get();
         return status;
     }

@@ -1,5 +1,4 @@
-// The contract's cases on a real device, by libewc_cuda.so beside the test program. Managed memory, so that the cases read
-// and write as they do on the host; finish() waits for the device.
+// The contract's cases on a real device, by libewc_cuda.so beside the test program, over plain cudaMalloc memory.
 #include <cuda_runtime.h>
 
 #include <stdexcept>
@@ -25,12 +24,16 @@ public:
     int32_t device() const override { return 0; }
     void* allocate(size_t bytes) override {
         void* address = nullptr;
-        require(cudaMallocManaged(&address, bytes == 0 ? 1 : bytes));
+        require(cudaMalloc(&address, bytes == 0 ? 1 : bytes));
         return address;
     }
-    void release(void* address) override {
-        finish();
-        require(cudaFree(address));
+    // Destructors call this: an error shows at the next copy.
+    void release(void* address) override { cudaFree(address); }
+    void copy_there(void* to, const void* from, size_t bytes) override {
+        require(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice));
+    }
+    void copy_back(void* to, const void* from, size_t bytes) override {
+        require(cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost));
     }
     void finish() override { require(cudaDeviceSynchronize()); }
 };

@@ -27,8 +27,8 @@ public:
         for (const int64_t size : sizes) {
             const int64_t bytes = ewc_segment_bytes(dtype, size);
             memory_.push_back(std::make_unique<Memory>(static_cast<size_t>(front_ + bytes + kGuardBytes)));
-            std::memset(memory_.back()->data(), kGuard, memory_.back()->bytes());
-            addresses_.push_back(static_cast<char*>(memory_.back()->data()) + front_);
+            std::memset(memory_.back()->write(), kGuard, memory_.back()->bytes());
+            addresses_.push_back(nullptr);
             std::vector<float> segment(static_cast<size_t>(size));
             for (float& value : segment) {
                 value = static_cast<float>(low + scale * static_cast<double>(random()));
@@ -40,10 +40,19 @@ public:
     Values(const Values&) = delete;
     Values& operator=(const Values&) = delete;
 
-    const ewc_list* list() const { return &list_; }
+    // For one verb that runs now: it may write there.
+    const ewc_list* list() const {
+        for (size_t s = 0; s < memory_.size(); ++s) {
+            addresses_[s] = static_cast<char*>(memory_[s]->there()) + front_;
+        }
+        return &list_;
+    }
+
+    const void* segment(size_t index) const { return static_cast<const char*>(memory_[index]->read()) + front_; }
+    void* segment_to_write(size_t index) { return static_cast<char*>(memory_[index]->write()) + front_; }
 
     double get(size_t segment, int64_t i) const {
-        const Elements at = elements(segment);
+        const Elements at = elements_at(const_cast<void*>(this->segment(segment)), numel_[segment], dtype_, 0);
         const uint16_t half = dtype_ == EWC_F32 ? uint16_t{0} : static_cast<const uint16_t*>(at.data)[i];
         switch (dtype_) {
         case EWC_F16:
@@ -59,15 +68,15 @@ public:
 
     // Not of EWC_I16_BLOCK256, where an element alone cannot change.
     void set(size_t segment, int64_t i, float value) {
+        void* to = segment_to_write(segment);
         if (dtype_ == EWC_F32) {
-            static_cast<float*>(addresses_[segment])[i] = value;
+            static_cast<float*>(to)[i] = value;
         } else {
-            static_cast<uint16_t*>(addresses_[segment])[i] = dtype_ == EWC_F16 ? f32_to_f16(value) : f32_to_bf16(value);
+            static_cast<uint16_t*>(to)[i] = dtype_ == EWC_F16 ? f32_to_f16(value) : f32_to_bf16(value);
         }
     }
 
     std::vector<double> read() const {
-        here().finish();
         std::vector<double> all;
         for (size_t s = 0; s < memory_.size(); ++s) {
             for (int64_t i = 0; i < numel_[s]; ++i) {
@@ -79,18 +88,16 @@ public:
 
     // The bits of everything, guards included.
     std::string bits() const {
-        here().finish();
         std::string all;
         for (const auto& memory : memory_) {
-            all.append(static_cast<const char*>(memory->data()), memory->bytes());
+            all.append(static_cast<const char*>(memory->read()), memory->bytes());
         }
         return all;
     }
 
     bool guards_hold() const {
-        here().finish();
         for (size_t s = 0; s < memory_.size(); ++s) {
-            const char* bytes = static_cast<const char*>(memory_[s]->data());
+            const char* bytes = static_cast<const char*>(memory_[s]->read());
             const char* behind = bytes + front_ + ewc_segment_bytes(dtype_, numel_[s]);
             const auto guard = [](char byte) { return byte == kGuard; };
             if (!std::all_of(bytes, bytes + front_, guard) || !std::all_of(behind, behind + kGuardBytes, guard)) {
@@ -106,10 +113,8 @@ private:
     static constexpr int64_t kGuardBytes = 64;
     static constexpr char kGuard = 0x5a;
 
-    Elements elements(size_t segment) const { return elements_at(addresses_[segment], numel_[segment], dtype_, 0); }
-
     void write(size_t segment, const std::vector<float>& values) {
-        const Elements to = elements(segment);
+        const Elements to = elements_at(segment_to_write(segment), numel_[segment], dtype_, 0);
         const int64_t n = numel_[segment];
         if (dtype_ != EWC_I16_BLOCK256) {
             for (int64_t i = 0; i < n; ++i) {
@@ -135,7 +140,7 @@ private:
     ewc_dtype dtype_;
     int64_t front_;
     std::vector<std::unique_ptr<Memory>> memory_;
-    std::vector<void*> addresses_;
+    mutable std::vector<void*> addresses_;
     ewc_list list_{};
 };
 

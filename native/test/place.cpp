@@ -25,9 +25,41 @@ Place* current = nullptr;
 
 } // namespace
 
-void* Place::allocate(size_t bytes) { return std::malloc(bytes == 0 ? 1 : bytes); }
+Memory::Memory(size_t bytes)
+    : place_(&here()), bytes_(bytes), host_(std::malloc(bytes == 0 ? 1 : bytes)), device_(place_->allocate(bytes)) {}
 
-void Place::release(void* address) { std::free(address); }
+Memory::~Memory() {
+    if (device_ != nullptr) {
+        place_->release(device_);
+    }
+    std::free(host_);
+}
+
+void* Memory::there() const {
+    if (device_ == nullptr) {
+        return host_;
+    }
+    if (newer_on_host_) {
+        place_->copy_there(device_, host_, bytes_);
+        newer_on_host_ = false;
+    }
+    newer_there_ = true;
+    return device_;
+}
+
+const void* Memory::read() const {
+    if (newer_there_) {
+        place_->copy_back(host_, device_, bytes_);
+        newer_there_ = false;
+    }
+    return host_;
+}
+
+void* Memory::write() {
+    read();
+    newer_on_host_ = true;
+    return host_;
+}
 
 Place& here() { return *current; }
 

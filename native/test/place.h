@@ -20,9 +20,11 @@ public:
     virtual void enter() {}
     virtual void leave() {}
     virtual int32_t device() const { return -1; }
-    // Memory that both the verbs and the test can read and write, once finish() was called.
-    virtual void* allocate(size_t bytes);
-    virtual void release(void* address);
+    // Memory that the verbs reach; null: they reach the host's. Copies wait for the verbs before.
+    virtual void* allocate(size_t) { return nullptr; }
+    virtual void release(void*) {}
+    virtual void copy_there(void*, const void*, size_t) {}
+    virtual void copy_back(void*, const void*, size_t) {}
     virtual void finish() {}
 };
 
@@ -33,32 +35,36 @@ const std::vector<Place*>& places();
 Place& here();
 void go_to(Place* place);
 
-// A list of bytes in the place's memory, of exactly that size so that AddressSanitizer or memcheck sees one more.
+// Bytes that a test reads and writes on the host and a verb in the place's memory, copied when the other side looks. Of
+// exactly that size, so that AddressSanitizer or memcheck sees one more.
 class Memory {
 public:
-    explicit Memory(size_t bytes) : place_(&here()), bytes_(bytes), data_(place_->allocate(bytes)) {}
+    explicit Memory(size_t bytes);
     Memory(const Memory&) = delete;
     Memory& operator=(const Memory&) = delete;
-    ~Memory() { place_->release(data_); }
-    void* data() const { return data_; }
+    ~Memory();
+    // The address for a verb, which may write there: take it anew for each verb.
+    void* there() const;
+    const void* read() const;
+    void* write();
     size_t bytes() const { return bytes_; }
 
 private:
     Place* place_;
     size_t bytes_;
-    void* data_;
+    void* host_;
+    void* device_; // null: the verbs reach host_
+    mutable bool newer_on_host_ = false; // what nobody wrote is not copied, so that initcheck sees a verb read it
+    mutable bool newer_there_ = false;
 };
 
 // A scalar or struct that a verb reads or writes where its tensors lie.
 template <typename T>
 class Placed {
 public:
-    explicit Placed(const T& value) : memory_(sizeof(T)) { std::memcpy(memory_.data(), &value, sizeof(T)); }
-    T* operator&() const { return static_cast<T*>(memory_.data()); }
-    T get() const {
-        here().finish();
-        return *static_cast<const T*>(memory_.data());
-    }
+    explicit Placed(const T& value) : memory_(sizeof(T)) { std::memcpy(memory_.write(), &value, sizeof(T)); }
+    T* operator&() const { return static_cast<T*>(memory_.there()); }
+    T get() const { return *static_cast<const T*>(memory_.read()); }
 
 private:
     Memory memory_;

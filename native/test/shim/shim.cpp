@@ -2,6 +2,8 @@
 #include <cuda_runtime.h>
 
 #include <csetjmp>
+#include <cstdlib>
+#include <cstring>
 #include <vector>
 
 #include <ucontext.h>
@@ -110,6 +112,11 @@ public:
     int32_t device() const override { return 0; }
     void enter() override { force_cuda_library(ewc_cuda_table_get()); }
     void leave() override { force_cuda_library(nullptr); }
+    // Memory apart from the host's, as a device has it.
+    void* allocate(size_t bytes) override { return std::malloc(bytes == 0 ? 1 : bytes); }
+    void release(void* address) override { std::free(address); }
+    void copy_there(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
+    void copy_back(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
 };
 
 } // namespace
