@@ -138,7 +138,8 @@ public final class ContinualRun {
         for (int i = 0; i < tasks.size(); i++) {
             int index = i;
             Task task = tasks.get(i);
-            learner.learn(task, config.trainingFor(task.name()), config.ewcFor(task.name()), consolidates());
+            learner.learn(
+                    task, config.trainingFor(task.name()), config.ewcFor(task.name()), consolidates(config, tasks));
             learner.saveConsolidation(folder.consolidation(i));
             if (config.save().keep() == Keep.ALL) {
                 learner.saveModel(folder.taskModel(i), config.save().dtype());
@@ -153,7 +154,7 @@ public final class ContinualRun {
     }
 
     /** Where λ is 0 for every task, no Fisher is worth its pass. */
-    private boolean consolidates() {
+    static boolean consolidates(RunConfig config, TaskSequence tasks) {
         return tasks.names().stream().anyMatch(name -> config.ewcFor(name).lambda() > 0);
     }
 

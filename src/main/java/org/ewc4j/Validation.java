@@ -53,8 +53,7 @@ public record Validation(
         RunFolder.check(config.output(), true);
         try (ContinualLearner learner = ContinualRun.open(config)) {
             EncodingSummary summary = ContinualRun.encodeAll(learner, tasks);
-            boolean consolidates =
-                    tasks.names().stream().anyMatch(name -> config.ewcFor(name).lambda() > 0);
+            boolean consolidates = ContinualRun.consolidates(config, tasks);
             List<TaskPlan> plans = new ArrayList<>();
             for (Task task : tasks) {
                 plans.add(new TaskPlan(

@@ -1,7 +1,6 @@
 package org.ewc4j.model;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -278,11 +277,6 @@ public final class CausalLm implements AutoCloseable {
     public void save(Path folder, StoredType type) {
         requireOpen();
         CheckpointWriter.write(directory, theta, folder, type);
-    }
-
-    /** Parameters in the order of the layout; the names of {@code model.safetensors}. */
-    public List<Parameter> parameters() {
-        return new ArrayList<>(layout.parameters());
     }
 
     private void requireOpen() {
