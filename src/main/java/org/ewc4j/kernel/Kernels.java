@@ -1,6 +1,7 @@
 package org.ewc4j.kernel;
 
 import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.ewc4j.kernel.EwcLibrary.ewc_list;
 
 /**
@@ -240,6 +241,42 @@ public final class Kernels implements AutoCloseable {
                 slots.values(slot),
                 flags(outputs.zeroGradient()),
                 slots.statisticsInPlace(slot),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+    }
+
+    /**
+     * Σ over the rows of −log softmax(logits)[target], left in a slot's loss; where {@code gradient} is asked for, the logits
+     * become its gradient times the slot's loss scale ({@link StepSlots#putLossScale}).
+     *
+     * @param logits address of rows × columns elements, row-major, where the verbs run
+     * @param type of the logits: f32, f16 or bf16
+     * @param targets address of an int64 per row, each from 0, below columns, where the verbs run
+     * @param add whether the slot's loss is added to, or begins anew
+     * @param slot of {@code slots}; not written since their last read
+     */
+    public void crossEntropy(
+            long logits,
+            ElementType type,
+            long rows,
+            long columns,
+            long targets,
+            boolean gradient,
+            boolean add,
+            StepSlots slots,
+            int slot) {
+        run(() -> EwcLibrary.ewc_cross_entropy_workspace(buffers.exec, rows, buffers.needed));
+        int flags = (gradient ? EwcLibrary.LOGITS_TO_GRADIENT : 0) | (add ? EwcLibrary.ADD_LOSS : 0);
+        run(() -> EwcLibrary.ewc_cross_entropy(
+                buffers.exec,
+                NativeMemory.at(logits),
+                type.code(),
+                rows,
+                columns,
+                new LongPointer(NativeMemory.at(targets)),
+                gradient ? slots.lossScaleInPlace(slot) : null,
+                flags,
+                slots.lossInPlace(slot),
                 buffers.workspace(),
                 buffers.workspaceBytes()));
     }

@@ -80,7 +80,7 @@ public final class StepSlots implements AutoCloseable {
     }
 
     /** Writes by what the slot's loss gradient is multiplied, and sends it there. */
-    void putLossScale(int slot, double scale) {
+    public void putLossScale(int slot, double scale) {
         new DoublePointer(onHost(slot, GRADIENT_SCALE_OF_LOSS)).put(scale);
         buffer.upload(offset(slot, GRADIENT_SCALE_OF_LOSS), Double.BYTES);
     }

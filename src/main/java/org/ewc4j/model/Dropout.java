@@ -10,6 +10,8 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.ewc4j.tensor.Torch;
+import org.bytedeco.pytorch.global.torch_cuda;
+import org.ewc4j.tensor.Device;
 
 /**
  * Dropout by a generator of the learner's own, so that neither another learner nor the process's generator changes what
@@ -20,11 +22,16 @@ final class Dropout implements AutoCloseable {
     private final GeneratorOptional argument;
     private boolean training;
 
-    Dropout(long seed) {
+    Dropout(long seed, Device device) {
         try (PointerScope scope = new PointerScope()) {
-            generator = keep(torch.createCPUGenerator(seed));
+            generator = keep(generator(device));
+            generator.set_current_seed(seed);
             argument = keep(new GeneratorOptional(generator));
         }
+    }
+
+    private static Generator generator(Device device) {
+        return device.isCuda() ? torch_cuda.make_generator_cuda((byte) device.index()) : torch.createCPUGenerator();
     }
 
     void training(boolean on) {
