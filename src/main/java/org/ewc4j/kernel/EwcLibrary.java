@@ -50,6 +50,9 @@ final class EwcLibrary {
 
         @MemberSetter
         native void threads(int threads);
+
+        @MemberSetter
+        native void stream(Pointer stream);
     }
 
     @NoException
