@@ -54,7 +54,8 @@ final class StepBenchmark {
         Device device = model.theta().device();
         Trainer.TaskTraining task = new Trainer.TaskTraining(0, "bench", List.of(), config, LAMBDA);
         try (Trainer trainer = new Trainer(model, kernels);
-                Consolidation consolidation = new Consolidation(model.layout(), device, new MergeSchedule.RunningMean());
+                Consolidation consolidation =
+                        new Consolidation(model.layout(), device, new MergeSchedule.RunningMean());
                 Arena newFisher = new Arena(model.layout(), ElementType.F32, device)) {
             consolidation.add(kernels, new BatchFisher(model, kernels, steps.subList(0, 1)), model.theta(), done -> {});
             RoundRobin robin = RoundRobin.on(device, REPEATS_ON_DEVICE);

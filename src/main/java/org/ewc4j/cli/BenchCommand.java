@@ -14,8 +14,8 @@ import java.util.concurrent.Callable;
 import org.ewc4j.bench.BenchOptions;
 import org.ewc4j.bench.BenchResult;
 import org.ewc4j.bench.Shapes;
-import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.DeviceSetting;
+import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.config.TrainingConfig.Precision;
 import org.ewc4j.error.RunFailedException;
@@ -73,10 +73,16 @@ final class BenchCommand implements Callable<Integer> {
                             + " instead of full rows of random tokens.")
     private Path questions;
 
-    @Option(names = "--device", defaultValue = "cpu", description = "Where to run: cpu, cuda:N or auto. Default: ${DEFAULT-VALUE}.")
+    @Option(
+            names = "--device",
+            defaultValue = "cpu",
+            description = "Where to run: cpu, cuda:N or auto. Default: ${DEFAULT-VALUE}.")
     private String device;
 
-    @Option(names = "--precision", defaultValue = "fp32", description = "Of forward and backward pass: fp32, tf32 or bf16. Default: ${DEFAULT-VALUE}.")
+    @Option(
+            names = "--precision",
+            defaultValue = "fp32",
+            description = "Of forward and backward pass: fp32, tf32 or bf16. Default: ${DEFAULT-VALUE}.")
     private String precision;
 
     @Option(names = "--threads", description = "Threads. Default: one for each physical core.")

@@ -52,7 +52,8 @@ final class GivenSettings {
     /** Puts the value in place of all that was given under the key. */
     void replace(String key, YamlDocument document) {
         values.keySet()
-                .removeIf(given -> given.equals(Settings.ALIASES.getOrDefault(key, key)) || given.startsWith(key + "."));
+                .removeIf(
+                        given -> given.equals(Settings.ALIASES.getOrDefault(key, key)) || given.startsWith(key + "."));
         if (key.equals("tasks.file")) {
             values.remove("tasks.list");
         } else if (key.equals("tasks.list")) {

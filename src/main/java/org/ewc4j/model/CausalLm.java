@@ -98,8 +98,7 @@ public final class CausalLm implements AutoCloseable {
             this.ownSlot = closing(kernels.slots(1), StepSlots::close);
             this.uploads = closing(new Uploads(device), Uploads::close);
             this.dropout = closing(new Dropout(seed + RANDOM_DROPOUT_STREAM, device), Dropout::close);
-            this.computeCopy =
-                    type == ElementType.F32 ? null : closing(new Arena(layout, type, device), Arena::close);
+            this.computeCopy = type == ElementType.F32 ? null : closing(new Arena(layout, type, device), Arena::close);
             if (computeCopy != null) {
                 kernels.convert(computeCopy.list(), theta.list());
             }
@@ -112,8 +111,8 @@ public final class CausalLm implements AutoCloseable {
                             parameter.name(), computed.view(parameter).detach().requires_grad_(true));
                 }
                 this.decoder = architecture.bind(leaves::get, device);
-                this.outputEmbedding =
-                        leaves.get(architecture.tied() ? architecture.inputEmbedding() : architecture.outputEmbedding());
+                this.outputEmbedding = leaves.get(
+                        architecture.tied() ? architecture.inputEmbedding() : architecture.outputEmbedding());
                 this.outputLayer = new OutputLayer(outputEmbedding, kernels, type);
                 scope.extend();
                 closings.push(scope::close);

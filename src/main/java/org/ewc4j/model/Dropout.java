@@ -9,9 +9,9 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.ewc4j.tensor.Torch;
 import org.bytedeco.pytorch.global.torch_cuda;
 import org.ewc4j.tensor.Device;
+import org.ewc4j.tensor.Torch;
 
 /**
  * Dropout by a generator of the learner's own, so that neither another learner nor the process's generator changes what

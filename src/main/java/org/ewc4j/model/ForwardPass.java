@@ -41,8 +41,10 @@ final class ForwardPass {
             Tensor keys = torch.arange(new Scalar(batch.keys()), whole).view(1, 1, batch.keys());
             Tensor queries = keys.narrow(2, first, batch.columns()).view(1, batch.columns(), 1);
             Tensor starts = batch.starts().view(batch.rows(), 1, 1);
-            // A query of padding attends to itself, so that its softmax is finite on every kernel; its row is zeroed behind.
-            Tensor forbidden = torch.logical_or(keys.gt(queries), keys.lt(starts)).logical_and(keys.ne(queries));
+            // A query of padding attends to itself, so that its softmax is finite on every kernel; its row is zeroed
+            // behind.
+            Tensor forbidden =
+                    torch.logical_or(keys.gt(queries), keys.lt(starts)).logical_and(keys.ne(queries));
             this.mask = new TensorOptional(
                     torch.zeros(new long[] {batch.rows(), batch.columns(), batch.keys()}, numerics.options())
                             .masked_fill_(forbidden, new Scalar(Double.NEGATIVE_INFINITY))

@@ -41,8 +41,9 @@ public record Numerics(Device device, ElementType type) {
         if (device.isCuda()) {
             Torch.chooseTf32(precision == Precision.TF32);
         } else if (precision == Precision.TF32) {
-            throw new InvalidInputException("precision: tf32 is how CUDA devices multiply, and this would run on the CPU;"
-                    + " expected fp32 or bf16, or device: cuda:N");
+            throw new InvalidInputException(
+                    "precision: tf32 is how CUDA devices multiply, and this would run on the CPU;"
+                            + " expected fp32 or bf16, or device: cuda:N");
         }
         return new Numerics(device, precision == Precision.BF16 ? ElementType.BF16 : ElementType.F32);
     }

@@ -18,8 +18,11 @@ record RotaryAngles(Tensor cos, Tensor sin) {
      */
     static RotaryAngles of(Tensor frequencies, ForwardPass pass) {
         try (NoGradGuard guard = new NoGradGuard()) {
-            Tensor angles =
-                    pass.positions().to(ScalarType.Float).unsqueeze(-1).unsqueeze(-1).mul(frequencies);
+            Tensor angles = pass.positions()
+                    .to(ScalarType.Float)
+                    .unsqueeze(-1)
+                    .unsqueeze(-1)
+                    .mul(frequencies);
             ScalarType floats = pass.numerics().floats();
             return new RotaryAngles(angles.cos().to(floats), angles.sin().to(floats));
         }

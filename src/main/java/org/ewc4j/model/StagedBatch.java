@@ -87,8 +87,7 @@ public final class StagedBatch implements AutoCloseable {
                         leftEdgeOffset >= 0 ? column + leftEdgeOffset : Math.max(0, column - starts[row]);
             }
         }
-        return new StagedBatch(
-                rows, columns, columns, new long[][] {ids, positions, starts, scored, targets}, uploads);
+        return new StagedBatch(rows, columns, columns, new long[][] {ids, positions, starts, scored, targets}, uploads);
     }
 
     /**

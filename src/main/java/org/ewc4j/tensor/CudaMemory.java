@@ -32,8 +32,7 @@ final class CudaMemory implements KernelMemory {
     @Override
     public long stream() {
         try (PointerScope scope = new PointerScope()) {
-            CUstream_st stream =
-                    torch_cuda.getCurrentCUDAStream((byte) device.index()).stream();
+            CUstream_st stream = torch_cuda.getCurrentCUDAStream((byte) device.index()).stream();
             return stream == null ? 0 : stream.address(); // the default stream is CUDA's null
         }
     }

@@ -77,7 +77,9 @@ final class StepLedger implements AutoCloseable {
         double loss = lmLoss + entry.task.lambda() * statistics.penalty();
         if (entry.skipped) {
             if (++skippedInARow > MOST_SKIPPED_IN_A_ROW) {
-                throw failed(entry, "the gradient of " + skippedInARow + " steps one after the other was not finite, grad_norm",
+                throw failed(
+                        entry,
+                        "the gradient of " + skippedInARow + " steps one after the other was not finite, grad_norm",
                         statistics.gradientNorm());
             }
         } else {

@@ -72,7 +72,10 @@ public final class Trainer implements AutoCloseable {
         LearningRate rate =
                 new LearningRate(task.config(), BatchLoader.steps(task.rows().size(), task.config()));
         try (BatchLoader loader = new BatchLoader(
-                        task.rows(), task.config(), task.index(), model.specialTokens().padding());
+                        task.rows(),
+                        task.config(),
+                        task.index(),
+                        model.specialTokens().padding());
                 StepLedger ledger = new StepLedger(kernels.slots(logEvery(task.config())))) {
             long first = steps;
             StagedStep now = stage(loader.next());
@@ -117,11 +120,7 @@ public final class Trainer implements AutoCloseable {
     }
 
     private void step(
-            TaskTraining task,
-            StagedStep staged,
-            double learningRate,
-            Consolidation consolidation,
-            StepLedger ledger) {
+            TaskTraining task, StagedStep staged, double learningRate, Consolidation consolidation, StepLedger ledger) {
         int slot = ledger.nextSlot();
         try {
             model.training(true);
@@ -182,10 +181,12 @@ public final class Trainer implements AutoCloseable {
     /** A learner that is only asked takes no memory for them. */
     private void takeMoments() {
         if (firstMoment == null) {
-            firstMoment = new Arena(model.layout(), ElementType.F32, model.theta().device());
+            firstMoment =
+                    new Arena(model.layout(), ElementType.F32, model.theta().device());
         }
         if (secondMoment == null) {
-            secondMoment = new Arena(model.layout(), ElementType.F32, model.theta().device());
+            secondMoment =
+                    new Arena(model.layout(), ElementType.F32, model.theta().device());
         }
     }
 

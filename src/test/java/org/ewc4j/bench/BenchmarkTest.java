@@ -109,7 +109,16 @@ class BenchmarkTest {
     }
 
     private static BenchOptions options(Optional<RunConfig> questions, int batch, int length) {
-        return new BenchOptions("pythia-14m", batch, length, questions, new DeviceSetting.Cpu(), Precision.FP32, Golden.THREADS, 2, Optional.empty());
+        return new BenchOptions(
+                "pythia-14m",
+                batch,
+                length,
+                questions,
+                new DeviceSetting.Cpu(),
+                Precision.FP32,
+                Golden.THREADS,
+                2,
+                Optional.empty());
     }
 
     @Test
