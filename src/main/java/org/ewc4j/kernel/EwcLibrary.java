@@ -216,8 +216,7 @@ final class EwcLibrary {
             Pointer workspace,
             @Cast("size_t") long workspaceBytes);
 
-    static native int ewc_cross_entropy_workspace(
-            @Const ewc_exec exec, @Cast("int64_t") long rows, SizeTPointer bytes);
+    static native int ewc_cross_entropy_workspace(@Const ewc_exec exec, @Cast("int64_t") long rows, SizeTPointer bytes);
 
     static native int ewc_cross_entropy(
             @Const ewc_exec exec,

@@ -1,6 +1,7 @@
 package org.ewc4j.kernel;
 
 import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.ewc4j.kernel.EwcLibrary.ewc_list;
 
 /**
@@ -242,6 +243,45 @@ public final class Kernels implements AutoCloseable {
                 slots.statisticsInPlace(slot),
                 buffers.workspace(),
                 buffers.workspaceBytes()));
+    }
+
+    /**
+     * Σ over the rows of −ln softmax(logits[row])[targets[row]], in nats, and on request its gradient, in one pass.
+     *
+     * @param logitsAddress rows × columns, row-major and contiguous, aligned to the element
+     * @param type of the logits: f32, f16 or bf16
+     * @param rows 0 or more
+     * @param columns 1 or more: the vocabulary
+     * @param targetsAddress one int64 a row, each from 0, below columns. On the host one that is not is refused; on a device
+     *     its row's loss and gradient are NaN
+     * @param scale multiplies the gradient, not the loss; 1 ÷ scored positions, say, for that of a mean
+     * @param gradient whether the logits become scale·(softmax − onehot(target)); else they are only read
+     * @throws KernelArgumentException where a size, an address or a target is none that the verb takes; nothing was written
+     */
+    public double crossEntropy(
+            long logitsAddress,
+            ElementType type,
+            long rows,
+            long columns,
+            long targetsAddress,
+            double scale,
+            boolean gradient) {
+        run(() -> EwcLibrary.ewc_cross_entropy_workspace(buffers.exec, rows, buffers.needed));
+        ownSlot.putLossScale(0, scale);
+        run(() -> EwcLibrary.ewc_cross_entropy(
+                buffers.exec,
+                NativeMemory.at(logitsAddress),
+                type.code(),
+                rows,
+                columns,
+                new LongPointer(NativeMemory.at(targetsAddress)),
+                ownSlot.lossScaleInPlace(0),
+                gradient ? EwcLibrary.LOGITS_TO_GRADIENT : 0,
+                ownSlot.lossInPlace(0),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+        ownSlot.read();
+        return ownSlot.loss(0);
     }
 
     @Override
