@@ -20,16 +20,23 @@ final class StepLedger implements AutoCloseable {
     /** Updates that may be left out one after the other before a run is given up. */
     private static final int MOST_SKIPPED_IN_A_ROW = 20;
 
-    /** A step as it was started; {@code skipped} where its update was left out. */
-    record Entry(TaskTraining task, StepBatch batch, long step, double learningRate, boolean skipped) {}
+    /** A step as it was started. */
+    record Entry(TaskTraining task, StepBatch batch, long step, double learningRate) {}
 
     private final StepSlots slots;
     private final List<Entry> entries = new ArrayList<>();
     private long began;
     private int skippedInARow;
 
-    StepLedger(StepSlots slots) {
+    /** @param skipped how many steps were left out before */
+    StepLedger(StepSlots slots, long skipped) {
         this.slots = slots;
+        slots.putSkipped(skipped);
+    }
+
+    /** How many steps were left out, those before included, as of the last {@link #settle}. */
+    long skipped() {
+        return slots.skipped();
     }
 
     StepSlots slots() {
@@ -75,7 +82,8 @@ final class StepLedger implements AutoCloseable {
         StepStatistics statistics = slots.statistics(slot);
         double lmLoss = slots.loss(slot) / entry.batch.scoredPositions();
         double loss = lmLoss + entry.task.lambda() * statistics.penalty();
-        if (entry.skipped) {
+        boolean skipped = slots.wasSkipped(slot);
+        if (skipped) {
             if (++skippedInARow > MOST_SKIPPED_IN_A_ROW) {
                 throw failed(
                         entry,
@@ -101,7 +109,7 @@ final class StepLedger implements AutoCloseable {
                 entry.learningRate,
                 entry.batch.tokens(),
                 seconds,
-                entry.skipped);
+                skipped);
     }
 
     private static void requireFinite(double value, String what, Entry entry) {
