@@ -208,7 +208,8 @@ public final class CausalLm implements AutoCloseable {
 
     private Tensor hidden(Batch batch) {
         int offset = positions == Positions.LEFT_EDGE ? batch.leftEdgeOffset() : -1;
-        return decoder.hidden(ForwardPass.prefill(batch.inputIds(), batch.lengths(), offset, dropout, null));
+        return decoder.hidden(ForwardPass.prefill(
+                batch.inputIds(), batch.lengths(), offset, architecture.slidingWindow(), dropout, null));
     }
 
     /** Logits of every position, (rows · columns · vocabulary) row-major; for tests and inspection of small batches. */

@@ -49,26 +49,28 @@ final class ForwardPass {
      * @param ids rows × columns token ids, row-major
      * @param lengths real tokens per row
      * @param leftEdgeOffset −1 to count positions from each row's first real token, otherwise what is added to the column
+     * @param window see {@link Architecture#slidingWindow}
      * @param cache takes up keys and values, or null
      */
-    static ForwardPass prefill(long[] ids, int[] lengths, int leftEdgeOffset, Dropout dropout, KeyValueCache cache) {
+    static ForwardPass prefill(
+            long[] ids, int[] lengths, int leftEdgeOffset, int window, Dropout dropout, KeyValueCache cache) {
         int rows = lengths.length;
         int columns = ids.length / rows;
         long[] positions = new long[ids.length];
         long[] starts = new long[rows];
-        boolean padded = false;
+        boolean masked = window < columns;
         for (int row = 0; row < rows; row++) {
             int start = columns - lengths[row];
             starts[row] = start;
-            padded |= start > 0;
+            masked |= start > 0;
             for (int column = 0; column < columns; column++) {
                 positions[row * columns + column] =
                         leftEdgeOffset >= 0 ? column + leftEdgeOffset : Math.max(0, column - start);
             }
         }
-        TensorOptional mask = padded ? new TensorOptional(causalMask(starts, columns)) : new TensorOptional();
+        TensorOptional mask = masked ? new TensorOptional(causalMask(starts, columns, window)) : new TensorOptional();
         return new ForwardPass(
-                rows, columns, ids(ids, rows, columns), ids(positions, rows, columns), mask, !padded, dropout, cache);
+                rows, columns, ids(ids, rows, columns), ids(positions, rows, columns), mask, !masked, dropout, cache);
     }
 
     /**
@@ -77,20 +79,21 @@ final class ForwardPass {
      * @param ids one token id per row
      * @param lengths real tokens per row including the new one
      * @param columns columns including the new one
+     * @param window see {@link Architecture#slidingWindow}
      */
-    static ForwardPass next(long[] ids, int[] lengths, int columns, Dropout dropout, KeyValueCache cache) {
+    static ForwardPass next(long[] ids, int[] lengths, int columns, int window, Dropout dropout, KeyValueCache cache) {
         int rows = lengths.length;
         long[] positions = new long[rows];
         float[] mask = new float[rows * columns];
-        boolean padded = false;
+        boolean masked = false;
         for (int row = 0; row < rows; row++) {
             positions[row] = lengths[row] - 1L;
-            for (int column = 0; column < columns - lengths[row]; column++) {
+            for (int column = 0; column < columns - Math.min(lengths[row], window); column++) {
                 mask[row * columns + column] = Float.NEGATIVE_INFINITY;
-                padded = true;
+                masked = true;
             }
         }
-        TensorOptional additive = padded
+        TensorOptional additive = masked
                 ? new TensorOptional(
                         torch.from_blob(new org.bytedeco.javacpp.FloatPointer(mask), new long[] {rows, 1, 1, columns})
                                 .clone())
@@ -103,7 +106,7 @@ final class ForwardPass {
     }
 
     /** (rows, 1, columns, columns): 0 where column k may be read from column q, −∞ elsewhere. */
-    private static Tensor causalMask(long[] starts, int columns) {
+    private static Tensor causalMask(long[] starts, int columns, int window) {
         try (NoGradGuard guard = new NoGradGuard()) {
             Tensor index = torch.arange(new Scalar(columns));
             Tensor future = index.unsqueeze(0).gt(index.unsqueeze(1)).unsqueeze(0);
@@ -111,6 +114,10 @@ final class ForwardPass {
                     new LongPointer(starts), new long[] {starts.length, 1, 1}, new TensorOptions(ScalarType.Long));
             Tensor padding = index.view(1, 1, columns).lt(start);
             Tensor forbidden = torch.logical_or(future, padding);
+            if (window < columns) {
+                Tensor left = index.unsqueeze(0).le(index.unsqueeze(1).sub(new Scalar(window)));
+                forbidden = torch.logical_or(forbidden, left.unsqueeze(0));
+            }
             return torch.zeros(starts.length, columns, columns)
                     .masked_fill_(forbidden, new Scalar(Double.NEGATIVE_INFINITY))
                     .unsqueeze(1);

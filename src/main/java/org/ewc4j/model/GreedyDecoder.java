@@ -104,13 +104,13 @@ final class GreedyDecoder {
             }
         }
         try (PointerScope scope = new PointerScope()) {
-            return read(ForwardPass.prefill(ids, lengths, -1, dropout, cache));
+            return read(ForwardPass.prefill(ids, lengths, -1, architecture.slidingWindow(), dropout, cache));
         }
     }
 
     private long[] next(long[] ids, int[] lengths, int columns, KeyValueCache cache) {
         try (PointerScope scope = new PointerScope()) {
-            return read(ForwardPass.next(ids, lengths, columns, dropout, cache));
+            return read(ForwardPass.next(ids, lengths, columns, architecture.slidingWindow(), dropout, cache));
         }
     }
 
