@@ -22,5 +22,7 @@ ewc_status adamw_step(const ewc_exec*, const AdamWLists*, const ewc_adamw_option
 
 void range_push(const char* name);
 void range_pop();
+ewc_status profiler_start(int32_t device, ewc_cuda_message*);
+ewc_status profiler_stop(int32_t device, ewc_cuda_message*);
 
 } // namespace ewc::cuda

@@ -21,6 +21,7 @@ import org.ewc4j.config.RunConfigReader;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.kernel.NativeLibrary;
+import org.ewc4j.kernel.ProfilerRange;
 import org.ewc4j.report.RunListener;
 import org.ewc4j.task.Task;
 import org.ewc4j.task.TaskSequence;
@@ -93,6 +94,20 @@ class Engine {
             int room = learner.positions() - learner.promptTokens(prompt);
             return learner.generate(prompt, maxNewTokens.orElse(Math.max(1, room)));
         }
+    }
+
+    /** Shows ranges to NVIDIA's profilers until {@link #endProfiling}. */
+    void showRanges() {
+        ProfilerRange.show();
+    }
+
+    /** Shows ranges, and has a profiler capture the steps {@code first} to {@code last}, until {@link #endProfiling}. */
+    void profileSteps(long first, long last) {
+        ProfilerRange.captureSteps(first, last, 0);
+    }
+
+    void endProfiling() {
+        ProfilerRange.hide();
     }
 
     /** Measures kernels and steps. */

@@ -154,6 +154,14 @@ final class EwcLibrary {
 
     static native int ewc_cuda_device_count(IntPointer count);
 
+    static native void ewc_range_push(String name);
+
+    static native void ewc_range_pop();
+
+    static native int ewc_profiler_start(int device);
+
+    static native int ewc_profiler_stop(int device);
+
     static native @Cast("int64_t") long ewc_segment_bytes(@Cast("ewc_dtype") int dtype, @Cast("int64_t") long numel);
 
     static native int ewc_convert(@Const ewc_exec exec, @Const ewc_list destination, @Const ewc_list source);

@@ -63,21 +63,42 @@ public final class NativeLibrary {
     }
 
     private static String cuda() {
+        try {
+            return cudaDevices() + " device(s)";
+        } catch (KernelException e) {
+            return "none (" + e.getMessage() + ")";
+        }
+    }
+
+    /**
+     * How many CUDA devices our kernels can use, at least 1.
+     *
+     * @throws KernelUnsupportedException with the reason, where there is no such library, driver or device
+     */
+    public static int cudaDevices() {
+        load();
         Pointer memory = NativeMemory.allocate(Integer.BYTES);
         try {
             IntPointer count = new IntPointer(memory);
-            int status = EwcLibrary.ewc_cuda_device_count(count);
-            return status == 0
-                    ? count.get() + " device(s)"
-                    : "none (" + EwcLibrary.ewc_last_error().getString() + ")";
+            KernelStatus.check(EwcLibrary.ewc_cuda_device_count(count));
+            return count.get();
         } finally {
             NativeMemory.free(memory);
         }
     }
 
+    /** Whether this build has libewc_cuda.so: it was built where nvcc was found. */
+    static boolean hasCudaLibrary() {
+        return cudaLibrary() != null;
+    }
+
+    private static URL cudaLibrary() {
+        return NativeLibrary.class.getResource(PLATFORM + "/libewc_cuda.so");
+    }
+
     /** libewc.so looks for libewc_cuda.so beside itself, where JavaCPP unpacks only what is linked; so unpack it too. */
     private static void placeCudaLibrary() {
-        URL resource = NativeLibrary.class.getResource(PLATFORM + "/libewc_cuda.so");
+        URL resource = cudaLibrary();
         if (resource == null) {
             return;
         }

@@ -22,6 +22,7 @@ import org.ewc4j.config.TrainingConfig.Positions;
 import org.ewc4j.data.Batch;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.kernel.ElementType;
+import org.ewc4j.kernel.ProfilerRange;
 import org.ewc4j.kernel.TensorList;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.ParameterLayout;
@@ -157,9 +158,21 @@ public final class CausalLm implements AutoCloseable {
     public double accumulateGradient(Batch batch, long divisor) {
         requireOpen();
         try (PointerScope step = new PointerScope()) {
-            Tensor sum = summedLoss(batch);
-            sum.div(new Scalar((double) divisor)).backward();
+            Tensor sum = forward(batch);
+            backward(sum.div(new Scalar((double) divisor)));
             return sum.item_double();
+        }
+    }
+
+    private Tensor forward(Batch batch) {
+        try (ProfilerRange range = ProfilerRange.open("forward")) {
+            return summedLoss(batch);
+        }
+    }
+
+    private static void backward(Tensor loss) {
+        try (ProfilerRange range = ProfilerRange.open("backward")) {
+            loss.backward();
         }
     }
 

@@ -15,6 +15,7 @@ import org.ewc4j.error.RunFailedException;
 import org.ewc4j.kernel.AdamWOptions;
 import org.ewc4j.kernel.AdamWStep;
 import org.ewc4j.kernel.Kernels;
+import org.ewc4j.kernel.ProfilerRange;
 import org.ewc4j.kernel.StepStatistics;
 import org.ewc4j.kernel.TensorList;
 import org.ewc4j.model.CausalLm;
@@ -67,12 +68,23 @@ public final class Trainer implements AutoCloseable {
         LearningRate rate =
                 new LearningRate(task.config(), BatchLoader.steps(task.rows().size(), task.config()));
         try (BatchLoader loader = new BatchLoader(
-                task.rows(), task.config(), task.index(), model.specialTokens().padding())) {
+                        task.rows(),
+                        task.config(),
+                        task.index(),
+                        model.specialTokens().padding());
+                ProfilerRange.Sequence epochs = new ProfilerRange.Sequence("epoch")) {
             long first = steps;
             Optional<StepBatch> batch;
-            while ((batch = loader.next()).isPresent()) {
+            while ((batch = next(loader)).isPresent()) {
+                epochs.at(batch.get().epoch());
                 listener.accept(step(task, batch.get(), rate.at(steps - first), active));
             }
+        }
+    }
+
+    private static Optional<StepBatch> next(BatchLoader loader) {
+        try (ProfilerRange range = ProfilerRange.open("data wait")) {
+            return loader.next();
         }
     }
 
@@ -83,7 +95,7 @@ public final class Trainer implements AutoCloseable {
      */
     public StepMetrics step(TaskTraining task, StepBatch batch, double learningRate, Consolidation consolidation) {
         long started = System.nanoTime();
-        try {
+        try (ProfilerRange range = ProfilerRange.step(steps)) {
             model.training(true);
             double sum = 0;
             for (Batch microBatch : batch.microBatches()) {
@@ -91,7 +103,10 @@ public final class Trainer implements AutoCloseable {
             }
             double lmLoss = sum / batch.scoredPositions();
             requireFinite(lmLoss, "lm_loss", task, batch);
-            StepStatistics statistics = update(task, learningRate, consolidation);
+            StepStatistics statistics;
+            try (ProfilerRange optimizer = ProfilerRange.open("optimizer")) {
+                statistics = update(task, learningRate, consolidation);
+            }
             double loss = lmLoss + task.lambda() * statistics.penalty();
             requireFinite(loss, "loss", task, batch);
             requireFinite(statistics.gradientNorm(), "grad_norm", task, batch);
