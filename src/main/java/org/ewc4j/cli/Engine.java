@@ -19,12 +19,15 @@ import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.RunConfigReader;
 import org.ewc4j.config.TrainingConfig;
+import org.ewc4j.error.RunFailedException;
 import org.ewc4j.eval.TaskScore;
+import org.ewc4j.kernel.CudaLibraries;
 import org.ewc4j.kernel.NativeLibrary;
 import org.ewc4j.kernel.ProfilerRange;
 import org.ewc4j.report.RunListener;
 import org.ewc4j.task.Task;
 import org.ewc4j.task.TaskSequence;
+import org.ewc4j.tensor.Torch;
 
 /**
  * Everything the commands ask of ewc4j, in one place, so that none of them loads libtorch before its arguments are read.
@@ -119,5 +122,19 @@ class Engine {
     String nativeLibrary() {
         NativeLibrary.load();
         return NativeLibrary.description();
+    }
+
+    /** One line on the libraries that libtorch's CUDA build needs. Throws where this is that build and some are missing. */
+    String cudaLibraries() {
+        CudaLibraries libraries = CudaLibraries.find();
+        if (libraries.cudaBuild() && !libraries.missing().isEmpty()) {
+            throw new RunFailedException(libraries.description());
+        }
+        return libraries.description();
+    }
+
+    /** One line on libtorch, which it loads: where it can run. Throws where it cannot be loaded. */
+    String libtorch() {
+        return Torch.description();
     }
 }

@@ -4,6 +4,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.global.torch;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.kernel.CudaLibraries;
+import org.ewc4j.kernel.KernelUnsupportedException;
 import org.ewc4j.kernel.NativeLibrary;
 
 /**
@@ -35,6 +37,32 @@ public final class Torch {
             throw new InvalidInputException(
                     "training.threads: " + requested + " is asked for, but libtorch already runs with " + threads
                             + " threads in this process; one number holds for all learners of a process");
+        }
+    }
+
+    /**
+     * One line on where libtorch can run, for diagnosis; loads it.
+     *
+     * @throws LinkageError where it does not load
+     */
+    public static String description() {
+        NativeLibrary.load();
+        CudaLibraries libraries = CudaLibraries.find();
+        if (!libraries.cudaBuild()) {
+            return "CPU build";
+        }
+        if (torch.cuda_is_available()) {
+            return "CUDA build, " + torch.cuda_device_count() + " device(s)";
+        }
+        return "CUDA build, but no device: "
+                + (libraries.missing().isEmpty() ? noDevice() : "libraries are missing, see above");
+    }
+
+    private static String noDevice() {
+        try {
+            return "libtorch sees none, our kernels see " + NativeLibrary.cudaDevices();
+        } catch (KernelUnsupportedException e) {
+            return e.getMessage();
         }
     }
 

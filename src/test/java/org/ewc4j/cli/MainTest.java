@@ -84,6 +84,17 @@ class MainTest {
             return "libewc 1";
         }
 
+        @Override
+        String cudaLibraries() {
+            return "complete: 16 in /cuda";
+        }
+
+        @Override
+        String libtorch() {
+            fail();
+            return "CPU build";
+        }
+
         private void fail() {
             if (failure instanceof Error error) {
                 throw error;
@@ -285,6 +296,8 @@ class MainTest {
                         "physical cores",
                         "GiB",
                         "libewc 1",
+                        "complete: 16 in /cuda",
+                        "CPU build",
                         "GPU ");
     }
 
