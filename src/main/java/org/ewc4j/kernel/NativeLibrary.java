@@ -71,9 +71,9 @@ public final class NativeLibrary {
     }
 
     /**
-     * How many CUDA devices our kernels can use, at least 1.
+     * How many CUDA devices our kernels can run on, at least 1.
      *
-     * @throws KernelUnsupportedException with the reason, where there is no such library, driver or device
+     * @throws KernelException with the reason, where there is no library for them, no driver or no device
      */
     public static int cudaDevices() {
         load();

@@ -80,9 +80,11 @@ class ProfilerRangeTest {
             learner.learn(TASKS.get(1));
             learner.evaluate(Map.of(0, TASKS.get(0)));
         }
-        String pass = "forward() backward() forward() backward()";
+        String half = "forward() output layer() backward()";
+        String pass = half + " " + half;
         String step = "step(" + pass + " optimizer())";
-        String trained = "data wait() epoch 0(" + step + " data wait()) epoch 1(" + step + " data wait())";
+        String trained =
+                "data wait() epoch 0(" + step + " data wait() metrics()) epoch 1(" + step + " data wait() metrics())";
         assertThat(nesting.text)
                 .hasToString("task " + TASKS.get(0).name() + "(" + trained + " fisher(" + pass + "))"
                         + " task " + TASKS.get(1).name() + "(" + trained + " merge() fisher(" + pass + "))"
