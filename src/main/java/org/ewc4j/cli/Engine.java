@@ -13,12 +13,14 @@ import org.ewc4j.Validation;
 import org.ewc4j.bench.BenchOptions;
 import org.ewc4j.bench.BenchResult;
 import org.ewc4j.bench.Benchmark;
+import org.ewc4j.config.DeviceSetting;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.RunConfigReader;
 import org.ewc4j.config.TrainingConfig;
+import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.kernel.CudaLibraries;
@@ -104,9 +106,17 @@ class Engine {
         ProfilerRange.show();
     }
 
-    /** Shows ranges, and has a profiler capture the steps {@code first} to {@code last}, until {@link #endProfiling}. */
-    void profileSteps(long first, long last) {
-        ProfilerRange.captureSteps(first, last, 0);
+    /**
+     * Shows ranges, and has a profiler capture the steps {@code first} to {@code last} of a run, until {@link
+     * #endProfiling}.
+     */
+    void profileSteps(RunConfig configuration, long first, long last) {
+        DeviceSetting device = configuration.training().device();
+        if (device instanceof DeviceSetting.Cpu) {
+            throw new InvalidInputException("--profile-steps: a capture is of what a CUDA device does, and device is cpu;"
+                    + " expected device: cuda:N, or --nvtx for ranges alone");
+        }
+        ProfilerRange.captureSteps(first, last, device instanceof DeviceSetting.Cuda cuda ? cuda.index() : 0);
     }
 
     void endProfiling() {

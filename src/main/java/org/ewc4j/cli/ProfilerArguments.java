@@ -2,6 +2,7 @@ package org.ewc4j.cli;
 
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.ewc4j.config.RunConfig;
 import org.ewc4j.error.InvalidInputException;
 import picocli.CommandLine.Option;
 
@@ -23,14 +24,14 @@ final class ProfilerArguments {
     private String steps;
 
     /** @throws InvalidInputException where steps are not A:B, or there is nothing to capture */
-    void start(Engine engine) {
+    void start(Engine engine, RunConfig configuration) {
         if (steps != null) {
             Matcher matcher = STEPS.matcher(steps);
             if (!matcher.matches() || Long.parseLong(matcher.group(2)) < Long.parseLong(matcher.group(1))) {
                 throw new InvalidInputException("--profile-steps " + steps
                         + ": expected the first and the last step, as 20:29, counted from 0 as in steps.jsonl");
             }
-            engine.profileSteps(Long.parseLong(matcher.group(1)), Long.parseLong(matcher.group(2)));
+            engine.profileSteps(configuration, Long.parseLong(matcher.group(1)), Long.parseLong(matcher.group(2)));
         } else if (nvtx) {
             engine.showRanges();
         }

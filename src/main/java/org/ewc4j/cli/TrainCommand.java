@@ -51,7 +51,7 @@ final class TrainCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         RunConfig configuration = arguments.read(engine);
-        profiler.start(engine);
+        profiler.start(engine, configuration);
         ScoreTable table = new ScoreTable();
         List<String> warnings;
         try (ProgressListener progress = new ProgressListener(console.err(), console.terminal())) {

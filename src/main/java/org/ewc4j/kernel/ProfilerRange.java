@@ -100,7 +100,6 @@ public final class ProfilerRange implements AutoCloseable {
             throw new InvalidInputException(
                     "steps to profile: expected first and last step, from 0, came " + first + " and " + last);
         }
-        show();
         try {
             int devices = NativeLibrary.cudaDevices();
             if (device >= devices) {
@@ -108,12 +107,12 @@ public final class ProfilerRange implements AutoCloseable {
                         "steps to profile: expected a device from 0 to " + (devices - 1) + ", came " + device);
             }
         } catch (KernelException e) {
-            shown = false;
             throw new InvalidInputException(
                     "steps to profile: a capture is of what a CUDA device does, and there is none (" + e.getMessage()
                             + "); ranges alone need no device",
                     e);
         }
+        show();
         captureSteps(
                 first,
                 last,

@@ -69,7 +69,7 @@ class MainTest {
         }
 
         @Override
-        void profileSteps(long first, long last) {
+        void profileSteps(RunConfig configuration, long first, long last) {
             asked.add(List.of(first, last));
         }
 
