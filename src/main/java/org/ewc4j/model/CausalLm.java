@@ -246,7 +246,7 @@ public final class CausalLm implements AutoCloseable {
     }
 
     private Tensor hidden(StagedBatch batch) {
-        return decoder.hidden(ForwardPass.of(batch, numerics, dropout, null));
+        return decoder.hidden(ForwardPass.of(batch, architecture.slidingWindow(), numerics, dropout, null));
     }
 
     /** Logits of every position, (rows · columns · vocabulary) row-major; for tests and inspection of small batches. */

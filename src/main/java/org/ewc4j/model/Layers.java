@@ -64,6 +64,12 @@ final class Layers {
                 epsilon);
     }
 
+    /** The norm whose weight carries this prefix. */
+    static RmsNorm rmsNorm(Architecture.Weights weights, String prefix, long size, double epsilon) {
+        return new RmsNorm(
+                new long[] {size}, new TensorOptional(weights.get(prefix + ".weight")), new DoubleOptional(epsilon));
+    }
+
     /** The linear layer whose weight and, where it has one, bias carry this prefix. */
     static Linear linear(Architecture.Weights weights, String prefix, boolean hasBias) {
         TensorOptional bias = hasBias ? new TensorOptional(weights.get(prefix + ".bias")) : new TensorOptional();
