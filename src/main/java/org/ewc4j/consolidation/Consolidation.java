@@ -8,6 +8,7 @@ import org.ewc4j.error.RunFailedException;
 import org.ewc4j.fisher.FisherEstimator;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
+import org.ewc4j.kernel.ProfilerRange;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.ParameterLayout;
@@ -42,9 +43,13 @@ public final class Consolidation implements AutoCloseable {
      */
     public void add(Kernels kernels, FisherEstimator estimator, Arena theta, IntConsumer progress) {
         if (held > 0) {
-            kernels.fisherMerge(fisher.list(), null, schedule.retain(held), 0);
+            try (ProfilerRange range = ProfilerRange.open("merge")) {
+                kernels.fisherMerge(fisher.list(), null, schedule.retain(held), 0);
+            }
         }
-        estimator.accumulateInto(fisher, schedule.weight(held), progress);
+        try (ProfilerRange range = ProfilerRange.open("fisher")) {
+            estimator.accumulateInto(fisher, schedule.weight(held), progress);
+        }
         if (!Double.isFinite(kernels.norm(fisher.list()))) {
             throw new RunFailedException(
                     "the Fisher information is not finite after its pass: a gradient was NaN or Inf");
