@@ -67,8 +67,7 @@ class GoldenTrajectoryTest {
                 Golden.THREADS,
                 1,
                 TrainingConfig.Positions.FIRST_TOKEN);
-        EwcConfig ewc =
-                new EwcConfig(lambda, EwcConfig.FisherKind.BATCH, EwcConfig.Merge.RUNNING_MEAN, OptionalInt.empty());
+        EwcConfig ewc = EwcConfig.defaults().withLambda(lambda);
         EvaluationConfig evaluation =
                 new EvaluationConfig(10, EvaluationConfig.EveryTask.TRUE, Set.of(EvaluationConfig.Split.TRAIN), 16);
         List<StepMetrics> steps = new ArrayList<>();

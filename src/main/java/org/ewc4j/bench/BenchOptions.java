@@ -3,6 +3,7 @@ package org.ewc4j.bench;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.ewc4j.config.RunConfig;
+import org.ewc4j.consolidation.StateTypes;
 
 /**
  * What is measured.
@@ -14,6 +15,7 @@ import org.ewc4j.config.RunConfig;
  *     random ids and every position is scored
  * @param threads of libtorch and our kernels
  * @param rounds measured rounds, from 1
+ * @param state in which types F and θ* are kept
  * @param rows where the token ids of the timed batches are written, for another program to time the same
  */
 public record BenchOptions(
@@ -23,4 +25,5 @@ public record BenchOptions(
         Optional<RunConfig> questions,
         int threads,
         int rounds,
+        StateTypes state,
         Optional<Path> rows) {}

@@ -30,7 +30,7 @@ public final class Benchmark {
                 Kernels kernels = Kernels.host(options.threads())) {
             ParameterLayout layout = model.layout();
             List<KernelBenchmark.Result> verbs = KernelBenchmark.run(layout, kernels, options.rounds());
-            StepBenchmark.Result step = StepBenchmark.run(model, kernels, config, batches, options.rounds());
+            StepBenchmark.Result step = StepBenchmark.run(model, kernels, config, batches, options);
             return new BenchResult(options, layout.elements(), batches, verbs, step);
         }
     }

@@ -91,6 +91,10 @@ public final class Main implements Runnable {
         commandLine.addSubcommand(new EvaluateCommand(console, engine));
         commandLine.addSubcommand(new GenerateCommand(console, engine));
         commandLine.addSubcommand(new ReportCommand(console));
+        commandLine.addSubcommand(new CommandLine(new FisherCommand())
+                .addSubcommand(new FisherInspectCommand(console))
+                .addSubcommand(new FisherMergeCommand(console, engine))
+                .addSubcommand(new FisherEstimateCommand(console, engine)));
         commandLine.addSubcommand(new BenchCommand(console, engine));
         commandLine.addSubcommand(new DoctorCommand(console, engine));
         commandLine.addSubcommand(new CompletionCommand(console));

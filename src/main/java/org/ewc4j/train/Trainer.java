@@ -92,7 +92,8 @@ public final class Trainer implements AutoCloseable {
             double lmLoss = sum / batch.scoredPositions();
             requireFinite(lmLoss, "lm_loss", task, batch);
             StepStatistics statistics = update(task, learningRate, consolidation);
-            double loss = lmLoss + task.lambda() * statistics.penalty();
+            double penalty = consolidation == null ? 0 : statistics.penalty() + consolidation.constant();
+            double loss = lmLoss + task.lambda() * penalty;
             requireFinite(loss, "loss", task, batch);
             requireFinite(statistics.gradientNorm(), "grad_norm", task, batch);
             double seconds = (System.nanoTime() - started) * 1e-9;
@@ -102,7 +103,7 @@ public final class Trainer implements AutoCloseable {
                     batch.epoch(),
                     steps++,
                     lmLoss,
-                    statistics.penalty(),
+                    penalty,
                     loss,
                     statistics.gradientNorm(),
                     statistics.penaltyGradientNorm(),

@@ -15,6 +15,7 @@ import java.util.Optional;
 import org.ewc4j.Golden;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.RunConfigReader;
+import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.error.InvalidInputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -107,7 +108,8 @@ class BenchmarkTest {
     }
 
     private static BenchOptions options(Optional<RunConfig> questions, int batch, int length) {
-        return new BenchOptions("pythia-14m", batch, length, questions, Golden.THREADS, 2, Optional.empty());
+        return new BenchOptions(
+                "pythia-14m", batch, length, questions, Golden.THREADS, 2, StateTypes.FULL, Optional.empty());
     }
 
     @Test
