@@ -26,6 +26,12 @@ std::string names_of(unsigned dtypes) {
     return names;
 }
 
+size_t alignment_of(ewc_dtype dtype) { return dtype == EWC_F32 || dtype == EWC_I16_BLOCK256 ? 4 : 2; }
+
+bool takes(unsigned dtypes, ewc_dtype dtype) {
+    return dtype >= EWC_F32 && dtype <= EWC_I16_BLOCK256 && (dtypes & dtype_bit(dtype)) != 0;
+}
+
 } // namespace
 
 Arguments::Arguments(const char* verb, const ewc_exec* exec) : verb_(verb) {
@@ -58,6 +64,13 @@ void Arguments::finite(const char* parameter, double value) const {
     }
 }
 
+void Arguments::aligned(const std::string& parameter, const void* address, size_t alignment) const {
+    if (reinterpret_cast<uintptr_t>(address) % alignment != 0) {
+        invalid(parameter + ": expected an address that is a multiple of " + std::to_string(alignment) +
+                ", came one that is not");
+    }
+}
+
 void Arguments::flags(uint32_t given, uint32_t known) const {
     if ((given & ~known) != 0) {
         unsupported("flags: expected only bits of " + std::to_string(known) + ", came " + std::to_string(given));
@@ -78,10 +91,10 @@ void Arguments::list(const NamedList& named) const {
     if (list.count < 0) {
         invalid(name + ".count: expected 0 or more segments, came " + std::to_string(list.count));
     }
-    if (list.dtype < EWC_F32 || list.dtype > EWC_I16_BLOCK256 || (named.dtypes & dtype_bit(list.dtype)) == 0) {
+    if (!takes(named.dtypes, list.dtype)) {
         invalid(name + ".dtype: expected " + names_of(named.dtypes) + ", came " + std::to_string(list.dtype));
     }
-    const size_t alignment = list.dtype == EWC_F32 || list.dtype == EWC_I16_BLOCK256 ? 4 : 2;
+    const size_t alignment = alignment_of(list.dtype);
     if (list.count > 0) {
         require((name + ".numel").c_str(), list.numel);
         require((name + ".data").c_str(), list.data);
@@ -98,10 +111,7 @@ void Arguments::list(const NamedList& named) const {
         if (list.numel[i] > 0 && list.data[i] == nullptr) {
             invalid(segment(named, i) + ": expected an address, came NULL");
         }
-        if (reinterpret_cast<uintptr_t>(list.data[i]) % alignment != 0) {
-            invalid(segment(named, i) + ": expected an address that is a multiple of " +
-                    std::to_string(alignment) + ", came one that is not");
-        }
+        aligned(segment(named, i), list.data[i], alignment);
     }
 }
 
@@ -118,6 +128,41 @@ void Arguments::same_cut(const NamedList& first, const NamedList& other) const {
     }
 }
 
+void Arguments::rows(int64_t rows) const {
+    if (rows < 0 || rows > INT32_MAX) {
+        invalid("rows: expected 0 to 2^31 - 1, came " + std::to_string(rows));
+    }
+}
+
+void Arguments::logits(const void* logits, ewc_dtype dtype, int64_t rows, int64_t columns) const {
+    if (columns < 1 || columns > INT32_MAX) {
+        invalid("columns: expected 1 to 2^31 - 1, came " + std::to_string(columns));
+    }
+    if (!takes(kGradient, dtype)) {
+        invalid("dtype: expected " + names_of(kGradient) + ", came " + std::to_string(dtype));
+    }
+    if (rows > kMostElements / columns) {
+        invalid("rows x columns: expected at most " + std::to_string(kMostElements) + " logits, came more");
+    }
+    if (rows > 0) {
+        require("logits", logits);
+    }
+    aligned("logits", logits, alignment_of(dtype));
+}
+
+void Arguments::targets(const int64_t* targets, int64_t rows, int64_t columns, bool look) const {
+    if (rows > 0) {
+        require("targets", targets);
+    }
+    aligned("targets", targets, alignof(int64_t));
+    for (int64_t row = 0; look && row < rows; ++row) {
+        if (targets[row] < 0 || targets[row] >= columns) {
+            invalid("targets[" + std::to_string(row) + "]: expected 0 or more, below the columns (" +
+                    std::to_string(columns) + "), came " + std::to_string(targets[row]));
+        }
+    }
+}
+
 void Arguments::workspace(const void* workspace, size_t given, size_t needed) const {
     if (needed == 0) {
         return;
@@ -126,9 +171,7 @@ void Arguments::workspace(const void* workspace, size_t given, size_t needed) co
     if (given < needed) {
         invalid("workspace_bytes: expected at least " + std::to_string(needed) + ", came " + std::to_string(given));
     }
-    if (reinterpret_cast<uintptr_t>(workspace) % alignof(double) != 0) {
-        invalid("workspace: expected an address that is a multiple of 8, came one that is not");
-    }
+    aligned("workspace", workspace, alignof(double));
 }
 
 } // namespace ewc

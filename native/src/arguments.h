@@ -35,9 +35,15 @@ public:
 
     void require(const char* parameter, const void* pointer) const;
     void finite(const char* parameter, double value) const;
+    void aligned(const std::string& parameter, const void* address, size_t alignment) const;
     void flags(uint32_t given, uint32_t known) const;
     // Every list there, of a dtype that the verb takes, well formed, and cut like the first.
     void lists(std::initializer_list<NamedList> lists) const;
+    // Sizes from 0 (rows) and 1 (columns), and a contiguous matrix of them, of a dtype that the verb takes.
+    void rows(int64_t rows) const;
+    void logits(const void* logits, ewc_dtype dtype, int64_t rows, int64_t columns) const;
+    // [rows], where the caller looks: each a column.
+    void targets(const int64_t* targets, int64_t rows, int64_t columns, bool look) const;
     void workspace(const void* workspace, size_t given, size_t needed) const;
 
 private:

@@ -7,6 +7,7 @@
 #include "host_kernels.h"
 
 #include "host_anchor.h"
+#include "host_softmax.h"
 #include "host_tiles.h"
 
 namespace ewc::EWC_INSTRUCTION_SET_NAMESPACE {
@@ -237,6 +238,7 @@ extern const HostKernels kernels = {EWC_STRING(EWC_INSTRUCTION_SET_NAMESPACE),
                                     anchor,
                                     penalty,
                                     norm,
-                                    adamw};
+                                    adamw,
+                                    cross_entropy};
 
 } // namespace ewc::EWC_INSTRUCTION_SET_NAMESPACE

@@ -25,7 +25,6 @@ import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.report.Versions;
-import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.StoredType;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -84,7 +83,7 @@ final class Consolidator implements AutoCloseable {
                         held.task(),
                         held.batchSize().orElse(0),
                         what.batchSize().orElse(0)));
-        return kept.read(kernels, model.layout(), schedule, StateTypes.of(ewc), Device.CPU);
+        return kept.read(kernels, model.layout(), schedule, StateTypes.of(ewc), model.theta().device());
     }
 
     /** What is kept of the tasks so far; null before the first. */
@@ -100,7 +99,7 @@ final class Consolidator implements AutoCloseable {
      */
     void add(String task, List<TokenizedRow> rows, TrainingConfig taskTraining, IntConsumer progress) {
         if (consolidation == null) {
-            consolidation = new Consolidation(model.layout(), MergeSchedule.of(ewc), StateTypes.of(ewc), Device.CPU);
+            consolidation = new Consolidation(model.layout(), MergeSchedule.of(ewc), StateTypes.of(ewc), model.theta().device());
         }
         consolidation.add(
                 kernels, estimator(rows, taskTraining), model.theta(), what(task, rows.size(), taskTraining), progress);

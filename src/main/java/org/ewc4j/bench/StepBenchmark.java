@@ -10,6 +10,7 @@ import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.data.Batch;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.fisher.BatchFisher;
+import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.tensor.Arena;
@@ -23,6 +24,9 @@ import org.ewc4j.train.Trainer;
 final class StepBenchmark {
     /** λ of the published recipe; the cost does not depend on it. */
     private static final double LAMBDA = 5000;
+
+    /** Steps between two readings, as in training, where nothing waits in between. */
+    private static final int REPEATS_ON_DEVICE = 10;
 
     /** Milliseconds on a batch: on the clock, and what this process's threads computed. */
     record Timing(Spread wall, Spread processor) {}
@@ -50,16 +54,17 @@ final class StepBenchmark {
     static Result run(
             CausalLm model, Kernels kernels, TrainingConfig config, BenchBatches batches, BenchOptions options) {
         List<StepBatch> steps = batches.steps();
+        Device device = model.theta().device();
         Trainer.TaskTraining task = new Trainer.TaskTraining(0, "bench", List.of(), config, LAMBDA);
         try (Trainer trainer = new Trainer(model, kernels);
                 Consolidation consolidation = new Consolidation(
-                        model.layout(), new MergeSchedule.RunningMean(), options.state(), Device.CPU);
-                Arena newFisher = new Arena(model.layout())) {
+                        model.layout(), new MergeSchedule.RunningMean(), options.state(), device);
+                Arena newFisher = new Arena(model.layout(), ElementType.F32, device)) {
             HeldFisher what =
                     new HeldFisher("bench", "batch", "batch", OptionalInt.of(options.batch()), options.batch());
             consolidation.add(
                     kernels, new BatchFisher(model, kernels, steps.subList(0, 1)), model.theta(), what, done -> {});
-            RoundRobin robin = new RoundRobin();
+            RoundRobin robin = RoundRobin.on(device, REPEATS_ON_DEVICE);
             robin.add("forward_backward", round -> forwardBackward(model, steps.get(round)));
             robin.add("plain", round -> trainer.step(task, steps.get(round), config.learningRate(), null));
             robin.add("ewc", round -> trainer.step(task, steps.get(round), config.learningRate(), consolidation));

@@ -138,7 +138,7 @@ public final class ModelDirectory {
         return architecture.transformersClass();
     }
 
-    ParameterLayout layout() {
+    public ParameterLayout layout() {
         return layout;
     }
 
