@@ -83,7 +83,12 @@ final class Consolidator implements AutoCloseable {
                         held.task(),
                         held.batchSize().orElse(0),
                         what.batchSize().orElse(0)));
-        return kept.read(kernels, model.layout(), schedule, StateTypes.of(ewc), model.theta().device());
+        return kept.read(
+                kernels,
+                model.layout(),
+                schedule,
+                StateTypes.of(ewc),
+                model.theta().device());
     }
 
     /** What is kept of the tasks so far; null before the first. */
@@ -99,7 +104,11 @@ final class Consolidator implements AutoCloseable {
      */
     void add(String task, List<TokenizedRow> rows, TrainingConfig taskTraining, IntConsumer progress) {
         if (consolidation == null) {
-            consolidation = new Consolidation(model.layout(), MergeSchedule.of(ewc), StateTypes.of(ewc), model.theta().device());
+            consolidation = new Consolidation(
+                    model.layout(),
+                    MergeSchedule.of(ewc),
+                    StateTypes.of(ewc),
+                    model.theta().device());
         }
         consolidation.add(
                 kernels, estimator(rows, taskTraining), model.theta(), what(task, rows.size(), taskTraining), progress);

@@ -57,8 +57,8 @@ final class StepBenchmark {
         Device device = model.theta().device();
         Trainer.TaskTraining task = new Trainer.TaskTraining(0, "bench", List.of(), config, LAMBDA);
         try (Trainer trainer = new Trainer(model, kernels);
-                Consolidation consolidation = new Consolidation(
-                        model.layout(), new MergeSchedule.RunningMean(), options.state(), device);
+                Consolidation consolidation =
+                        new Consolidation(model.layout(), new MergeSchedule.RunningMean(), options.state(), device);
                 Arena newFisher = new Arena(model.layout(), ElementType.F32, device)) {
             HeldFisher what =
                     new HeldFisher("bench", "batch", "batch", OptionalInt.of(options.batch()), options.batch());

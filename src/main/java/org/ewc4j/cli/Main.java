@@ -104,8 +104,8 @@ public final class Main implements Runnable {
         commandLine.setUsageHelpWidth(USAGE_WIDTH);
         commandLine.setParameterExceptionHandler(failures::usage);
         commandLine.setExecutionExceptionHandler((exception, command, result) -> {
-            boolean verbose = result.hasMatchedOption("--verbose")
-                    || result.hasSubcommand() && result.subcommand().hasMatchedOption("--verbose");
+            boolean verbose = result.asCommandLineList().stream()
+                    .anyMatch(line -> line.getParseResult().hasMatchedOption("--verbose"));
             return failures.report(exception, verbose);
         });
         return commandLine;
