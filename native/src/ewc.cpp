@@ -270,6 +270,26 @@ void cross_entropy(const ewc_exec* exec, CrossEntropy matrix, uint32_t flags, do
     }
 }
 
+void adamw_prepare(const ewc_exec* exec, const double* norm_squared, double clip_norm, uint32_t flags,
+                   int64_t* skipped, ewc_adamw_values* values) {
+    const char* verb = "ewc_adamw_prepare";
+    const Arguments check(verb, exec);
+    check.require("norm_squared", norm_squared);
+    check.require("values", values);
+    check.flags(flags, EWC_CLIP_TOTAL | EWC_SKIP_NONFINITE);
+    if (!(clip_norm > 0.0)) {
+        check.invalid("clip_norm: expected a number above 0, came " + std::to_string(clip_norm));
+    }
+    if ((flags & EWC_SKIP_NONFINITE) != 0) {
+        check.require("skipped", skipped);
+    }
+    if (on_host(exec)) {
+        prepare_adamw(*norm_squared, clip_norm, flags, skipped, *values);
+    } else {
+        on_device(verb, &ewc_cuda_table::adamw_prepare, exec, norm_squared, clip_norm, flags, skipped, values);
+    }
+}
+
 } // namespace
 
 ewc_status fail(ewc_status status, const char* message) noexcept {
@@ -415,4 +435,9 @@ ewc_status ewc_cross_entropy(const ewc_exec* exec, void* logits, ewc_dtype dtype
         ewc::cross_entropy(exec, {logits, dtype, rows, columns, targets, scale, false}, flags, loss, workspace,
                            workspace_bytes);
     });
+}
+
+ewc_status ewc_adamw_prepare(const ewc_exec* exec, const double* norm_squared, double clip_norm, uint32_t flags,
+                             int64_t* skipped, ewc_adamw_values* values) {
+    return translate_exceptions([&] { ewc::adamw_prepare(exec, norm_squared, clip_norm, flags, skipped, values); });
 }

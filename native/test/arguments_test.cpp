@@ -226,5 +226,22 @@ TEST_F(Arguments, VersionAndInstructionSet) {
     EXPECT_STRNE("", ewc_host_instruction_set());
 }
 
+TEST_F(Arguments, Prepare) {
+    double norm = 1.0;
+    int64_t skipped = 0;
+    ewc_adamw_values values = {1, 1e-3, 1.0, 1.0, 1.0};
+    expect(EWC_INVALID_ARGUMENT, ewc_adamw_prepare(&exec, nullptr, 1.0, 0, &skipped, &values),
+           "ewc_adamw_prepare: norm_squared: expected an address");
+    expect(EWC_INVALID_ARGUMENT, ewc_adamw_prepare(&exec, &norm, 1.0, 0, &skipped, nullptr), "values: expected an address");
+    expect(EWC_INVALID_ARGUMENT, ewc_adamw_prepare(&exec, &norm, 1.0, EWC_SKIP_NONFINITE, nullptr, &values),
+           "skipped: expected an address");
+    for (const double clip_norm : {0.0, -1.0, static_cast<double>(NAN)}) {
+        expect(EWC_INVALID_ARGUMENT, ewc_adamw_prepare(&exec, &norm, clip_norm, 0, nullptr, &values),
+               "clip_norm: expected a number above 0");
+    }
+    expect(EWC_INVALID_ARGUMENT, ewc_adamw_prepare(&exec, &norm, 1.0, EWC_ZERO_GRADIENT, nullptr, &values), "flags");
+    EXPECT_EQ(EWC_OK, ewc_adamw_prepare(&exec, &norm, 1.0, 0, nullptr, &values)) << ewc_last_error();
+}
+
 } // namespace
 } // namespace ewc::test

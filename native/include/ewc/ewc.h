@@ -251,6 +251,22 @@ EWC_API ewc_status ewc_adamw_step(const ewc_exec* exec, const ewc_list* theta, c
                                   const ewc_adamw_values* values, uint32_t flags, ewc_adamw_statistics* statistics,
                                   void* workspace, size_t workspace_bytes);
 
+/* Flags of ewc_adamw_prepare. */
+#define EWC_CLIP_TOTAL 8u      /* the norm is that of the total: the penalty's gradient is scaled too */
+#define EWC_SKIP_NONFINITE 16u /* a norm that is not finite leaves the step out */
+
+/*
+ * Decides from a norm what the step after it does, where the data lies, so that nobody waits for the norm. Clips as
+ * PyTorch's clip_grad_norm_ does:
+ *   scale = min(1, clip_norm / (sqrt(*norm_squared) + 1e-6));   values->gradient_scale *= scale, and with EWC_CLIP_TOTAL
+ *   values->penalty_scale *= scale
+ * and with EWC_SKIP_NONFINITE leaves out the step whose norm is not finite: values->step = 0, ++*skipped; of any other
+ * values->step -= *skipped, so that it comes in as the count of all steps and goes out as that of the updates.
+ * clip_norm: above 0; INFINITY: no clipping. skipped: int64 of the caller's, over the run; may be NULL without the flag.
+ */
+EWC_API ewc_status ewc_adamw_prepare(const ewc_exec* exec, const double* norm_squared, double clip_norm, uint32_t flags,
+                                     int64_t* skipped, ewc_adamw_values* values);
+
 /* Flags of ewc_cross_entropy. */
 #define EWC_LOGITS_TO_GRADIENT 2u /* the logits become the loss's gradient, times *scale; else they are only read */
 #define EWC_ADD_LOSS 4u           /* *loss += instead of =, so that runs of rows add up without anyone waiting */

@@ -24,23 +24,23 @@ final class StepLedger implements AutoCloseable {
      * A step as it was started.
      *
      * @param penaltyConstant c, what the penalty is beyond the sum that the step reduces
-     * @param skipped whether its update was left out
      */
-    record Entry(
-            TaskTraining task,
-            StepBatch batch,
-            long step,
-            double learningRate,
-            double penaltyConstant,
-            boolean skipped) {}
+    record Entry(TaskTraining task, StepBatch batch, long step, double learningRate, double penaltyConstant) {}
 
     private final StepSlots slots;
     private final List<Entry> entries = new ArrayList<>();
     private long began;
     private int skippedInARow;
 
-    StepLedger(StepSlots slots) {
+    /** @param skipped how many steps were left out before */
+    StepLedger(StepSlots slots, long skipped) {
         this.slots = slots;
+        slots.putSkipped(skipped);
+    }
+
+    /** How many steps were left out, those before included, as of the last {@link #settle}. */
+    long skipped() {
+        return slots.skipped();
     }
 
     StepSlots slots() {
@@ -87,7 +87,8 @@ final class StepLedger implements AutoCloseable {
         double lmLoss = slots.loss(slot) / entry.batch.scoredPositions();
         double penalty = statistics.penalty() + entry.penaltyConstant;
         double loss = lmLoss + entry.task.lambda() * penalty;
-        if (entry.skipped) {
+        boolean skipped = slots.wasSkipped(slot);
+        if (skipped) {
             if (++skippedInARow > MOST_SKIPPED_IN_A_ROW) {
                 throw failed(
                         entry,
@@ -113,7 +114,7 @@ final class StepLedger implements AutoCloseable {
                 entry.learningRate,
                 entry.batch.tokens(),
                 seconds,
-                entry.skipped);
+                skipped);
     }
 
     private static void requireFinite(double value, String what, Entry entry) {

@@ -15,6 +15,7 @@ import org.ewc4j.kernel.AdamWOptions;
 import org.ewc4j.kernel.AdamWStep;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
+import org.ewc4j.kernel.StepGuard;
 import org.ewc4j.kernel.StepOutputs;
 import org.ewc4j.kernel.StepSlots;
 import org.ewc4j.kernel.TensorList;
@@ -39,7 +40,6 @@ public final class Trainer implements AutoCloseable {
      */
     public record TaskTraining(int index, String name, List<TokenizedRow> rows, TrainingConfig config, double lambda) {}
 
-    private static final double CLIP_EPSILON = 1e-6;
     private static final int LOG_EVERY_ON_CUDA = 20;
 
     private final CausalLm model;
@@ -47,16 +47,21 @@ public final class Trainer implements AutoCloseable {
     private Arena firstMoment;
     private Arena secondMoment;
     private long steps;
-    private long updates;
+    private long skipped;
 
     public Trainer(CausalLm model, Kernels kernels) {
         this.model = model;
         this.kernels = kernels;
     }
 
-    /** Optimizer steps taken so far, over all tasks. */
+    /** Optimizer steps so far, over all tasks, those included whose update was left out. */
     public long steps() {
         return steps;
+    }
+
+    /** How many of the steps were left out because their gradient was not finite, as of the last reading. */
+    public long skipped() {
+        return skipped;
     }
 
     /**
@@ -76,7 +81,7 @@ public final class Trainer implements AutoCloseable {
                         task.config(),
                         task.index(),
                         model.specialTokens().padding());
-                StepLedger ledger = new StepLedger(kernels.slots(logEvery(task.config())))) {
+                StepLedger ledger = new StepLedger(kernels.slots(logEvery(task.config())), skipped)) {
             long first = steps;
             StagedStep now = stage(loader.next());
             StagedStep next = null;
@@ -86,6 +91,7 @@ public final class Trainer implements AutoCloseable {
                     next = stage(loader.next()); // travels while the step runs, where it runs on a device
                     if (ledger.isFull() || next == null) {
                         ledger.settle(listener);
+                        skipped = ledger.skipped();
                     }
                     now.close();
                     now = next;
@@ -111,10 +117,11 @@ public final class Trainer implements AutoCloseable {
      */
     public StepMetrics step(TaskTraining task, StepBatch batch, double learningRate, Consolidation consolidation) {
         StepMetrics[] metrics = new StepMetrics[1];
-        try (StepLedger ledger = new StepLedger(kernels.slots(1));
+        try (StepLedger ledger = new StepLedger(kernels.slots(1), skipped);
                 StagedStep staged = new StagedStep(model, batch)) {
             step(task, staged, learningRate, consolidation, ledger);
             ledger.settle(read -> metrics[0] = read);
+            skipped = ledger.skipped();
         }
         return metrics[0];
     }
@@ -129,54 +136,36 @@ public final class Trainer implements AutoCloseable {
                 model.accumulateGradient(microBatch, staged.batch().scoredPositions(), ledger.slots(), slot, first);
                 first = false;
             }
-            boolean updated = update(task, learningRate, consolidation, ledger.slots(), slot);
-            updates += updated ? 1 : 0;
+            update(task, learningRate, consolidation, ledger.slots(), slot);
             double constant = consolidation == null ? 0 : consolidation.constant();
-            ledger.add(new StepLedger.Entry(task, staged.batch(), steps++, learningRate, constant, !updated));
+            ledger.add(new StepLedger.Entry(task, staged.batch(), steps++, learningRate, constant));
         } finally {
             model.training(false);
             model.clearGradients();
         }
     }
 
-    /** Steps θ by its gradients; returns false where they are not finite and the update was left out. */
-    private boolean update(
+    private void update(
             TaskTraining task, double learningRate, Consolidation consolidation, StepSlots slots, int slot) {
         takeMoments();
         TrainingConfig config = task.config();
-        TensorList gradient = model.gradients();
-        TensorList theta = model.theta().list();
-        TensorList fisher =
-                consolidation == null ? null : consolidation.fisher().list();
-        TensorList anchor =
-                consolidation == null ? null : consolidation.anchor().list();
-        double scale = 1;
-        boolean skip = false;
-        if (config.clipNorm().isPresent() || config.onNonfinite() == OnNonfinite.SKIP) {
-            double norm = config.clipTarget() == ClipTarget.LANGUAGE_MODEL || consolidation == null
-                    ? kernels.norm(gradient)
-                    : kernels.totalNorm(gradient, theta, anchor, fisher, task.lambda());
-            skip = config.onNonfinite() == OnNonfinite.SKIP && !Double.isFinite(norm);
-            scale = Math.min(1, config.clipNorm().orElse(Double.POSITIVE_INFINITY) / (norm + CLIP_EPSILON));
-        }
+        boolean total = config.clipTarget() == ClipTarget.TOTAL;
         kernels.adamwStep(
-                theta,
+                model.theta().list(),
                 firstMoment.list(),
                 secondMoment.list(),
-                gradient,
-                fisher,
-                anchor,
+                model.gradients(),
+                consolidation == null ? null : consolidation.fisher().list(),
+                consolidation == null ? null : consolidation.anchor().list(),
                 new AdamWOptions(config.beta1(), config.beta2(), config.epsilon(), config.weightDecay()),
-                new AdamWStep(
-                        skip ? AdamWStep.SKIPPED : updates + 1,
-                        learningRate,
-                        task.lambda(),
-                        scale,
-                        config.clipTarget() == ClipTarget.TOTAL ? scale : 1),
+                new AdamWStep(steps + 1, learningRate, task.lambda()),
+                new StepGuard(
+                        config.clipNorm().orElse(Double.POSITIVE_INFINITY),
+                        total,
+                        config.onNonfinite() == OnNonfinite.SKIP),
                 new StepOutputs(false, model.computeCopy()),
                 slots,
                 slot);
-        return !skip;
     }
 
     /** A learner that is only asked takes no memory for them. */
