@@ -18,7 +18,6 @@ import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.StepGuard;
 import org.ewc4j.kernel.StepOutputs;
 import org.ewc4j.kernel.StepSlots;
-import org.ewc4j.kernel.TensorList;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.model.StagedBatch;
 import org.ewc4j.tensor.Arena;
