@@ -91,8 +91,8 @@ public record FisherSummary(
     }
 
     /**
-     * λ·F_max·η: how far one plain gradient step of learning rate η along the stiffest parameter overshoots its anchor.
-     * Beyond 2 gradient descent diverges there, and AdamW swings about the anchor.
+     * λ·F_max·η, by which one plain gradient step of learning rate η along the stiffest parameter shortens its way to the
+     * anchor, as a part of it: beyond 1 it overshoots, beyond 2 gradient descent diverges there, and AdamW swings.
      */
     public double stability(double lambda, double learningRate) {
         return lambda * all.largest() * learningRate;
