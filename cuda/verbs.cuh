@@ -13,6 +13,9 @@ ewc_status fisher_accumulate(const ewc_exec*, const ewc_list* fisher, const ewc_
                              bool zero_gradient, ewc_cuda_message*);
 ewc_status fisher_merge(const ewc_exec*, const ewc_list* fisher, const ewc_list* new_fisher, double retain,
                         double weight, ewc_cuda_message*);
+ewc_status fisher_max(const ewc_exec*, const ewc_list* fisher, const ewc_list* new_fisher, ewc_cuda_message*);
+ewc_status anchor(const ewc_exec*, AnchorChange, const AnchorLists*, double* energy, void* workspace,
+                  ewc_cuda_message*);
 ewc_status penalty(const ewc_exec*, const PenaltyLists*, const double* lambda, double* penalty, void* workspace,
                    ewc_cuda_message*);
 ewc_status norm(const ewc_exec*, const PenaltyLists*, const double* lambda, double* norm_squared, void* workspace,

@@ -68,8 +68,10 @@ public final class BenchResult {
         line(text, "Fisher pass / forward + backward       %s", spread(fisherOverForwardBackward(), 3));
         line(
                 text,
-                "state of EWC, bytes a parameter        %.2f (beside %.2f of AdamW training and a gradient of 4)",
+                "state of EWC, bytes a parameter        %.2f, F %s, anchor %s (beside %.2f of AdamW training and a gradient of 4)",
                 step.ewcStateBytesPerParameter(),
+                options.state().fisher(),
+                options.state().anchor(),
                 step.trainingStateBytesPerParameter());
         return text.toString();
     }
@@ -156,6 +158,8 @@ public final class BenchResult {
             put(node, "ms", kernel.milliseconds());
         }
         steps(root);
+        root.put("fisher_dtype", options.state().fisher().name().toLowerCase(Locale.ROOT));
+        root.put("anchor_dtype", options.state().anchor().name().toLowerCase(Locale.ROOT));
         root.put("state_bytes_per_parameter", rounded(step.ewcStateBytesPerParameter()));
         root.put("adamw_state_bytes_per_parameter", rounded(step.trainingStateBytesPerParameter()));
         return root.toPrettyString() + "\n";

@@ -37,7 +37,7 @@ public final class Benchmark {
             // Before the model takes its memory: a device need not hold both.
             List<KernelBenchmark.Result> verbs = KernelBenchmark.run(layout, device, kernels, options.rounds());
             try (CausalLm model = CausalLm.open(shape, config.positions(), config.seed(), numerics)) {
-                StepBenchmark.Result step = StepBenchmark.run(model, kernels, config, batches, options.rounds());
+                StepBenchmark.Result step = StepBenchmark.run(model, kernels, config, batches, options);
                 return new BenchResult(options, device.toString(), layout.elements(), batches, verbs, step);
             }
         }

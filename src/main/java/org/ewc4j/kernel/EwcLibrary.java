@@ -189,6 +189,38 @@ final class EwcLibrary {
     static native int ewc_fisher_merge(
             @Const ewc_exec exec, @Const ewc_list fisher, @Const ewc_list newFisher, double retain, double weight);
 
+    static native int ewc_fisher_max(@Const ewc_exec exec, @Const ewc_list fisher, @Const ewc_list newFisher);
+
+    static native int ewc_anchor_workspace(@Const ewc_exec exec, @Const ewc_list theta, SizeTPointer bytes);
+
+    static native int ewc_anchor_displace(
+            @Const ewc_exec exec,
+            @Const ewc_list anchor,
+            @Const ewc_list theta,
+            @Const ewc_list fisher,
+            DoublePointer energy,
+            Pointer workspace,
+            @Cast("size_t") long workspaceBytes);
+
+    static native int ewc_anchor_restore(
+            @Const ewc_exec exec,
+            @Const ewc_list anchor,
+            @Const ewc_list theta,
+            @Const ewc_list fisher,
+            DoublePointer energy,
+            Pointer workspace,
+            @Cast("size_t") long workspaceBytes);
+
+    static native int ewc_anchor_merge(
+            @Const ewc_exec exec,
+            @Const ewc_list anchor,
+            @Const ewc_list theta,
+            @Const ewc_list fisher,
+            @Const ewc_list newFisher,
+            DoublePointer energy,
+            Pointer workspace,
+            @Cast("size_t") long workspaceBytes);
+
     static native int ewc_penalty_workspace(@Const ewc_exec exec, @Const ewc_list theta, SizeTPointer bytes);
 
     static native int ewc_penalty(
