@@ -1,6 +1,8 @@
 package org.ewc4j.kernel;
 
+import java.util.Objects;
 import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.SizeTPointer;
 import org.ewc4j.kernel.EwcLibrary.ewc_adamw_options;
@@ -8,6 +10,7 @@ import org.ewc4j.kernel.EwcLibrary.ewc_adamw_statistics;
 import org.ewc4j.kernel.EwcLibrary.ewc_adamw_values;
 import org.ewc4j.kernel.EwcLibrary.ewc_exec;
 import org.ewc4j.kernel.EwcLibrary.ewc_list;
+import org.ewc4j.kernel.EwcLibrary.ewc_matrix;
 
 /**
  * The verbs of EWC and AdamW over tensors that the caller owns: one learner's access to the native library.
@@ -65,6 +68,55 @@ public final class Kernels implements AutoCloseable {
     public void fisherAccumulate(TensorList fisher, TensorList gradient, double weight, boolean zeroGradient) {
         run(() -> EwcLibrary.ewc_fisher_accumulate(
                 memory.exec, fisher.open(), gradient.open(), weight, flags(zeroGradient)));
+    }
+
+    /**
+     * F ← F + weight·Σ_n (Σ_{p in n} left_pᵀ right_p)², the squares element by element: the per-example empirical Fisher of a
+     * linear layer's weight, without a gradient for each example. For a weight of shape (out, in), left is the gradient
+     * of the loss with respect to the layer's outputs and right its inputs; for one of shape (in, out), the other way round.
+     *
+     * @param fisher address of left.columns × right.columns f32, row-major, contiguous
+     * @param left one row a position, f32 or bf16; positions whose row is zero throughout are skipped
+     * @param right one row a position, of left's type
+     * @param offsets positions offsets[n] to offsets[n + 1] − 1 belong to example n: one more than there are examples, from 0
+     *     or more, never falling
+     * @param weight finite
+     */
+    public void fisherAccumulateLinear(long fisher, Matrix left, Matrix right, long[] offsets, double weight) {
+        accumulateLinear(fisher, left, Objects.requireNonNull(right, "right"), offsets, weight);
+    }
+
+    /**
+     * F ← F + weight·Σ_n (Σ_{p in n} gradient_p)²: the per-example empirical Fisher of a linear layer's bias.
+     *
+     * @param fisher address of gradient.columns f32
+     * @param gradient of the loss with respect to the layer's outputs, one row a position, f32 or bf16
+     * @param offsets as in {@link #fisherAccumulateLinear}
+     * @param weight finite
+     */
+    public void fisherAccumulateBias(long fisher, Matrix gradient, long[] offsets, double weight) {
+        accumulateLinear(fisher, gradient, null, offsets, weight);
+    }
+
+    private void accumulateLinear(long fisher, Matrix left, Matrix right, long[] offsets, double weight) {
+        long examples = offsets.length - 1;
+        run(() -> EwcLibrary.ewc_fisher_accumulate_linear_workspace(
+                memory.exec,
+                memory.set(memory.left, left),
+                memory.set(memory.right, right),
+                memory.offsets(offsets),
+                examples,
+                memory.needed));
+        run(() -> EwcLibrary.ewc_fisher_accumulate_linear(
+                memory.exec,
+                fisher,
+                memory.left,
+                right == null ? null : memory.right,
+                memory.offsets,
+                examples,
+                weight,
+                memory.workspace(),
+                memory.workspaceBytes));
     }
 
     /** ½ Σ F (θ*−θ)². */
@@ -238,6 +290,8 @@ public final class Kernels implements AutoCloseable {
         private final ewc_adamw_options options;
         private final ewc_adamw_values values;
         private final ewc_adamw_statistics statistics;
+        private final ewc_matrix left;
+        private final ewc_matrix right;
         private final SizeTPointer needed;
         private final DoublePointer lambda;
         private final DoublePointer result;
@@ -245,17 +299,21 @@ public final class Kernels implements AutoCloseable {
         private long workspaceBytes;
         private Pointer segmentValues; // learning rates, then decays
         private int segmentCapacity;
+        private LongPointer offsets; // of examples; null before the first
 
         Memory() {
             long optionsAt = ewc_exec.BYTES;
             long valuesAt = optionsAt + ewc_adamw_options.BYTES;
             long statisticsAt = valuesAt + ewc_adamw_values.BYTES;
-            long scalarsAt = statisticsAt + ewc_adamw_statistics.BYTES;
+            long matricesAt = statisticsAt + ewc_adamw_statistics.BYTES;
+            long scalarsAt = matricesAt + 2 * ewc_matrix.BYTES;
             block = NativeMemory.allocate(scalarsAt + 3 * Double.BYTES);
             exec = new ewc_exec(block);
             options = new ewc_adamw_options(block.getPointer(optionsAt));
             values = new ewc_adamw_values(block.getPointer(valuesAt));
             statistics = new ewc_adamw_statistics(block.getPointer(statisticsAt));
+            left = new ewc_matrix(block.getPointer(matricesAt));
+            right = new ewc_matrix(block.getPointer(matricesAt + ewc_matrix.BYTES));
             needed = new SizeTPointer(block.getPointer(scalarsAt));
             lambda = new DoublePointer(block.getPointer(scalarsAt + Double.BYTES));
             result = new DoublePointer(block.getPointer(scalarsAt + 2 * Double.BYTES));
@@ -272,6 +330,32 @@ public final class Kernels implements AutoCloseable {
                 workspaceBytes = needed.get();
             }
             return workspace;
+        }
+
+        ewc_matrix set(ewc_matrix matrix, Matrix given) {
+            if (given == null) {
+                return null;
+            }
+            matrix.data(given.address());
+            matrix.columns(given.columns());
+            matrix.stride(given.stride());
+            matrix.dtype(given.type().code());
+            return matrix;
+        }
+
+        LongPointer offsets(long[] given) {
+            if (given.length == 0) {
+                throw new KernelArgumentException(
+                        "Kernels.fisherAccumulateLinear: offsets: expected one more than examples, came none");
+            }
+            if (offsets == null || offsets.capacity() < given.length) {
+                Pointer larger = NativeMemory.allocate((long) Long.BYTES * given.length);
+                if (offsets != null) {
+                    NativeMemory.free(offsets);
+                }
+                offsets = new LongPointer(larger).capacity(given.length);
+            }
+            return offsets.put(given, 0, given.length);
         }
 
         void set(AdamWOptions given, int segments, ewc_list thetaCopy) {
@@ -327,6 +411,9 @@ public final class Kernels implements AutoCloseable {
             }
             if (segmentValues != null) {
                 NativeMemory.free(segmentValues);
+            }
+            if (offsets != null) {
+                NativeMemory.free(offsets);
             }
         }
     }
