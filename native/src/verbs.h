@@ -1,6 +1,7 @@
 // The lists of a verb, as host and device library take them: checked, cut alike, null where the caller gave none.
 #pragma once
 
+#include "elements.h"
 #include "ewc/ewc.h"
 
 namespace ewc {
@@ -22,6 +23,21 @@ struct AdamWLists {
     const ewc_list* fisher; // null, with anchor: plain AdamW
     const ewc_list* anchor;
     const ewc_list* theta_copy; // null: none
+};
+
+// A matrix of logits, rows x columns, and what becomes of it.
+struct CrossEntropy {
+    void* logits;
+    ewc_dtype dtype;
+    int64_t rows;
+    int64_t columns;
+    const int64_t* targets;
+    const double* scale; // null: the logits are only read
+    bool add_loss;       // to what *loss holds
+
+    EWC_FUNCTION Elements row(int64_t index) const {
+        return elements_at(logits, rows * columns, dtype, index * columns);
+    }
 };
 
 // The per-example Fisher of one linear layer.

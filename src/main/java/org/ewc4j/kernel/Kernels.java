@@ -2,15 +2,7 @@ package org.ewc4j.kernel;
 
 import java.util.Objects;
 import org.bytedeco.javacpp.DoublePointer;
-import org.bytedeco.javacpp.LongPointer;
-import org.bytedeco.javacpp.Pointer;
-import org.bytedeco.javacpp.SizeTPointer;
-import org.ewc4j.kernel.EwcLibrary.ewc_adamw_options;
-import org.ewc4j.kernel.EwcLibrary.ewc_adamw_statistics;
-import org.ewc4j.kernel.EwcLibrary.ewc_adamw_values;
-import org.ewc4j.kernel.EwcLibrary.ewc_exec;
 import org.ewc4j.kernel.EwcLibrary.ewc_list;
-import org.ewc4j.kernel.EwcLibrary.ewc_matrix;
 
 /**
  * The verbs of EWC and AdamW over tensors that the caller owns: one learner's access to the native library.
@@ -26,14 +18,21 @@ import org.ewc4j.kernel.EwcLibrary.ewc_matrix;
  * element type or device that this build has no kernel for, {@link IllegalStateException} after close.
  */
 public final class Kernels implements AutoCloseable {
-    private final Memory memory;
+    private final KernelMemory memory;
+    private final CallBuffers buffers;
+    private final StepSlots ownSlot;
     private final NativeResource resource;
 
-    private Kernels(int threads) {
-        memory = new Memory();
-        resource = new NativeResource(this, "Kernels", memory::free);
-        memory.exec.device(-1);
-        memory.exec.threads(threads);
+    private Kernels(KernelMemory memory, int threads) {
+        this.memory = memory;
+        this.buffers = new CallBuffers(memory, threads);
+        this.ownSlot = new StepSlots(memory, 1);
+        CallBuffers freed = buffers;
+        StepSlots closed = ownSlot;
+        this.resource = new NativeResource(this, "Kernels", () -> {
+            closed.close();
+            freed.free();
+        });
     }
 
     /**
@@ -47,12 +46,30 @@ public final class Kernels implements AutoCloseable {
         if (threads < 1) {
             throw new KernelArgumentException("Kernels.host: threads: expected 1 or more, came " + threads);
         }
-        return new Kernels(threads);
+        return new Kernels(new HostMemory(), threads);
+    }
+
+    /**
+     * Kernels where this memory lies: a CUDA device, on its stream. The verbs that return a number wait for the device, the
+     * others do not.
+     *
+     * @param threads OpenMP threads of a memory that is the host's, at least 1
+     * @throws NativeLibraryException where the native library cannot be loaded
+     */
+    public static Kernels on(KernelMemory memory, int threads) {
+        NativeLibrary.load();
+        return new Kernels(memory, threads);
+    }
+
+    /** Slots for the results of as many steps. */
+    public StepSlots slots(int capacity) {
+        resource.requireOpen();
+        return new StepSlots(memory, capacity);
     }
 
     /** destination ← source, from any type to any: a Fisher to bf16, or θ to the 16 bits of an anchor. */
     public void convert(TensorList destination, TensorList source) {
-        run(() -> EwcLibrary.ewc_convert(memory.exec, destination.open(), source.open()));
+        run(() -> EwcLibrary.ewc_convert(buffers.exec, destination.open(), source.open()));
     }
 
     /** F ← F + weight·g². */
@@ -67,7 +84,7 @@ public final class Kernels implements AutoCloseable {
      */
     public void fisherAccumulate(TensorList fisher, TensorList gradient, double weight, boolean zeroGradient) {
         run(() -> EwcLibrary.ewc_fisher_accumulate(
-                memory.exec, fisher.open(), gradient.open(), weight, flags(zeroGradient)));
+                buffers.exec, fisher.open(), gradient.open(), weight, flags(zeroGradient)));
     }
 
     /**
@@ -99,57 +116,62 @@ public final class Kernels implements AutoCloseable {
     }
 
     private void accumulateLinear(long fisher, Matrix left, Matrix right, long[] offsets, double weight) {
+        if (offsets.length == 0) {
+            throw new KernelArgumentException(
+                    "Kernels.fisherAccumulateLinear: offsets: expected one more than examples, came none");
+        }
         long examples = offsets.length - 1;
         run(() -> EwcLibrary.ewc_fisher_accumulate_linear_workspace(
-                memory.exec,
-                memory.set(memory.left, left),
-                memory.set(memory.right, right),
-                memory.offsets(offsets),
+                buffers.exec,
+                buffers.left(left),
+                buffers.right(right),
+                buffers.offsets(offsets),
                 examples,
-                memory.needed));
+                buffers.needed));
         run(() -> EwcLibrary.ewc_fisher_accumulate_linear(
-                memory.exec,
+                buffers.exec,
                 fisher,
-                memory.left,
-                right == null ? null : memory.right,
-                memory.offsets,
+                buffers.left(left),
+                buffers.right(right),
+                buffers.offsets(offsets),
                 examples,
                 weight,
-                memory.workspace(),
-                memory.workspaceBytes));
+                buffers.workspace(),
+                buffers.workspaceBytes()));
     }
 
     /** ½ Σ F (θ*−θ)². */
     public double penalty(TensorList theta, TensorList anchor, TensorList fisher) {
-        run(() -> EwcLibrary.ewc_penalty_workspace(memory.exec, theta.open(), memory.needed));
+        run(() -> EwcLibrary.ewc_penalty_workspace(buffers.exec, theta.open(), buffers.needed));
         run(() -> EwcLibrary.ewc_penalty(
-                memory.exec,
+                buffers.exec,
                 theta.open(),
                 anchor.open(),
                 fisher.open(),
                 null,
                 null,
-                memory.result,
-                memory.workspace(),
-                memory.workspaceBytes));
-        return memory.result.get();
+                buffers.result(),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+        return buffers.readResult();
     }
 
     /** g ← g + λF(θ−θ*). */
     public void penaltyGradient(
             TensorList gradient, TensorList theta, TensorList anchor, TensorList fisher, double lambda) {
-        run(() -> EwcLibrary.ewc_penalty_workspace(memory.exec, theta.open(), memory.needed));
-        memory.lambda.put(lambda);
+        run(() -> EwcLibrary.ewc_penalty_workspace(buffers.exec, theta.open(), buffers.needed));
+        DoublePointer strength = buffers.lambda(lambda);
         run(() -> EwcLibrary.ewc_penalty(
-                memory.exec,
+                buffers.exec,
                 theta.open(),
                 anchor.open(),
                 fisher.open(),
                 gradient.open(),
-                memory.lambda,
-                memory.result,
-                memory.workspace(),
-                memory.workspaceBytes));
+                strength,
+                buffers.result(),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+        buffers.readResult(); // the next call writes lambda again
     }
 
     /**
@@ -159,41 +181,40 @@ public final class Kernels implements AutoCloseable {
      * @param newFisher null: F ← retain·F
      */
     public void fisherMerge(TensorList fisher, TensorList newFisher, double retain, double weight) {
-        run(() -> EwcLibrary.ewc_fisher_merge(memory.exec, fisher.open(), orNull(newFisher), retain, weight));
+        run(() -> EwcLibrary.ewc_fisher_merge(buffers.exec, fisher.open(), orNull(newFisher), retain, weight));
     }
 
     /** ‖g‖, the 2-norm over all tensors. */
     public double norm(TensorList gradient) {
-        run(() -> EwcLibrary.ewc_norm_workspace(memory.exec, gradient.open(), memory.needed));
-        run(() -> EwcLibrary.ewc_norm(
-                memory.exec,
-                gradient.open(),
-                null,
-                null,
-                null,
-                null,
-                memory.result,
-                memory.workspace(),
-                memory.workspaceBytes));
-        return Math.sqrt(memory.result.get());
+        norm(gradient, null, null, null, null, buffers.result());
+        return Math.sqrt(buffers.readResult());
     }
 
     /** ‖g + λF(θ−θ*)‖, the 2-norm over all tensors; nothing is written. */
     public double totalNorm(
             TensorList gradient, TensorList theta, TensorList anchor, TensorList fisher, double lambda) {
-        run(() -> EwcLibrary.ewc_norm_workspace(memory.exec, gradient.open(), memory.needed));
-        memory.lambda.put(lambda);
+        norm(gradient, theta, anchor, fisher, buffers.lambda(lambda), buffers.result());
+        return Math.sqrt(buffers.readResult());
+    }
+
+    private void norm(
+            TensorList gradient,
+            TensorList theta,
+            TensorList anchor,
+            TensorList fisher,
+            DoublePointer lambda,
+            DoublePointer normSquared) {
+        run(() -> EwcLibrary.ewc_norm_workspace(buffers.exec, gradient.open(), buffers.needed));
         run(() -> EwcLibrary.ewc_norm(
-                memory.exec,
+                buffers.exec,
                 gradient.open(),
-                theta.open(),
-                anchor.open(),
-                fisher.open(),
-                memory.lambda,
-                memory.result,
-                memory.workspace(),
-                memory.workspaceBytes));
-        return Math.sqrt(memory.result.get());
+                orNull(theta),
+                orNull(anchor),
+                orNull(fisher),
+                lambda,
+                normSquared,
+                buffers.workspace(),
+                buffers.workspaceBytes()));
     }
 
     /**
@@ -234,27 +255,132 @@ public final class Kernels implements AutoCloseable {
             AdamWOptions options,
             AdamWStep step,
             StepOutputs outputs) {
-        run(() -> EwcLibrary.ewc_adamw_step_workspace(memory.exec, theta.open(), memory.needed));
-        memory.set(options, theta.size(), orNull(outputs.thetaCopy()));
-        memory.set(step);
+        adamwStep(
+                theta,
+                firstMoment,
+                secondMoment,
+                gradient,
+                fisher,
+                anchor,
+                options,
+                step,
+                StepGuard.NONE,
+                outputs,
+                ownSlot,
+                0);
+        ownSlot.read();
+        return ownSlot.statistics(0);
+    }
+
+    /**
+     * As {@link #adamwStep(TensorList, TensorList, TensorList, TensorList, TensorList, TensorList, AdamWOptions, AdamWStep,
+     * StepOutputs)}, but leaves what was reduced in a slot, so that a device need not be waited for; clipped, or left out
+     * where its norm is not finite, as the guard says.
+     *
+     * @param step its count is that of all steps so far, those left out ({@link StepSlots#skipped}) included
+     * @param guard what is decided from the norm first, by one pass more; {@link StepGuard#NONE} for none
+     * @param slot of {@code slots}; not written since their last read
+     */
+    public void adamwStep(
+            TensorList theta,
+            TensorList firstMoment,
+            TensorList secondMoment,
+            TensorList gradient,
+            TensorList fisher,
+            TensorList anchor,
+            AdamWOptions options,
+            AdamWStep step,
+            StepGuard guard,
+            StepOutputs outputs,
+            StepSlots slots,
+            int slot) {
+        slots.put(slot, step);
+        if (guard.needsNorm()) {
+            boolean total = guard.ofTotal() && fisher != null;
+            norm(
+                    gradient,
+                    total ? theta : null,
+                    total ? anchor : null,
+                    total ? fisher : null,
+                    total ? slots.lambdaInPlace(slot) : null,
+                    slots.normInPlace(slot));
+            int flags = (guard.ofTotal() ? EwcLibrary.CLIP_TOTAL : 0)
+                    | (guard.skipNonfinite() ? EwcLibrary.SKIP_NONFINITE : 0);
+            run(() -> EwcLibrary.ewc_adamw_prepare(
+                    buffers.exec,
+                    slots.normInPlace(slot),
+                    guard.clipNorm(),
+                    flags,
+                    slots.skippedInPlace(),
+                    slots.values(slot)));
+        }
+        run(() -> EwcLibrary.ewc_adamw_step_workspace(buffers.exec, theta.open(), buffers.needed));
+        buffers.set(options, theta.size(), orNull(outputs.thetaCopy()));
         run(() -> EwcLibrary.ewc_adamw_step(
-                memory.exec,
+                buffers.exec,
                 theta.open(),
                 firstMoment.open(),
                 secondMoment.open(),
                 gradient.open(),
                 orNull(fisher),
                 orNull(anchor),
-                memory.options,
-                memory.values,
+                buffers.options,
+                slots.values(slot),
                 flags(outputs.zeroGradient()),
-                memory.statistics,
-                memory.workspace(),
-                memory.workspaceBytes));
-        return new StepStatistics(
-                memory.statistics.penalty(),
-                Math.sqrt(memory.statistics.gradient_norm_squared()),
-                Math.sqrt(memory.statistics.penalty_gradient_norm_squared()));
+                slots.statisticsInPlace(slot),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+    }
+
+    /**
+     * Σ over the rows of −log softmax(logits)[target], left in a slot's loss; where {@code gradient} is asked for, the logits
+     * become its gradient times the slot's loss scale ({@link StepSlots#putLossScale}).
+     *
+     * @param logits address of rows × columns elements, row-major, where the verbs run
+     * @param type of the logits: f32, f16 or bf16
+     * @param targets address of an int64 per row, each from 0, below columns, where the verbs run
+     * @param add whether the slot's loss is added to, or begins anew
+     * @param slot of {@code slots}; not written since their last read
+     */
+    public void crossEntropy(
+            long logits,
+            ElementType type,
+            long rows,
+            long columns,
+            long targets,
+            boolean gradient,
+            boolean add,
+            StepSlots slots,
+            int slot) {
+        run(() -> EwcLibrary.ewc_cross_entropy_workspace(buffers.exec, rows, buffers.needed));
+        int flags = (gradient ? EwcLibrary.LOGITS_TO_GRADIENT : 0) | (add ? EwcLibrary.ADD_LOSS : 0);
+        run(() -> EwcLibrary.ewc_cross_entropy(
+                buffers.exec,
+                NativeMemory.at(logits),
+                type.code(),
+                rows,
+                columns,
+                new LongPointer(NativeMemory.at(targets)),
+                gradient ? slots.lossScaleInPlace(slot) : null,
+                flags,
+                slots.lossInPlace(slot),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+    }
+
+    /**
+     * As {@link #crossEntropy(long, ElementType, long, long, long, boolean, boolean, StepSlots, int)}, read at once.
+     *
+     * @param scale multiplies the gradient, not the loss; 1 ÷ scored positions, say, for that of a mean
+     * @return Σ −ln softmax(logits)[target], in nats
+     * @throws KernelArgumentException where a size, an address or a target is none that the verb takes; nothing was written
+     */
+    public double crossEntropy(
+            long logits, ElementType type, long rows, long columns, long targets, double scale, boolean gradient) {
+        ownSlot.putLossScale(0, scale);
+        crossEntropy(logits, type, rows, columns, targets, gradient, false, ownSlot, 0);
+        ownSlot.read();
+        return ownSlot.loss(0);
     }
 
     @Override
@@ -280,141 +406,6 @@ public final class Kernels implements AutoCloseable {
             KernelStatus.check(verb.call());
         } finally {
             resource.release();
-        }
-    }
-
-    /** The structs of a call and the workspace, apart from Kernels so that the cleaner can free them after it is gone. */
-    private static final class Memory {
-        private final Pointer block;
-        private final ewc_exec exec;
-        private final ewc_adamw_options options;
-        private final ewc_adamw_values values;
-        private final ewc_adamw_statistics statistics;
-        private final ewc_matrix left;
-        private final ewc_matrix right;
-        private final SizeTPointer needed;
-        private final DoublePointer lambda;
-        private final DoublePointer result;
-        private Pointer workspace;
-        private long workspaceBytes;
-        private Pointer segmentValues; // learning rates, then decays
-        private int segmentCapacity;
-        private LongPointer offsets; // of examples; null before the first
-
-        Memory() {
-            long optionsAt = ewc_exec.BYTES;
-            long valuesAt = optionsAt + ewc_adamw_options.BYTES;
-            long statisticsAt = valuesAt + ewc_adamw_values.BYTES;
-            long matricesAt = statisticsAt + ewc_adamw_statistics.BYTES;
-            long scalarsAt = matricesAt + 2 * ewc_matrix.BYTES;
-            block = NativeMemory.allocate(scalarsAt + 3 * Double.BYTES);
-            exec = new ewc_exec(block);
-            options = new ewc_adamw_options(block.getPointer(optionsAt));
-            values = new ewc_adamw_values(block.getPointer(valuesAt));
-            statistics = new ewc_adamw_statistics(block.getPointer(statisticsAt));
-            left = new ewc_matrix(block.getPointer(matricesAt));
-            right = new ewc_matrix(block.getPointer(matricesAt + ewc_matrix.BYTES));
-            needed = new SizeTPointer(block.getPointer(scalarsAt));
-            lambda = new DoublePointer(block.getPointer(scalarsAt + Double.BYTES));
-            result = new DoublePointer(block.getPointer(scalarsAt + 2 * Double.BYTES));
-        }
-
-        /** At least {@code needed} bytes; grows on the first call of a size, then never again. */
-        Pointer workspace() {
-            if (needed.get() > workspaceBytes) {
-                Pointer larger = NativeMemory.allocate(needed.get());
-                if (workspace != null) {
-                    NativeMemory.free(workspace);
-                }
-                workspace = larger;
-                workspaceBytes = needed.get();
-            }
-            return workspace;
-        }
-
-        ewc_matrix set(ewc_matrix matrix, Matrix given) {
-            if (given == null) {
-                return null;
-            }
-            matrix.data(given.address());
-            matrix.columns(given.columns());
-            matrix.stride(given.stride());
-            matrix.dtype(given.type().code());
-            return matrix;
-        }
-
-        LongPointer offsets(long[] given) {
-            if (given.length == 0) {
-                throw new KernelArgumentException(
-                        "Kernels.fisherAccumulateLinear: offsets: expected one more than examples, came none");
-            }
-            if (offsets == null || offsets.capacity() < given.length) {
-                Pointer larger = NativeMemory.allocate((long) Long.BYTES * given.length);
-                if (offsets != null) {
-                    NativeMemory.free(offsets);
-                }
-                offsets = new LongPointer(larger).capacity(given.length);
-            }
-            return offsets.put(given, 0, given.length);
-        }
-
-        void set(AdamWOptions given, int segments, ewc_list thetaCopy) {
-            double[] rates = given.segmentLearningRate();
-            double[] decays = given.segmentWeightDecay();
-            requireOneEach("segmentLearningRate", rates, segments);
-            requireOneEach("segmentWeightDecay", decays, segments);
-            if ((rates != null || decays != null) && segments > segmentCapacity) {
-                Pointer larger = NativeMemory.allocate(2L * Double.BYTES * segments);
-                if (segmentValues != null) {
-                    NativeMemory.free(segmentValues);
-                }
-                segmentValues = larger;
-                segmentCapacity = segments;
-            }
-            options.segment_learning_rate(segmentValues(rates, 0));
-            options.segment_weight_decay(segmentValues(decays, segmentCapacity));
-            options.theta_copy(thetaCopy);
-            options.struct_size(ewc_adamw_options.BYTES);
-            options.beta1(given.beta1());
-            options.beta2(given.beta2());
-            options.epsilon(given.epsilon());
-            options.weight_decay(given.weightDecay());
-        }
-
-        private static void requireOneEach(String name, double[] values, int segments) {
-            if (values != null && values.length != segments) {
-                throw new KernelArgumentException("Kernels.adamwStep: options." + name
-                        + ": expected one value for each tensor of theta (" + segments + "), came " + values.length);
-            }
-        }
-
-        private DoublePointer segmentValues(double[] values, long from) {
-            if (values == null) {
-                return null;
-            }
-            DoublePointer at = new DoublePointer(segmentValues.getPointer(from * Double.BYTES)).capacity(values.length);
-            return at.put(values, 0, values.length);
-        }
-
-        void set(AdamWStep given) {
-            values.step(given.step());
-            values.learning_rate(given.learningRate());
-            values.lambda(given.lambda());
-            values.gradient_scale(given.gradientScale());
-            values.penalty_scale(given.penaltyScale());
-        }
-
-        void free() {
-            NativeMemory.free(block);
-            if (workspace != null) {
-                NativeMemory.free(workspace);
-            }
-            if (segmentValues != null) {
-                NativeMemory.free(segmentValues);
-            }
-            if (offsets != null) {
-                NativeMemory.free(offsets);
-            }
         }
     }
 }

@@ -9,6 +9,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.model.Layers.LayerNorm;
 import org.ewc4j.model.Layers.TransposedLinear;
+import org.ewc4j.tensor.Device;
 
 /** GPT-2. Radford et al. 2019; names and conventions of transformers' {@code gpt2}: weights are stored (in, out). */
 record Gpt2(
@@ -87,7 +88,7 @@ record Gpt2(
     }
 
     @Override
-    public Decoder bind(Weights weights) {
+    public Decoder bind(Weights weights, Device device) {
         return new Bound(weights);
     }
 

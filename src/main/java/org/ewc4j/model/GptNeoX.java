@@ -8,6 +8,7 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.ewc4j.model.Layers.LayerNorm;
 import org.ewc4j.model.Layers.Linear;
+import org.ewc4j.tensor.Device;
 
 /** GPT-NeoX, the architecture of Pythia. Black et al. 2022; names and conventions of transformers' {@code gpt_neox}. */
 record GptNeoX(
@@ -75,8 +76,8 @@ record GptNeoX(
     }
 
     @Override
-    public Decoder bind(Weights weights) {
-        return new Bound(weights);
+    public Decoder bind(Weights weights, Device device) {
+        return new Bound(weights, device);
     }
 
     @Override
@@ -134,10 +135,10 @@ record GptNeoX(
         private record Layer(
                 LayerNorm inputNorm, LayerNorm postNorm, Linear qkv, Linear dense, Linear up, Linear down) {}
 
-        Bound(Weights weights) {
+        Bound(Weights weights, Device device) {
             embedding = weights.get(inputEmbedding());
             finalNorm = norm(weights, "gpt_neox.final_layer_norm");
-            frequencies = rope.frequencies();
+            frequencies = rope.frequencies(device);
             for (int layer = 0; layer < layers; layer++) {
                 String prefix = layerPrefix(layer);
                 bound.add(new Layer(
@@ -158,7 +159,7 @@ record GptNeoX(
         public Tensor hidden(ForwardPass pass) {
             Dropout dropout = pass.dropout();
             Tensor hidden = dropout.apply(torch.embedding(embedding, pass.inputIds()), hiddenDropout);
-            RotaryAngles angles = RotaryAngles.of(frequencies, pass.positions());
+            RotaryAngles angles = RotaryAngles.of(frequencies, pass);
             for (int layer = 0; layer < layers; layer++) {
                 hidden = layer(pass, layer, bound.get(layer), angles, hidden);
             }

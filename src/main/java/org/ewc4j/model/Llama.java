@@ -10,6 +10,7 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.ewc4j.model.Layers.Linear;
 import org.ewc4j.model.Layers.RmsNorm;
+import org.ewc4j.tensor.Device;
 
 /**
  * LLaMA, and what shares its architecture (TinyLlama, SmolLM2). Touvron et al. 2023; names and conventions of
@@ -108,8 +109,8 @@ record Llama(
     }
 
     @Override
-    public Decoder bind(Weights weights) {
-        return new Bound(weights);
+    public Decoder bind(Weights weights, Device device) {
+        return new Bound(weights, device);
     }
 
     @Override
@@ -154,10 +155,10 @@ record Llama(
                 Linear up,
                 Linear down) {}
 
-        Bound(Weights weights) {
+        Bound(Weights weights, Device device) {
             embedding = weights.get(inputEmbedding());
             finalNorm = norm(weights, "model.norm");
-            frequencies = rope.frequencies();
+            frequencies = rope.frequencies(device);
             for (int layer = 0; layer < layers; layer++) {
                 String prefix = layerPrefix(layer);
                 bound.add(new Layer(
@@ -183,7 +184,7 @@ record Llama(
         @Override
         public Tensor hidden(ForwardPass pass) {
             Tensor hidden = torch.embedding(embedding, pass.inputIds(), paddingIndex, false, false);
-            RotaryAngles angles = RotaryAngles.of(frequencies, pass.positions());
+            RotaryAngles angles = RotaryAngles.of(frequencies, pass);
             for (int layer = 0; layer < layers; layer++) {
                 hidden = layer(pass, layer, bound.get(layer), angles, hidden);
             }
