@@ -5,6 +5,7 @@
 
 #include "elements.h"
 #include "functors.h"
+#include "host_linear_kernels.h"
 #include "verbs.h"
 
 namespace ewc {
@@ -57,6 +58,7 @@ struct HostKernels {
     void (*adamw)(const AdamW&, const AdamWChunk&, bool zero_gradient, AdamWPartial*);
     // The loss of one row; scale not null: its logits become *scale * (softmax - onehot(target)).
     double (*cross_entropy)(const Elements& logits, int64_t columns, int64_t target, const double* scale);
+    const LinearKernels* linear;
 };
 
 namespace portable {
