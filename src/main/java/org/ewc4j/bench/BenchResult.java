@@ -150,7 +150,7 @@ public final class BenchResult {
         root.put("columns_per_batch", batches.columns());
         root.put("scored_positions_per_batch", batches.scoredPositions());
         root.put("device", device.toString());
-        gpu.ifPresent(facts -> gpu(root.putObject("gpu"), facts));
+        gpu.ifPresent(properties -> gpu(root.putObject("gpu"), properties));
         root.put("precision", precision());
         root.put("threads", options.threads());
         root.put("rounds", options.rounds());
