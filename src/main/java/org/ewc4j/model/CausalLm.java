@@ -22,6 +22,7 @@ import org.ewc4j.config.TrainingConfig.Positions;
 import org.ewc4j.data.Batch;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.kernel.ElementType;
+import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.TensorList;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.ParameterLayout;
@@ -173,30 +174,14 @@ public final class CausalLm implements AutoCloseable {
     }
 
     private Tensor summedLoss(Batch batch) {
-        int columns = batch.columns();
-        long[] scored = new long[batch.scoredPositions()];
-        long[] targets = new long[scored.length];
-        int count = 0;
-        for (int row = 0; row < batch.rows(); row++) {
-            for (int column = 0; column + 1 < columns; column++) {
-                long label = batch.labels()[row * columns + column + 1];
-                if (label >= 0) {
-                    scored[count] = (long) row * columns + column;
-                    targets[count++] = label;
-                }
-            }
-        }
-        if (count != scored.length) {
-            throw new IllegalArgumentException(
-                    "the batch says " + scored.length + " scored positions and has " + count);
-        }
+        ScoredPositions scored = ScoredPositions.of(batch);
         // Logits are formed where a label is scored and nowhere else: the rest would be multiplied by zero.
-        Tensor hidden = hidden(batch).view(-1, architecture.hiddenSize());
-        if (count < (long) batch.rows() * columns) {
-            hidden = torch.index_select(hidden, 0, ids(scored));
+        Tensor hidden = hidden(decoder, batch).view(-1, architecture.hiddenSize());
+        if (scored.count() < (long) batch.rows() * batch.columns()) {
+            hidden = torch.index_select(hidden, 0, ids(scored.positions()));
         }
         Tensor logits = torch.linear(hidden, outputEmbedding);
-        return torch.cross_entropy_loss(logits, ids(targets), new TensorOptional(), SUM, -100, 0.0);
+        return torch.cross_entropy_loss(logits, ids(scored.targets()), new TensorOptional(), SUM, -100, 0.0);
     }
 
     /** {@code at::Reduction::Sum}. */
@@ -206,7 +191,7 @@ public final class CausalLm implements AutoCloseable {
         return torch.from_blob(new LongPointer(values), new long[] {values.length}, new TensorOptions(ScalarType.Long));
     }
 
-    private Tensor hidden(Batch batch) {
+    private Tensor hidden(Architecture.Decoder decoder, Batch batch) {
         int offset = positions == Positions.LEFT_EDGE ? batch.leftEdgeOffset() : -1;
         return decoder.hidden(ForwardPass.prefill(batch.inputIds(), batch.lengths(), offset, dropout, null));
     }
@@ -216,7 +201,7 @@ public final class CausalLm implements AutoCloseable {
         requireOpen();
         try (PointerScope step = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
-            Tensor logits = torch.linear(hidden(batch), outputEmbedding).contiguous();
+            Tensor logits = torch.linear(hidden(decoder, batch), outputEmbedding).contiguous();
             float[] values = new float[Math.toIntExact(logits.numel())];
             new FloatPointer(logits.data_ptr_float()).get(values);
             return values;
@@ -261,6 +246,16 @@ public final class CausalLm implements AutoCloseable {
         try (PointerScope step = new PointerScope()) {
             leaves.values().forEach(leaf -> leaf.mutable_grad().reset());
         }
+    }
+
+    /**
+     * Squared gradients of single examples at the θ of each call; the caller closes it, before this model.
+     *
+     * @param kernels that do the sums; must live as long
+     */
+    public ExampleGradients exampleGradients(Kernels kernels) {
+        requireOpen();
+        return new ExampleGradients(architecture, theta, kernels, this::hidden);
     }
 
     /** A batch of greedy continuations; see {@link GreedyDecoder}. */
