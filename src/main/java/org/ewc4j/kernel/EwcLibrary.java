@@ -48,6 +48,9 @@ final class EwcLibrary {
 
         @MemberSetter
         native void threads(int threads);
+
+        @MemberSetter
+        native void stream(Pointer stream);
     }
 
     @NoException

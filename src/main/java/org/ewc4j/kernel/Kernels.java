@@ -1,12 +1,6 @@
 package org.ewc4j.kernel;
 
 import org.bytedeco.javacpp.DoublePointer;
-import org.bytedeco.javacpp.Pointer;
-import org.bytedeco.javacpp.SizeTPointer;
-import org.ewc4j.kernel.EwcLibrary.ewc_adamw_options;
-import org.ewc4j.kernel.EwcLibrary.ewc_adamw_statistics;
-import org.ewc4j.kernel.EwcLibrary.ewc_adamw_values;
-import org.ewc4j.kernel.EwcLibrary.ewc_exec;
 import org.ewc4j.kernel.EwcLibrary.ewc_list;
 
 /**
@@ -23,14 +17,21 @@ import org.ewc4j.kernel.EwcLibrary.ewc_list;
  * element type or device that this build has no kernel for, {@link IllegalStateException} after close.
  */
 public final class Kernels implements AutoCloseable {
-    private final Memory memory;
+    private final KernelMemory memory;
+    private final CallBuffers buffers;
+    private final StepSlots ownSlot;
     private final NativeResource resource;
 
-    private Kernels(int threads) {
-        memory = new Memory();
-        resource = new NativeResource(this, "Kernels", memory::free);
-        memory.exec.device(-1);
-        memory.exec.threads(threads);
+    private Kernels(KernelMemory memory, int threads) {
+        this.memory = memory;
+        this.buffers = new CallBuffers(memory, threads);
+        this.ownSlot = new StepSlots(memory, 1);
+        CallBuffers freed = buffers;
+        StepSlots closed = ownSlot;
+        this.resource = new NativeResource(this, "Kernels", () -> {
+            closed.close();
+            freed.free();
+        });
     }
 
     /**
@@ -44,12 +45,30 @@ public final class Kernels implements AutoCloseable {
         if (threads < 1) {
             throw new KernelArgumentException("Kernels.host: threads: expected 1 or more, came " + threads);
         }
-        return new Kernels(threads);
+        return new Kernels(new HostMemory(), threads);
+    }
+
+    /**
+     * Kernels where this memory lies: a CUDA device, on its stream. The verbs that return a number wait for the device, the
+     * others do not.
+     *
+     * @param threads OpenMP threads of a memory that is the host's, at least 1
+     * @throws NativeLibraryException where the native library cannot be loaded
+     */
+    public static Kernels on(KernelMemory memory, int threads) {
+        NativeLibrary.load();
+        return new Kernels(memory, threads);
+    }
+
+    /** Slots for the results of as many steps. */
+    public StepSlots slots(int capacity) {
+        resource.requireOpen();
+        return new StepSlots(memory, capacity);
     }
 
     /** destination ← source, from any type to any: a Fisher to bf16, or θ to the 16 bits of an anchor. */
     public void convert(TensorList destination, TensorList source) {
-        run(() -> EwcLibrary.ewc_convert(memory.exec, destination.open(), source.open()));
+        run(() -> EwcLibrary.ewc_convert(buffers.exec, destination.open(), source.open()));
     }
 
     /** F ← F + weight·g². */
@@ -64,40 +83,41 @@ public final class Kernels implements AutoCloseable {
      */
     public void fisherAccumulate(TensorList fisher, TensorList gradient, double weight, boolean zeroGradient) {
         run(() -> EwcLibrary.ewc_fisher_accumulate(
-                memory.exec, fisher.open(), gradient.open(), weight, flags(zeroGradient)));
+                buffers.exec, fisher.open(), gradient.open(), weight, flags(zeroGradient)));
     }
 
     /** ½ Σ F (θ*−θ)². */
     public double penalty(TensorList theta, TensorList anchor, TensorList fisher) {
-        run(() -> EwcLibrary.ewc_penalty_workspace(memory.exec, theta.open(), memory.needed));
+        run(() -> EwcLibrary.ewc_penalty_workspace(buffers.exec, theta.open(), buffers.needed));
         run(() -> EwcLibrary.ewc_penalty(
-                memory.exec,
+                buffers.exec,
                 theta.open(),
                 anchor.open(),
                 fisher.open(),
                 null,
                 null,
-                memory.result,
-                memory.workspace(),
-                memory.workspaceBytes));
-        return memory.result.get();
+                buffers.result(),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+        return buffers.readResult();
     }
 
     /** g ← g + λF(θ−θ*). */
     public void penaltyGradient(
             TensorList gradient, TensorList theta, TensorList anchor, TensorList fisher, double lambda) {
-        run(() -> EwcLibrary.ewc_penalty_workspace(memory.exec, theta.open(), memory.needed));
-        memory.lambda.put(lambda);
+        run(() -> EwcLibrary.ewc_penalty_workspace(buffers.exec, theta.open(), buffers.needed));
+        DoublePointer strength = buffers.lambda(lambda);
         run(() -> EwcLibrary.ewc_penalty(
-                memory.exec,
+                buffers.exec,
                 theta.open(),
                 anchor.open(),
                 fisher.open(),
                 gradient.open(),
-                memory.lambda,
-                memory.result,
-                memory.workspace(),
-                memory.workspaceBytes));
+                strength,
+                buffers.result(),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+        buffers.readResult(); // the next call writes lambda again
     }
 
     /**
@@ -107,41 +127,41 @@ public final class Kernels implements AutoCloseable {
      * @param newFisher null: F ← retain·F
      */
     public void fisherMerge(TensorList fisher, TensorList newFisher, double retain, double weight) {
-        run(() -> EwcLibrary.ewc_fisher_merge(memory.exec, fisher.open(), orNull(newFisher), retain, weight));
+        run(() -> EwcLibrary.ewc_fisher_merge(buffers.exec, fisher.open(), orNull(newFisher), retain, weight));
     }
 
     /** ‖g‖, the 2-norm over all tensors. */
     public double norm(TensorList gradient) {
-        run(() -> EwcLibrary.ewc_norm_workspace(memory.exec, gradient.open(), memory.needed));
+        run(() -> EwcLibrary.ewc_norm_workspace(buffers.exec, gradient.open(), buffers.needed));
         run(() -> EwcLibrary.ewc_norm(
-                memory.exec,
+                buffers.exec,
                 gradient.open(),
                 null,
                 null,
                 null,
                 null,
-                memory.result,
-                memory.workspace(),
-                memory.workspaceBytes));
-        return Math.sqrt(memory.result.get());
+                buffers.result(),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+        return Math.sqrt(buffers.readResult());
     }
 
     /** ‖g + λF(θ−θ*)‖, the 2-norm over all tensors; nothing is written. */
     public double totalNorm(
             TensorList gradient, TensorList theta, TensorList anchor, TensorList fisher, double lambda) {
-        run(() -> EwcLibrary.ewc_norm_workspace(memory.exec, gradient.open(), memory.needed));
-        memory.lambda.put(lambda);
+        run(() -> EwcLibrary.ewc_norm_workspace(buffers.exec, gradient.open(), buffers.needed));
+        DoublePointer strength = buffers.lambda(lambda);
         run(() -> EwcLibrary.ewc_norm(
-                memory.exec,
+                buffers.exec,
                 gradient.open(),
                 theta.open(),
                 anchor.open(),
                 fisher.open(),
-                memory.lambda,
-                memory.result,
-                memory.workspace(),
-                memory.workspaceBytes));
-        return Math.sqrt(memory.result.get());
+                strength,
+                buffers.result(),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+        return Math.sqrt(buffers.readResult());
     }
 
     /**
@@ -182,27 +202,46 @@ public final class Kernels implements AutoCloseable {
             AdamWOptions options,
             AdamWStep step,
             StepOutputs outputs) {
-        run(() -> EwcLibrary.ewc_adamw_step_workspace(memory.exec, theta.open(), memory.needed));
-        memory.set(options, theta.size(), orNull(outputs.thetaCopy()));
-        memory.set(step);
+        adamwStep(theta, firstMoment, secondMoment, gradient, fisher, anchor, options, step, outputs, ownSlot, 0);
+        ownSlot.read();
+        return ownSlot.statistics(0);
+    }
+
+    /**
+     * As {@link #adamwStep(TensorList, TensorList, TensorList, TensorList, TensorList, TensorList, AdamWOptions, AdamWStep,
+     * StepOutputs)}, but leaves what was reduced in a slot, so that a device need not be waited for.
+     *
+     * @param slot of {@code slots}; not written since their last read
+     */
+    public void adamwStep(
+            TensorList theta,
+            TensorList firstMoment,
+            TensorList secondMoment,
+            TensorList gradient,
+            TensorList fisher,
+            TensorList anchor,
+            AdamWOptions options,
+            AdamWStep step,
+            StepOutputs outputs,
+            StepSlots slots,
+            int slot) {
+        run(() -> EwcLibrary.ewc_adamw_step_workspace(buffers.exec, theta.open(), buffers.needed));
+        buffers.set(options, theta.size(), orNull(outputs.thetaCopy()));
+        slots.put(slot, step);
         run(() -> EwcLibrary.ewc_adamw_step(
-                memory.exec,
+                buffers.exec,
                 theta.open(),
                 firstMoment.open(),
                 secondMoment.open(),
                 gradient.open(),
                 orNull(fisher),
                 orNull(anchor),
-                memory.options,
-                memory.values,
+                buffers.options,
+                slots.values(slot),
                 flags(outputs.zeroGradient()),
-                memory.statistics,
-                memory.workspace(),
-                memory.workspaceBytes));
-        return new StepStatistics(
-                memory.statistics.penalty(),
-                Math.sqrt(memory.statistics.gradient_norm_squared()),
-                Math.sqrt(memory.statistics.penalty_gradient_norm_squared()));
+                slots.statisticsInPlace(slot),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
     }
 
     @Override
@@ -228,106 +267,6 @@ public final class Kernels implements AutoCloseable {
             KernelStatus.check(verb.call());
         } finally {
             resource.release();
-        }
-    }
-
-    /** The structs of a call and the workspace, apart from Kernels so that the cleaner can free them after it is gone. */
-    private static final class Memory {
-        private final Pointer block;
-        private final ewc_exec exec;
-        private final ewc_adamw_options options;
-        private final ewc_adamw_values values;
-        private final ewc_adamw_statistics statistics;
-        private final SizeTPointer needed;
-        private final DoublePointer lambda;
-        private final DoublePointer result;
-        private Pointer workspace;
-        private long workspaceBytes;
-        private Pointer segmentValues; // learning rates, then decays
-        private int segmentCapacity;
-
-        Memory() {
-            long optionsAt = ewc_exec.BYTES;
-            long valuesAt = optionsAt + ewc_adamw_options.BYTES;
-            long statisticsAt = valuesAt + ewc_adamw_values.BYTES;
-            long scalarsAt = statisticsAt + ewc_adamw_statistics.BYTES;
-            block = NativeMemory.allocate(scalarsAt + 3 * Double.BYTES);
-            exec = new ewc_exec(block);
-            options = new ewc_adamw_options(block.getPointer(optionsAt));
-            values = new ewc_adamw_values(block.getPointer(valuesAt));
-            statistics = new ewc_adamw_statistics(block.getPointer(statisticsAt));
-            needed = new SizeTPointer(block.getPointer(scalarsAt));
-            lambda = new DoublePointer(block.getPointer(scalarsAt + Double.BYTES));
-            result = new DoublePointer(block.getPointer(scalarsAt + 2 * Double.BYTES));
-        }
-
-        /** At least {@code needed} bytes; grows on the first call of a size, then never again. */
-        Pointer workspace() {
-            if (needed.get() > workspaceBytes) {
-                Pointer larger = NativeMemory.allocate(needed.get());
-                if (workspace != null) {
-                    NativeMemory.free(workspace);
-                }
-                workspace = larger;
-                workspaceBytes = needed.get();
-            }
-            return workspace;
-        }
-
-        void set(AdamWOptions given, int segments, ewc_list thetaCopy) {
-            double[] rates = given.segmentLearningRate();
-            double[] decays = given.segmentWeightDecay();
-            requireOneEach("segmentLearningRate", rates, segments);
-            requireOneEach("segmentWeightDecay", decays, segments);
-            if ((rates != null || decays != null) && segments > segmentCapacity) {
-                Pointer larger = NativeMemory.allocate(2L * Double.BYTES * segments);
-                if (segmentValues != null) {
-                    NativeMemory.free(segmentValues);
-                }
-                segmentValues = larger;
-                segmentCapacity = segments;
-            }
-            options.segment_learning_rate(segmentValues(rates, 0));
-            options.segment_weight_decay(segmentValues(decays, segmentCapacity));
-            options.theta_copy(thetaCopy);
-            options.struct_size(ewc_adamw_options.BYTES);
-            options.beta1(given.beta1());
-            options.beta2(given.beta2());
-            options.epsilon(given.epsilon());
-            options.weight_decay(given.weightDecay());
-        }
-
-        private static void requireOneEach(String name, double[] values, int segments) {
-            if (values != null && values.length != segments) {
-                throw new KernelArgumentException("Kernels.adamwStep: options." + name
-                        + ": expected one value for each tensor of theta (" + segments + "), came " + values.length);
-            }
-        }
-
-        private DoublePointer segmentValues(double[] values, long from) {
-            if (values == null) {
-                return null;
-            }
-            DoublePointer at = new DoublePointer(segmentValues.getPointer(from * Double.BYTES)).capacity(values.length);
-            return at.put(values, 0, values.length);
-        }
-
-        void set(AdamWStep given) {
-            values.step(given.step());
-            values.learning_rate(given.learningRate());
-            values.lambda(given.lambda());
-            values.gradient_scale(given.gradientScale());
-            values.penalty_scale(given.penaltyScale());
-        }
-
-        void free() {
-            NativeMemory.free(block);
-            if (workspace != null) {
-                NativeMemory.free(workspace);
-            }
-            if (segmentValues != null) {
-                NativeMemory.free(segmentValues);
-            }
         }
     }
 }

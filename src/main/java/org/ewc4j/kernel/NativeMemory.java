@@ -17,6 +17,15 @@ final class NativeMemory {
         return address;
     }
 
+    /** An address as JavaCPP takes it; owns nothing. */
+    static Pointer at(long firstByte) {
+        return new Pointer() {
+            {
+                this.address = firstByte;
+            }
+        };
+    }
+
     static void free(Pointer address) {
         Pointer.free(address);
     }

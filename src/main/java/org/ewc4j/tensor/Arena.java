@@ -8,53 +8,96 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.TensorList;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
 
 /**
- * One flat fp32 tensor that holds a value per parameter element: θ, a moment, F or θ*.
+ * One flat tensor that holds a value per parameter element: θ, a moment, F or θ*; in fp32 on the CPU, or in another type
+ * or on a CUDA device.
  *
- * <p>The memory is a libtorch tensor; the native kernels see it as {@link #list()}, one segment per parameter. Owned by
- * whoever made it and closed by them. Not safe for use by two threads at once.
+ * <p>The memory is a libtorch tensor; the native kernels see it as {@link #list()}, one segment per parameter. An arena
+ * of {@link ElementType#I16_BLOCK256} is bytes to libtorch and has no views. Owned by whoever made it and closed by them.
+ * Not safe for use by two threads at once.
  */
 public final class Arena implements AutoCloseable {
     private final ParameterLayout layout;
+    private final ElementType type;
+    private final Device device;
     private final Tensor flat;
     private final TensorList list;
     private boolean closed;
+
+    /** An fp32 arena of zeros on the CPU; see {@link #Arena(ParameterLayout, ElementType, Device)}. */
+    public Arena(ParameterLayout layout) {
+        this(layout, ElementType.F32, Device.CPU);
+    }
 
     /**
      * An arena of zeros.
      *
      * @throws RunFailedException where there is not that much memory
      */
-    public Arena(ParameterLayout layout) {
+    public Arena(ParameterLayout layout, ElementType type, Device device) {
         this.layout = layout;
+        this.type = type;
+        this.device = device;
+        long[] offsets = new long[layout.parameters().size()];
+        long[] counts = new long[offsets.length];
+        long bytes = 0;
+        for (int i = 0; i < offsets.length; i++) {
+            Parameter parameter = layout.parameters().get(i);
+            counts[i] = parameter.elements();
+            offsets[i] = type == ElementType.I16_BLOCK256 ? bytes : parameter.offset() * type.bytes();
+            bytes = offsets[i] + aligned(type.bytes(counts[i]));
+        }
         try (PointerScope scope = new PointerScope()) {
-            this.flat = keep(torch.zeros(layout.arenaElements()));
+            long elements = type == ElementType.I16_BLOCK256 ? bytes : layout.arenaElements();
+            this.flat = keep(torch.zeros(new long[] {elements}, device.options(scalarType(type))));
         } catch (RuntimeException e) {
             throw new RunFailedException(
                     String.format(
                             Locale.ROOT,
-                            "there is no memory for %,d MB more (%,d parameters of 4 bytes)",
-                            layout.arenaElements() * Float.BYTES / 1_000_000,
-                            layout.elements()),
+                            "there is no memory for %,d MB more on %s (%,d parameters of %d bytes)",
+                            bytes / 1_000_000,
+                            device,
+                            layout.elements(),
+                            type.bytes()),
                     e);
         }
-        long[] addresses = new long[layout.parameters().size()];
-        long[] counts = new long[addresses.length];
-        for (int i = 0; i < addresses.length; i++) {
-            Parameter parameter = layout.parameters().get(i);
-            addresses[i] = flat.data_ptr().address() + parameter.offset() * Float.BYTES;
-            counts[i] = parameter.elements();
+        long base = flat.data_ptr().address();
+        for (int i = 0; i < offsets.length; i++) {
+            offsets[i] += base;
         }
-        this.list = TensorList.of(ElementType.F32, addresses, counts);
+        this.list = TensorList.of(type, offsets, counts);
+    }
+
+    /** Segments begin at multiples of 64 bytes. */
+    private static long aligned(long bytes) {
+        return (bytes + 63) / 64 * 64;
+    }
+
+    private static ScalarType scalarType(ElementType type) {
+        return switch (type) {
+            case F32 -> ScalarType.Float;
+            case F16 -> ScalarType.Half;
+            case BF16 -> ScalarType.BFloat16;
+            case I16_BLOCK256 -> ScalarType.Byte;
+        };
     }
 
     public ParameterLayout layout() {
         return layout;
+    }
+
+    public ElementType type() {
+        return type;
+    }
+
+    public Device device() {
+        return device;
     }
 
     /** The segments, in layout order, as the kernels take them. Valid until close. */
@@ -65,20 +108,32 @@ public final class Arena implements AutoCloseable {
 
     /** A view of one parameter in its own shape; shares the memory. The caller's pointer scope frees the wrapper. */
     public Tensor view(Parameter parameter) {
-        requireOpen();
+        requireTensors();
         return flat.narrow(0, parameter.offset(), parameter.elements()).view(parameter.shapeArray());
     }
 
-    /** Address of the first byte of a parameter. */
-    public long address(Parameter parameter) {
+    /**
+     * Address of the first byte of a parameter, for whoever writes it in place.
+     *
+     * @throws IllegalStateException unless the arena is fp32 on the CPU
+     */
+    long address(Parameter parameter) {
         requireOpen();
+        if (!isHostFloat()) {
+            throw new IllegalStateException("an arena of " + type + " on " + device + " is not written in place");
+        }
         return flat.data_ptr().address() + parameter.offset() * Float.BYTES;
     }
 
-    /** Copies every element of another arena of the same layout. */
+    /** Whether this is plain fp32 in the memory of the machine. */
+    boolean isHostFloat() {
+        return type == ElementType.F32 && !device.isCuda();
+    }
+
+    /** Copies every element of another arena of the same layout, of whatever float type and on whatever device. */
     public void copyFrom(Arena other) {
-        requireOpen();
-        other.requireOpen();
+        requireTensors();
+        other.requireTensors();
         if (other.layout != layout) {
             throw new IllegalArgumentException("the arenas have different layouts");
         }
@@ -90,7 +145,7 @@ public final class Arena implements AutoCloseable {
 
     /** Sets every element. */
     public void fill(double value) {
-        requireOpen();
+        requireTensors();
         try (PointerScope scope = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
             flat.fill_(new Scalar(value));
@@ -99,10 +154,17 @@ public final class Arena implements AutoCloseable {
 
     /** Adds a number to every element. */
     public void add(double value) {
-        requireOpen();
+        requireTensors();
         try (PointerScope scope = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
             flat.add_(new Scalar(value));
+        }
+    }
+
+    private void requireTensors() {
+        requireOpen();
+        if (type == ElementType.I16_BLOCK256) {
+            throw new IllegalStateException("an arena of 16-bit levels is converted by the kernels, not by libtorch");
         }
     }
 

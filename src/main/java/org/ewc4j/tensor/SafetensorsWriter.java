@@ -77,7 +77,7 @@ public final class SafetensorsWriter {
             try (PointerScope scope = new PointerScope();
                     NoGradGuard guard = new NoGradGuard()) {
                 Tensor chunk = arena.view(parameter).view(parameter.elements()).narrow(0, from, count);
-                Tensor stored = type == StoredType.F32 ? chunk : chunk.to(type.scalarType());
+                Tensor stored = chunk.to(type.scalarType()).cpu();
                 if (type == StoredType.F16
                         && !torch.isfinite(stored).all().item_bool()
                         && torch.isfinite(chunk).all().item_bool()) {

@@ -14,7 +14,8 @@ import org.ewc4j.tensor.ParameterLayout.Parameter;
 import org.ewc4j.tensor.SafetensorsFile.Entry;
 
 /**
- * Brings stored weights (fp32, fp16, bf16) into an fp32 arena, straight from the file's pages and never held twice.
+ * Brings stored weights (fp32, fp16, bf16) into an arena: into an fp32 arena on the CPU straight from the file's pages, so that
+ * they are never held twice, elsewhere by way of a window of 16 MB.
  *
  * <p>Read into place and not mapped: the windows of a map stay in the process until a garbage collection, which would hold
  * the weights twice after all, and a mapped file that another process shortens ends the JVM, where a read ends in an error.
@@ -33,7 +34,7 @@ public final class WeightReader {
         try (PointerScope scope = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
             Tensor flat = arena.view(parameter).view(parameter.elements());
-            BytePointer staging = entry.type() == StoredType.F32
+            BytePointer staging = entry.type() == StoredType.F32 && arena.isHostFloat()
                     ? null
                     : new BytePointer(Math.min(WINDOW_ELEMENTS, parameter.elements())
                             * entry.type().bytes());

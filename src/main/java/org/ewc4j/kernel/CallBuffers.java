@@ -1,0 +1,124 @@
+package org.ewc4j.kernel;
+
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.SizeTPointer;
+import org.ewc4j.kernel.EwcLibrary.ewc_adamw_options;
+import org.ewc4j.kernel.EwcLibrary.ewc_exec;
+import org.ewc4j.kernel.EwcLibrary.ewc_list;
+
+/**
+ * The structs of a call, its small numbers and the workspace of one {@link Kernels}, apart from it so that the cleaner
+ * can free them after it is gone. The structs lie on the host, the numbers and the workspace where the verbs run.
+ */
+final class CallBuffers {
+    private static final long LAMBDA = 0;
+    private static final long RESULT = Double.BYTES;
+
+    final ewc_exec exec;
+    final ewc_adamw_options options;
+    final SizeTPointer needed;
+    private final KernelMemory memory;
+    private final Pointer structs;
+    private final KernelMemory.Buffer numbers;
+    private KernelMemory.Buffer workspace;
+    private long workspaceBytes;
+    private Pointer segmentValues; // learning rates, then decays
+    private int segmentCapacity;
+
+    CallBuffers(KernelMemory memory, int threads) {
+        this.memory = memory;
+        structs = NativeMemory.allocate(ewc_exec.BYTES + ewc_adamw_options.BYTES + Long.BYTES);
+        exec = new ewc_exec(structs);
+        options = new ewc_adamw_options(structs.getPointer(ewc_exec.BYTES));
+        needed = new SizeTPointer(structs.getPointer((long) ewc_exec.BYTES + ewc_adamw_options.BYTES));
+        exec.device(memory.device());
+        exec.threads(threads);
+        exec.stream(NativeMemory.at(memory.stream()));
+        numbers = memory.allocate(2L * Double.BYTES);
+    }
+
+    /** At least {@code needed} bytes where the verbs run; grows on the first call of a size, then never again. */
+    Pointer workspace() {
+        if (needed.get() > workspaceBytes) {
+            KernelMemory.Buffer larger = memory.allocate(needed.get());
+            if (workspace != null) {
+                workspace.close();
+            }
+            workspace = larger;
+            workspaceBytes = needed.get();
+        }
+        return workspace == null ? null : NativeMemory.at(workspace.address());
+    }
+
+    long workspaceBytes() {
+        return workspaceBytes;
+    }
+
+    /** λ where the verbs read it. */
+    DoublePointer lambda(double value) {
+        new DoublePointer(NativeMemory.at(numbers.hostAddress() + LAMBDA)).put(value);
+        numbers.upload(LAMBDA, Double.BYTES);
+        return new DoublePointer(NativeMemory.at(numbers.address() + LAMBDA));
+    }
+
+    /** Where a verb leaves its one number. */
+    DoublePointer result() {
+        return new DoublePointer(NativeMemory.at(numbers.address() + RESULT));
+    }
+
+    /** What the last verb left there; waits for it. */
+    double readResult() {
+        numbers.download();
+        return new DoublePointer(NativeMemory.at(numbers.hostAddress() + RESULT)).get();
+    }
+
+    void set(AdamWOptions given, int segments, ewc_list thetaCopy) {
+        double[] rates = given.segmentLearningRate();
+        double[] decays = given.segmentWeightDecay();
+        requireOneEach("segmentLearningRate", rates, segments);
+        requireOneEach("segmentWeightDecay", decays, segments);
+        if ((rates != null || decays != null) && segments > segmentCapacity) {
+            Pointer larger = NativeMemory.allocate(2L * Double.BYTES * segments);
+            if (segmentValues != null) {
+                NativeMemory.free(segmentValues);
+            }
+            segmentValues = larger;
+            segmentCapacity = segments;
+        }
+        options.segment_learning_rate(segmentValues(rates, 0));
+        options.segment_weight_decay(segmentValues(decays, segmentCapacity));
+        options.theta_copy(thetaCopy);
+        options.struct_size(ewc_adamw_options.BYTES);
+        options.beta1(given.beta1());
+        options.beta2(given.beta2());
+        options.epsilon(given.epsilon());
+        options.weight_decay(given.weightDecay());
+    }
+
+    private static void requireOneEach(String name, double[] values, int segments) {
+        if (values != null && values.length != segments) {
+            throw new KernelArgumentException("Kernels.adamwStep: options." + name
+                    + ": expected one value for each tensor of theta (" + segments + "), came " + values.length);
+        }
+    }
+
+    private DoublePointer segmentValues(double[] values, long from) {
+        if (values == null) {
+            return null;
+        }
+        DoublePointer at = new DoublePointer(segmentValues.getPointer(from * Double.BYTES)).capacity(values.length);
+        return at.put(values, 0, values.length);
+    }
+
+    void free() {
+        NativeMemory.free(structs);
+        numbers.close();
+        if (workspace != null) {
+            workspace.close();
+        }
+        if (segmentValues != null) {
+            NativeMemory.free(segmentValues);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+package org.ewc4j.kernel;
+
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.Pointer;
+import org.ewc4j.kernel.EwcLibrary.ewc_adamw_statistics;
+import org.ewc4j.kernel.EwcLibrary.ewc_adamw_values;
+
+/**
+ * A row of slots where steps leave what they reduced (loss, penalty, norms), so that a device is waited for once for many
+ * steps: each step writes its slot, and {@link #read} brings all of them.
+ *
+ * <p>A slot may be written again after a read. Whoever calls {@link Kernels#slots} closes; used by the thread that uses the
+ * kernels.
+ */
+public final class StepSlots implements AutoCloseable {
+    // A slot, in bytes: what a step reads comes first, then what it reduces.
+    private static final long VALUES = 0;
+    private static final long GRADIENT_SCALE_OF_LOSS = VALUES + ewc_adamw_values.BYTES;
+    private static final long READ_BYTES = GRADIENT_SCALE_OF_LOSS + Double.BYTES;
+    private static final long LOSS = READ_BYTES;
+    private static final long STATISTICS = LOSS + Double.BYTES;
+    private static final long SLOT = 128;
+
+    private final int capacity;
+    private final KernelMemory.Buffer buffer;
+    private final NativeResource resource;
+
+    StepSlots(KernelMemory memory, int capacity) {
+        if (capacity < 1) {
+            throw new KernelArgumentException("Kernels.slots: capacity: expected 1 or more, came " + capacity);
+        }
+        this.capacity = capacity;
+        this.buffer = memory.allocate(SLOT * capacity);
+        this.resource = new NativeResource(this, "StepSlots", buffer::close);
+    }
+
+    /** How many slots. */
+    public int capacity() {
+        return capacity;
+    }
+
+    /**
+     * Makes what the steps left readable; waits for the device.
+     *
+     * @throws IllegalStateException after close
+     */
+    public void read() {
+        resource.requireOpen();
+        buffer.download();
+    }
+
+    /** Σ token losses of the slot's step in nats, as of the last {@link #read}. */
+    public double loss(int slot) {
+        return new DoublePointer(onHost(slot, LOSS)).get();
+    }
+
+    /** What the slot's step reduced, as of the last {@link #read}. */
+    public StepStatistics statistics(int slot) {
+        ewc_adamw_statistics statistics = new ewc_adamw_statistics(onHost(slot, STATISTICS));
+        return new StepStatistics(
+                statistics.penalty(),
+                Math.sqrt(statistics.gradient_norm_squared()),
+                Math.sqrt(statistics.penalty_gradient_norm_squared()));
+    }
+
+    @Override
+    public void close() {
+        resource.close();
+    }
+
+    /** Writes what the slot's step reads, and sends it there. */
+    void put(int slot, AdamWStep step) {
+        ewc_adamw_values values = new ewc_adamw_values(onHost(slot, VALUES));
+        values.step(step.step());
+        values.learning_rate(step.learningRate());
+        values.lambda(step.lambda());
+        values.gradient_scale(step.gradientScale());
+        values.penalty_scale(step.penaltyScale());
+        buffer.upload(offset(slot, VALUES), ewc_adamw_values.BYTES);
+    }
+
+    /** Writes by what the slot's loss gradient is multiplied, and sends it there. */
+    void putLossScale(int slot, double scale) {
+        new DoublePointer(onHost(slot, GRADIENT_SCALE_OF_LOSS)).put(scale);
+        buffer.upload(offset(slot, GRADIENT_SCALE_OF_LOSS), Double.BYTES);
+    }
+
+    ewc_adamw_values values(int slot) {
+        return new ewc_adamw_values(inPlace(slot, VALUES));
+    }
+
+    ewc_adamw_statistics statisticsInPlace(int slot) {
+        return new ewc_adamw_statistics(inPlace(slot, STATISTICS));
+    }
+
+    DoublePointer lossInPlace(int slot) {
+        return new DoublePointer(inPlace(slot, LOSS));
+    }
+
+    DoublePointer lossScaleInPlace(int slot) {
+        return new DoublePointer(inPlace(slot, GRADIENT_SCALE_OF_LOSS));
+    }
+
+    private long offset(int slot, long member) {
+        resource.requireOpen();
+        return java.util.Objects.checkIndex(slot, capacity) * SLOT + member;
+    }
+
+    private Pointer inPlace(int slot, long member) {
+        return NativeMemory.at(buffer.address() + offset(slot, member));
+    }
+
+    private Pointer onHost(int slot, long member) {
+        return NativeMemory.at(buffer.hostAddress() + offset(slot, member));
+    }
+}
