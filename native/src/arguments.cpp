@@ -26,6 +26,12 @@ std::string names_of(unsigned dtypes) {
     return names;
 }
 
+size_t alignment_of(ewc_dtype dtype) { return dtype == EWC_F32 || dtype == EWC_I16_BLOCK256 ? 4 : 2; }
+
+bool takes(unsigned dtypes, ewc_dtype dtype) {
+    return dtype >= EWC_F32 && dtype <= EWC_I16_BLOCK256 && (dtypes & dtype_bit(dtype)) != 0;
+}
+
 } // namespace
 
 Arguments::Arguments(const char* verb, const ewc_exec* exec) : verb_(verb) {
@@ -58,6 +64,13 @@ void Arguments::finite(const char* parameter, double value) const {
     }
 }
 
+void Arguments::aligned(const std::string& parameter, const void* address, size_t alignment) const {
+    if (reinterpret_cast<uintptr_t>(address) % alignment != 0) {
+        invalid(parameter + ": expected an address that is a multiple of " + std::to_string(alignment) +
+                ", came one that is not");
+    }
+}
+
 void Arguments::flags(uint32_t given, uint32_t known) const {
     if ((given & ~known) != 0) {
         unsupported("flags: expected only bits of " + std::to_string(known) + ", came " + std::to_string(given));
@@ -78,10 +91,10 @@ void Arguments::list(const NamedList& named) const {
     if (list.count < 0) {
         invalid(name + ".count: expected 0 or more segments, came " + std::to_string(list.count));
     }
-    if (list.dtype < EWC_F32 || list.dtype > EWC_I16_BLOCK256 || (named.dtypes & dtype_bit(list.dtype)) == 0) {
+    if (!takes(named.dtypes, list.dtype)) {
         invalid(name + ".dtype: expected " + names_of(named.dtypes) + ", came " + std::to_string(list.dtype));
     }
-    const size_t alignment = list.dtype == EWC_F32 || list.dtype == EWC_I16_BLOCK256 ? 4 : 2;
+    const size_t alignment = alignment_of(list.dtype);
     if (list.count > 0) {
         require((name + ".numel").c_str(), list.numel);
         require((name + ".data").c_str(), list.data);
@@ -98,10 +111,7 @@ void Arguments::list(const NamedList& named) const {
         if (list.numel[i] > 0 && list.data[i] == nullptr) {
             invalid(segment(named, i) + ": expected an address, came NULL");
         }
-        if (reinterpret_cast<uintptr_t>(list.data[i]) % alignment != 0) {
-            invalid(segment(named, i) + ": expected an address that is a multiple of " +
-                    std::to_string(alignment) + ", came one that is not");
-        }
+        aligned(segment(named, i), list.data[i], alignment);
     }
 }
 
@@ -118,6 +128,44 @@ void Arguments::same_cut(const NamedList& first, const NamedList& other) const {
     }
 }
 
+void Arguments::matrix(const char* name, const ewc_matrix* matrix, int64_t rows, unsigned dtypes) const {
+    require(name, matrix);
+    const std::string of = name;
+    if (matrix->columns < 0) {
+        invalid(of + "->columns: expected 0 or more, came " + std::to_string(matrix->columns));
+    }
+    if (matrix->stride < matrix->columns) {
+        invalid(of + "->stride: expected " + std::to_string(matrix->columns) + ", the columns, or more, came " +
+                std::to_string(matrix->stride));
+    }
+    if (!takes(dtypes, matrix->dtype)) {
+        invalid(of + "->dtype: expected " + names_of(dtypes) + ", came " + std::to_string(matrix->dtype));
+    }
+    if (rows > 0 && matrix->stride > kMostElements / rows) {
+        invalid(of + ": expected at most " + std::to_string(kMostElements) + " elements, came more");
+    }
+    if (rows > 0 && matrix->columns > 0) {
+        require((of + "->data").c_str(), matrix->data);
+    }
+    aligned(of + "->data", matrix->data, alignment_of(matrix->dtype));
+}
+
+void Arguments::offsets(const int64_t* offsets, int64_t examples) const {
+    if (examples < 0) {
+        invalid("examples: expected 0 or more, came " + std::to_string(examples));
+    }
+    require("offsets", offsets);
+    if (offsets[0] < 0) {
+        invalid("offsets[0]: expected 0 or more, came " + std::to_string(offsets[0]));
+    }
+    for (int64_t i = 0; i < examples; ++i) {
+        if (offsets[i + 1] < offsets[i]) {
+            invalid("offsets[" + std::to_string(i + 1) + "]: expected " + std::to_string(offsets[i]) +
+                    ", the offset before, or more, came " + std::to_string(offsets[i + 1]));
+        }
+    }
+}
+
 void Arguments::workspace(const void* workspace, size_t given, size_t needed) const {
     if (needed == 0) {
         return;
@@ -126,9 +174,7 @@ void Arguments::workspace(const void* workspace, size_t given, size_t needed) co
     if (given < needed) {
         invalid("workspace_bytes: expected at least " + std::to_string(needed) + ", came " + std::to_string(given));
     }
-    if (reinterpret_cast<uintptr_t>(workspace) % alignof(double) != 0) {
-        invalid("workspace: expected an address that is a multiple of 8, came one that is not");
-    }
+    aligned("workspace", workspace, alignof(double));
 }
 
 } // namespace ewc

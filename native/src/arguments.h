@@ -15,6 +15,7 @@ constexpr unsigned dtype_bit(ewc_dtype dtype) { return 1u << dtype; }
 constexpr unsigned kF32 = dtype_bit(EWC_F32);
 constexpr unsigned kGradient = kF32 | dtype_bit(EWC_F16) | dtype_bit(EWC_BF16);
 constexpr unsigned kFisher = kF32 | dtype_bit(EWC_BF16);
+constexpr unsigned kFactor = kF32 | dtype_bit(EWC_BF16);
 constexpr unsigned kAnchor = kGradient | dtype_bit(EWC_I16_BLOCK256);
 constexpr unsigned kCopy = dtype_bit(EWC_F16) | dtype_bit(EWC_BF16);
 
@@ -35,9 +36,14 @@ public:
 
     void require(const char* parameter, const void* pointer) const;
     void finite(const char* parameter, double value) const;
+    void aligned(const std::string& parameter, const void* address, size_t alignment) const;
     void flags(uint32_t given, uint32_t known) const;
     // Every list there, of a dtype that the verb takes, well formed, and cut like the first.
     void lists(std::initializer_list<NamedList> lists) const;
+    // A matrix of that many rows, of a dtype that the verb takes.
+    void matrix(const char* name, const ewc_matrix* matrix, int64_t rows, unsigned dtypes) const;
+    // [examples + 1], from 0 or more, never falling.
+    void offsets(const int64_t* offsets, int64_t examples) const;
     void workspace(const void* workspace, size_t given, size_t needed) const;
 
 private:

@@ -101,8 +101,7 @@ public final class BatchLoader implements AutoCloseable {
         return inOrder(rows, ShuffleOrder.subset(rows.size(), count, seed, task), batchSize, padId, maxLength);
     }
 
-    private static List<Batch> inOrder(
-            List<TokenizedRow> rows, int[] order, int batchSize, int padId, int maxLength) {
+    private static List<Batch> inOrder(List<TokenizedRow> rows, int[] order, int batchSize, int padId, int maxLength) {
         BatchAssembler assembler = new BatchAssembler(rows, padId, maxLength);
         List<Batch> batches = new ArrayList<>();
         for (int from = 0; from < order.length; from += batchSize) {

@@ -201,7 +201,8 @@ public final class CausalLm implements AutoCloseable {
         requireOpen();
         try (PointerScope step = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
-            Tensor logits = torch.linear(hidden(decoder, batch), outputEmbedding).contiguous();
+            Tensor logits =
+                    torch.linear(hidden(decoder, batch), outputEmbedding).contiguous();
             float[] values = new float[Math.toIntExact(logits.numel())];
             new FloatPointer(logits.data_ptr_float()).get(values);
             return values;

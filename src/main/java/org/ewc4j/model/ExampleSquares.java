@@ -8,7 +8,9 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.ewc4j.data.Batch;
+import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
+import org.ewc4j.kernel.Matrix;
 import org.ewc4j.tensor.Arena;
 
 /**
@@ -72,10 +74,7 @@ final class ExampleSquares {
         } else {
             // The kernel looks for zeros on the left, where padding has none.
             accumulate(
-                    name,
-                    input.index_select(0, realPositions),
-                    gradient.index_select(0, realPositions),
-                    realOffsets);
+                    name, input.index_select(0, realPositions), gradient.index_select(0, realPositions), realOffsets);
         }
     }
 
@@ -182,12 +181,12 @@ final class ExampleSquares {
     }
 
     private void accumulate(String name, Tensor left, Tensor right, long[] offsets) {
-        Tensor target = view(name);
-        for (int n = 0; n + 1 < offsets.length; n++) {
-            long count = offsets[n + 1] - offsets[n];
-            Tensor sum = left.narrow(0, offsets[n], count).t().mm(right.narrow(0, offsets[n], count));
-            target.add_(sum.square_(), new Scalar(weight));
-        }
+        kernels.fisherAccumulateLinear(view(name).data_ptr().address(), matrix(left), matrix(right), offsets, weight);
+    }
+
+    private static Matrix matrix(Tensor tensor) {
+        Tensor rows = tensor.contiguous();
+        return Matrix.contiguous(ElementType.F32, rows.data_ptr().address(), rows.size(1));
     }
 
     private Tensor view(String name) {

@@ -76,8 +76,8 @@ public sealed interface Labels {
                             new TensorOptions(ScalarType.Double))
                     .mul(whole);
             // The first label whose sum is above what is wanted: one of probability 0 is never drawn.
-            Tensor labels = torch.searchsorted(
-                    sums, wanted, false, true, new StringViewOptional(), new TensorOptional());
+            Tensor labels =
+                    torch.searchsorted(sums, wanted, false, true, new StringViewOptional(), new TensorOptional());
             long[] drawn = new long[uniform.length];
             new LongPointer(labels.contiguous().data_ptr_long()).get(drawn);
             for (int i = 0; i < drawn.length; i++) {

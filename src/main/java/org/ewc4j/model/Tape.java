@@ -120,15 +120,13 @@ final class Tape {
         if (segment.input != null) {
             wanted.push_back(segment.input);
         }
-        TensorVector gradients = torch.grad(
-                new TensorVector(segment.output), wanted, new TensorVector(gradient), retain, false, false);
+        TensorVector gradients =
+                torch.grad(new TensorVector(segment.output), wanted, new TensorVector(gradient), retain, false, false);
         for (int i = 0; i < layers.size(); i++) {
             layers.get(i).accumulate(gradients.get(i), squares);
         }
         // An entry of a vector goes with its vector: detach() makes a tensor of its own over the same memory.
-        return segment.input == null
-                ? null
-                : kept(gradients.get(layers.size()).detach());
+        return segment.input == null ? null : kept(gradients.get(layers.size()).detach());
     }
 
     private void add(RecordedLayer layer) {

@@ -1,7 +1,6 @@
 package org.ewc4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.within;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -11,7 +10,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.PointerScope;
@@ -26,7 +24,6 @@ import org.ewc4j.tensor.ParameterLayout.Parameter;
 import org.ewc4j.tensor.Torch;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -59,20 +56,23 @@ class ExampleGradientsTest {
                 model(
                         "GPT-NeoX, sequential residual",
                         folder -> TinyCheckpoint.gptNeoX(folder).with("use_parallel_residual", "false")),
-                model(
-                        "GPT-NeoX, tied",
-                        folder -> TinyCheckpoint.gptNeoX(folder).shaped("tie_word_embeddings", "true")),
+                model("GPT-NeoX, tied", folder -> TinyCheckpoint.gptNeoX(folder).shaped("tie_word_embeddings", "true")),
                 model("GPT-2, tied", TinyCheckpoint::gpt2),
                 model("GPT-2, untied", folder -> TinyCheckpoint.gpt2(folder).shaped("tie_word_embeddings", "false")),
                 model("LLaMA, grouped keys and values", TinyCheckpoint::llama),
-                model("LLaMA, with biases", folder -> TinyCheckpoint.llama(folder)
-                        .with("mlp_bias", "true")
-                        .shaped("attention_bias", "true")),
-                model("LLaMA, padding_idx", folder -> TinyCheckpoint.llama(folder)
-                        .with("pad_token_id", "" + PADDING)),
-                model("LLaMA, tied, padding_idx", folder -> TinyCheckpoint.llama(folder)
-                        .with("pad_token_id", "" + PADDING)
-                        .shaped("tie_word_embeddings", "true")));
+                model(
+                        "LLaMA, with biases",
+                        folder -> TinyCheckpoint.llama(folder)
+                                .with("mlp_bias", "true")
+                                .shaped("attention_bias", "true")),
+                model(
+                        "LLaMA, padding_idx",
+                        folder -> TinyCheckpoint.llama(folder).with("pad_token_id", "" + PADDING)),
+                model(
+                        "LLaMA, tied, padding_idx",
+                        folder -> TinyCheckpoint.llama(folder)
+                                .with("pad_token_id", "" + PADDING)
+                                .shaped("tie_word_embeddings", "true")));
     }
 
     private interface Making {
@@ -161,7 +161,9 @@ class ExampleGradientsTest {
             assertThat(norm(difference) / (size < 1e-9 * mean ? mean : size))
                     .as(name)
                     .isLessThan(tolerance);
-            assertThat(Arrays.stream(actual.get(name)).min().orElseThrow()).as(name).isNotNegative();
+            assertThat(Arrays.stream(actual.get(name)).min().orElseThrow())
+                    .as(name)
+                    .isNotNegative();
         });
     }
 
