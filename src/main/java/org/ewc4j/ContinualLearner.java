@@ -15,21 +15,18 @@ import org.ewc4j.config.SaveConfig;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.consolidation.MergeSchedule;
-import org.ewc4j.data.Batch;
 import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
 import org.ewc4j.data.RowEncoder;
 import org.ewc4j.data.RowPreview;
-import org.ewc4j.data.StepBatch;
 import org.ewc4j.data.TextTokenizer;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.eval.Evaluator;
 import org.ewc4j.eval.TaskScore;
-import org.ewc4j.fisher.BatchFisher;
 import org.ewc4j.fisher.FisherEstimator;
-import org.ewc4j.fisher.UniformFisher;
+import org.ewc4j.fisher.FisherRows;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.NativeResource;
 import org.ewc4j.model.CausalLm;
@@ -194,7 +191,7 @@ public final class ContinualLearner implements AutoCloseable {
         try {
             consolidation.add(
                     kernels,
-                    estimator(rows, taskTraining),
+                    estimator(index, rows, taskTraining),
                     model.theta(),
                     done -> listeners.forEach(
                             listener -> listener.fisherProgress(index, task.name(), done, rows.size())));
@@ -210,25 +207,15 @@ public final class ContinualLearner implements AutoCloseable {
         };
     }
 
-    private FisherEstimator estimator(List<TokenizedRow> rows, TrainingConfig taskTraining) {
-        return switch (ewc.fisher()) {
-            case UNIFORM -> new UniformFisher();
-            case BATCH -> new BatchFisher(model, kernels, fisherBatches(rows, taskTraining));
-        };
-    }
-
-    private List<StepBatch> fisherBatches(List<TokenizedRow> rows, TrainingConfig taskTraining) {
-        List<Batch> batches = BatchLoader.inFileOrder(
+    private FisherEstimator estimator(int index, List<TokenizedRow> rows, TrainingConfig taskTraining) {
+        FisherRows read = new FisherRows(
                 rows,
-                ewc.fisherBatchSize().orElse(taskTraining.batchSize()),
-                model.specialTokens().padding(),
-                training.maxLength());
-        List<StepBatch> groups = new ArrayList<>();
-        int accumulation = taskTraining.gradientAccumulation();
-        for (int from = 0; from < batches.size(); from += accumulation) {
-            groups.add(new StepBatch(0, batches.subList(from, Math.min(batches.size(), from + accumulation))));
-        }
-        return groups;
+                index,
+                taskTraining.batchSize(),
+                taskTraining.gradientAccumulation(),
+                training.maxLength(),
+                taskTraining.seed());
+        return FisherEstimator.of(ewc, read, model, kernels);
     }
 
     /**

@@ -17,6 +17,7 @@ import java.util.OptionalInt;
 import java.util.Set;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EwcConfig;
+import org.ewc4j.config.FisherOptions;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.SaveConfig;
 import org.ewc4j.config.TrainingConfig;
@@ -67,8 +68,12 @@ class GoldenTrajectoryTest {
                 Golden.THREADS,
                 1,
                 TrainingConfig.Positions.FIRST_TOKEN);
-        EwcConfig ewc =
-                new EwcConfig(lambda, EwcConfig.FisherKind.BATCH, EwcConfig.Merge.RUNNING_MEAN, OptionalInt.empty());
+        EwcConfig ewc = new EwcConfig(
+                lambda,
+                EwcConfig.FisherKind.BATCH,
+                EwcConfig.Merge.RUNNING_MEAN,
+                OptionalInt.empty(),
+                FisherOptions.defaults());
         EvaluationConfig evaluation =
                 new EvaluationConfig(10, EvaluationConfig.EveryTask.TRUE, Set.of(EvaluationConfig.Split.TRAIN), 16);
         List<StepMetrics> steps = new ArrayList<>();

@@ -2,14 +2,17 @@ package org.ewc4j.bench;
 
 import java.util.List;
 import java.util.Map;
+import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.data.Batch;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.fisher.BatchFisher;
+import org.ewc4j.fisher.ExampleFisher;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.CausalLm;
+import org.ewc4j.model.Labels;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.train.Trainer;
 
@@ -31,6 +34,7 @@ final class StepBenchmark {
      * @param plain forward, backward, AdamW
      * @param ewc the same with the penalty of a consolidation
      * @param fisher forward, backward, accumulation of the squared gradient
+     * @param exampleFisher forward, backward to the layers' outputs, accumulation of each example's squared gradient
      * @param ewcStateBytesPerParameter what EWC keeps beyond AdamW training: F and θ*
      * @param trainingStateBytesPerParameter what plain training keeps from step to step: θ and the two moments
      */
@@ -39,6 +43,7 @@ final class StepBenchmark {
             Timing plain,
             Timing ewc,
             Timing fisher,
+            Timing exampleFisher,
             double ewcStateBytesPerParameter,
             double trainingStateBytesPerParameter) {}
 
@@ -59,6 +64,7 @@ final class StepBenchmark {
                     "fisher",
                     round -> new BatchFisher(model, kernels, List.of(steps.get(round)))
                             .accumulateInto(newFisher, 1, done -> {}));
+            robin.add("example_fisher", round -> exampleFisher(model, kernels, steps.get(round), newFisher));
             Map<String, RoundRobin.Seconds> seconds = robin.run(rounds);
             double arena = (double) Float.BYTES
                     * model.layout().arenaElements()
@@ -68,6 +74,7 @@ final class StepBenchmark {
                     milliseconds(seconds.get("plain")),
                     milliseconds(seconds.get("ewc")),
                     milliseconds(seconds.get("fisher")),
+                    milliseconds(seconds.get("example_fisher")),
                     2 * arena,
                     3 * arena);
         }
@@ -80,6 +87,11 @@ final class StepBenchmark {
         }
         model.training(false);
         model.clearGradients();
+    }
+
+    private static void exampleFisher(CausalLm model, Kernels kernels, StepBatch batch, Arena fisher) {
+        new ExampleFisher(model, kernels, List.of(batch), Unit.SEQUENCE, new Labels.OfData())
+                .accumulateInto(fisher, 1, done -> {});
     }
 
     private static Timing milliseconds(RoundRobin.Seconds seconds) {

@@ -10,11 +10,17 @@ import java.util.OptionalInt;
  * @param fisher kind of Fisher diagonal; λ means something else for each
  * @param merge how a task's Fisher joins those before
  * @param fisherBatchSize rows of a batch in the Fisher pass; none: the training batch size
+ * @param fisherOptions what else there is to say about the estimate
  */
-public record EwcConfig(double lambda, FisherKind fisher, Merge merge, OptionalInt fisherBatchSize) {
+public record EwcConfig(
+        double lambda, FisherKind fisher, Merge merge, OptionalInt fisherBatchSize, FisherOptions fisherOptions) {
     public enum FisherKind {
         /** Σ n_b g_b² / Σ n_b over batches, g_b the gradient of a batch's mean token loss. */
         BATCH,
+        /** The mean of g_n² over examples, g_n the gradient of an example's summed token loss: the empirical Fisher. */
+        EXAMPLE,
+        /** As EXAMPLE with labels drawn from what the model predicts: the Fisher information by Monte Carlo. */
+        SAMPLED,
         /** All ones: an L2 pull towards the last task, the control. */
         UNIFORM
     }
@@ -35,18 +41,22 @@ public record EwcConfig(double lambda, FisherKind fisher, Merge merge, OptionalI
     }
 
     public EwcConfig withLambda(double value) {
-        return new EwcConfig(value, fisher, merge, fisherBatchSize);
+        return new EwcConfig(value, fisher, merge, fisherBatchSize, fisherOptions);
     }
 
     public EwcConfig withFisher(FisherKind value) {
-        return new EwcConfig(lambda, value, merge, fisherBatchSize);
+        return new EwcConfig(lambda, value, merge, fisherBatchSize, fisherOptions);
     }
 
     public EwcConfig withMerge(Merge value) {
-        return new EwcConfig(lambda, fisher, value, fisherBatchSize);
+        return new EwcConfig(lambda, fisher, value, fisherBatchSize, fisherOptions);
     }
 
     public EwcConfig withFisherBatchSize(int value) {
-        return new EwcConfig(lambda, fisher, merge, OptionalInt.of(value));
+        return new EwcConfig(lambda, fisher, merge, OptionalInt.of(value), fisherOptions);
+    }
+
+    public EwcConfig withFisherOptions(FisherOptions value) {
+        return new EwcConfig(lambda, fisher, merge, fisherBatchSize, value);
     }
 }

@@ -28,6 +28,7 @@ final class RunConfigWriter {
         writer.put("ewc.fisher", config.ewc().fisher());
         writer.put("ewc.merge", config.ewc().merge());
         writer.put("ewc.fisher_batch_size", config.ewc().fisherBatchSize());
+        writer.fisher(config.ewc().fisherOptions());
         writer.put("evaluation.max_new_tokens", config.evaluation().maxNewTokens());
         writer.put("evaluation.every_task", config.evaluation().everyTask());
         writer.put("evaluation.splits", config.evaluation().splits());
@@ -62,6 +63,14 @@ final class RunConfigWriter {
         put("training.threads", training.threads());
         put("training.loader_threads", training.loaderThreads());
         put("training.positions", training.positions());
+    }
+
+    private void fisher(FisherOptions options) {
+        put("ewc.fisher_samples", options.samples());
+        put("ewc.fisher_max_examples", options.maxExamples());
+        put("ewc.fisher_unit", options.unit());
+        put("ewc.fisher_normalize", options.normalize());
+        put("ewc.fisher_clamp", options.clamp());
     }
 
     private void tasks(TaskSource tasks) {

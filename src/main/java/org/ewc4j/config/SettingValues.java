@@ -87,7 +87,13 @@ final class SettingValues {
                 real("ewc.lambda"),
                 get("ewc.fisher", EwcConfig.FisherKind.class),
                 get("ewc.merge", EwcConfig.Merge.class),
-                optionalWhole("ewc.fisher_batch_size"));
+                optionalWhole("ewc.fisher_batch_size"),
+                new FisherOptions(
+                        whole("ewc.fisher_samples"),
+                        optionalWhole("ewc.fisher_max_examples"),
+                        get("ewc.fisher_unit", FisherOptions.Unit.class),
+                        get("ewc.fisher_normalize", FisherOptions.Normalize.class),
+                        optionalReal("ewc.fisher_clamp")));
     }
 
     @SuppressWarnings("unchecked") // Choices of Split makes nothing else

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.function.IntConsumer;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.fisher.FisherEstimator;
+import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.ParameterLayout;
@@ -36,19 +37,33 @@ public final class Consolidation implements AutoCloseable {
      *
      * @param theta the parameters after the task
      * @param progress told how many examples of the Fisher pass have been read
-     * @throws RunFailedException where the Fisher is not finite; the consolidation is then no longer usable
+     * @throws RunFailedException where the Fisher is not finite; the consolidation is then as it was where the estimate is
+     *     not made in place ({@link FisherEstimator#inPlace}), and no longer usable where it is
      */
     public void add(Kernels kernels, FisherEstimator estimator, Arena theta, IntConsumer progress) {
-        if (held > 0) {
-            kernels.fisherMerge(fisher.list(), null, schedule.retain(held), 0);
+        if (estimator.inPlace()) {
+            if (held > 0) {
+                kernels.fisherMerge(fisher.list(), null, schedule.retain(held), 0);
+            }
+            estimator.accumulateInto(fisher, schedule.weight(held), progress);
+            requireFinite(kernels, fisher);
+        } else {
+            try (Arena newFisher = new Arena(fisher.layout(), ElementType.F32, fisher.device())) {
+                estimator.accumulateInto(newFisher, 1, progress);
+                requireFinite(kernels, newFisher);
+                double retain = held > 0 ? schedule.retain(held) : 0;
+                kernels.fisherMerge(fisher.list(), newFisher.list(), retain, schedule.weight(held));
+            }
         }
-        estimator.accumulateInto(fisher, schedule.weight(held), progress);
+        anchor.copyFrom(theta);
+        held++;
+    }
+
+    private static void requireFinite(Kernels kernels, Arena fisher) {
         if (!Double.isFinite(kernels.norm(fisher.list()))) {
             throw new RunFailedException(
                     "the Fisher information is not finite after its pass: a gradient was NaN or Inf");
         }
-        anchor.copyFrom(theta);
-        held++;
     }
 
     /** How many tasks' Fishers are merged; 0 means that there is nothing to hold on to yet. */
