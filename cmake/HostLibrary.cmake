@@ -1,12 +1,12 @@
 # libewc.so. The objects are apart, so that the tests reach what the export map hides.
 set(EWC_SOURCE ${EWC_ROOT}/native/src)
 
-# One source, compiled once per instruction set. No errno and no traps from sqrt and division, or nothing vectorises;
+# Two sources, compiled once per instruction set. No errno and no traps from sqrt and division, or nothing vectorises;
 # never -ffast-math: NaN and Inf must propagate.
 set(EWC_KERNEL_FLAGS -fno-math-errno -fno-trapping-math -fopenmp-simd -ffp-contract=fast)
 
 function(ewc_add_kernels name)
-  add_library(ewc_kernels_${name} OBJECT ${EWC_SOURCE}/host_kernels.cpp)
+  add_library(ewc_kernels_${name} OBJECT ${EWC_SOURCE}/host_kernels.cpp ${EWC_SOURCE}/host_linear_kernels.cpp)
   target_compile_definitions(ewc_kernels_${name} PRIVATE EWC_INSTRUCTION_SET_NAMESPACE=${name})
   target_include_directories(ewc_kernels_${name} PRIVATE ${EWC_ROOT}/native/include)
   target_compile_options(ewc_kernels_${name} PRIVATE ${EWC_KERNEL_FLAGS} ${ARGN})

@@ -218,6 +218,7 @@ extern const HostKernels kernels = {EWC_STRING(EWC_INSTRUCTION_SET_NAMESPACE),
                                     fisher_merge,
                                     penalty,
                                     norm,
-                                    adamw};
+                                    adamw,
+                                    &linear_kernels};
 
 } // namespace ewc::EWC_INSTRUCTION_SET_NAMESPACE

@@ -5,6 +5,7 @@
 
 #include "elements.h"
 #include "functors.h"
+#include "host_linear_kernels.h"
 
 namespace ewc {
 
@@ -44,6 +45,7 @@ struct HostKernels {
     double (*penalty)(const PenaltyChunk&, float lambda);
     double (*norm)(const PenaltyChunk&, float lambda);
     void (*adamw)(const AdamW&, const AdamWChunk&, bool zero_gradient, AdamWPartial*);
+    const LinearKernels* linear;
 };
 
 namespace portable {
