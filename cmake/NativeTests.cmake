@@ -18,7 +18,9 @@ include(GoogleTest)
 set(EWC_TEST ${EWC_ROOT}/native/test)
 # One list of cases, run at every place that a program links: here the instruction sets of the host.
 set(EWC_CONTRACT ${EWC_TEST}/contract_test.cpp ${EWC_TEST}/contract_more_test.cpp
-    ${EWC_TEST}/contract_linear_test.cpp ${EWC_TEST}/place.cpp)
+    ${EWC_TEST}/contract_linear_test.cpp ${EWC_TEST}/cross_entropy_test.cpp
+    ${EWC_TEST}/adamw_prepare_test.cpp
+    ${EWC_TEST}/place.cpp)
 
 add_executable(ewc_tests ${EWC_CONTRACT} ${EWC_TEST}/arguments_test.cpp ${EWC_TEST}/chunks_test.cpp)
 target_link_libraries(ewc_tests PRIVATE ewc_objects ewc_warnings GTest::gtest GTest::gtest_main)
@@ -60,7 +62,7 @@ if(TARGET ewc_cuda)
   endfunction()
   foreach(verb IN LISTS EWC_CUDA_STREAMING)
     set(load "ld[.]global[.]nc[.]v4[.]f32") # read-only lists
-    if(verb STREQUAL fisher_accumulate)
+    if(verb MATCHES "^(fisher_accumulate|cross_entropy)$") # no list that is only read
       set(load "ld[.]global[.]v4[.]f32")
     endif()
     ewc_expect_in_ptx(${verb} loads_128_bits ${load})

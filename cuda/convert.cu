@@ -51,7 +51,6 @@ struct ConvertLanes {
 template <Kind from_kind>
 struct QuantiseBlocks {
     static constexpr int kSums = 0;
-    static constexpr int kWarp = 32;
     static constexpr int kEach = static_cast<int>(kBlock) / kWarp;
 
     __device__ void operator()(const DeviceChunk<2, 0>& chunk, double (&)[1]) const {

@@ -97,11 +97,11 @@ __global__ void __launch_bounds__(kThreads)
     }
 }
 
-template <typename... Parameters, typename... Arguments>
+template <int threads = kThreads, typename... Parameters, typename... Arguments>
 cudaError_t launch_kernel(void (*kernel)(Parameters...), int64_t blocks, void* stream, Arguments&&... arguments) {
     cudaLaunchConfig_t config = {};
     config.gridDim = dim3(static_cast<unsigned>(blocks));
-    config.blockDim = dim3(kThreads);
+    config.blockDim = dim3(threads);
     config.stream = static_cast<cudaStream_t>(stream);
     return cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
 }
@@ -180,8 +180,13 @@ struct KindConstant {
 };
 
 template <typename Body>
+cudaError_t with_f32_or_half(ewc_dtype dtype, Body&& body) {
+    return dtype == EWC_F32 ? body(KindConstant<Kind::f32>{}) : body(KindConstant<Kind::half>{});
+}
+
+template <typename Body>
 cudaError_t with_f32_or_half(const ewc_list& list, Body&& body) {
-    return list.dtype == EWC_F32 ? body(KindConstant<Kind::f32>{}) : body(KindConstant<Kind::half>{});
+    return with_f32_or_half(list.dtype, body);
 }
 
 template <typename Body>

@@ -39,11 +39,12 @@ __device__ __forceinline__ void stream(const Lanes& lanes, const Elements (&give
     }
 }
 
+constexpr int kWarp = 32;
+
 // The block's sum of each value, in thread 0. The tree is the same on every run, and there are no atomics: same bits.
-template <int sums>
+template <int threads = kThreads, int sums>
 __device__ __forceinline__ void block_sum(double (&sum)[sums]) {
-    constexpr int kWarp = 32;
-    __shared__ double warps[kThreads / kWarp][sums];
+    __shared__ double warps[threads / kWarp][sums];
     const int warp = static_cast<int>(threadIdx.x) / kWarp;
 #pragma unroll
     for (int s = 0; s < sums; ++s) {
@@ -60,11 +61,32 @@ __device__ __forceinline__ void block_sum(double (&sum)[sums]) {
 #pragma unroll
         for (int s = 0; s < sums; ++s) {
             sum[s] = 0.0;
-            for (int w = 0; w < kThreads / kWarp; ++w) {
+            for (int w = 0; w < threads / kWarp; ++w) {
                 sum[s] += warps[w][s];
             }
         }
     }
+}
+
+// The largest of the block's values, in every thread; a NaN is passed over. Once a kernel.
+template <int threads>
+__device__ __forceinline__ float block_largest(float value) {
+    __shared__ float warps[threads / kWarp];
+#pragma unroll
+    for (int distance = kWarp / 2; distance > 0; distance /= 2) {
+        const float other = __shfl_xor_sync(0xffffffffu, value, distance);
+        value = other > value ? other : value;
+    }
+    if (threadIdx.x % kWarp == 0) {
+        warps[threadIdx.x / kWarp] = value;
+    }
+    __syncthreads();
+    value = warps[0];
+#pragma unroll
+    for (int warp = 1; warp < threads / kWarp; ++warp) {
+        value = warps[warp] > value ? warps[warp] : value;
+    }
+    return value;
 }
 
 // The second kernel of a reduction: one block adds the chunks' partial sums and hands them to finish(sums). So small that

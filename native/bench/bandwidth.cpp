@@ -125,6 +125,30 @@ void measure_linear(int threads, int repeats) {
     measure_linear("inner", 2048, 512, 1, 2048, threads, repeats);
 }
 
+// The scored positions of a batch over a vocabulary of 50,304, the size of the published comparison.
+void cross_entropies(int threads, const Measurement& measure) {
+    constexpr int64_t kRows = 124, kColumns = 50304;
+    const double elements = static_cast<double>(kRows * kColumns), scale = 1.0 / kRows;
+    const ewc_exec exec = {-1, threads, nullptr};
+    std::vector<int64_t> targets(kRows, 17);
+    size_t bytes = 0;
+    require(ewc_cross_entropy_workspace(&exec, kRows, &bytes));
+    std::vector<double> workspace(bytes / sizeof(double));
+    for (const ewc_dtype dtype : {EWC_F32, EWC_F16, EWC_BF16}) {
+        const Arena source(kRows * kColumns, 0.1f, threads), logits(kRows * kColumns, 0.1f, threads, dtype);
+        const char* const names[] = {"cross_entropy, f32", "cross_entropy, f16", "cross_entropy, bf16"};
+        const char* const gradients[] = {"with its gradient, f32", "with its gradient, f16", "with its gradient, bf16"};
+        const double size = dtype == EWC_F32 ? 4 : 2;
+        double loss = 0.0;
+        const auto run = [&](uint32_t flags) {
+            require(ewc_cross_entropy(&exec, logits.address, dtype, kRows, kColumns, targets.data(), &scale, flags,
+                                      &loss, workspace.data(), bytes));
+        };
+        measure(names[dtype], size * elements, [&] { run(0); });
+        measure(gradients[dtype], 2 * size * elements, [&] { run(EWC_LOGITS_TO_GRADIENT); });
+    }
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -208,5 +232,6 @@ int main(int argc, char** argv) {
         require(ewc_adamw_step(&exec, &theta.list, &first.list, &second.list, &gradient.list, &fisher.list,
                                &anchor.list, &copying, &values, 0, &statistics, workspace.data(), bytes));
     });
+    cross_entropies(threads, measure);
     return 0;
 }

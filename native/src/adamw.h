@@ -41,6 +41,27 @@ EWC_FUNCTION AdamW adamw_of_segment(const AdamWStep& step, double learning_rate_
     return adamw;
 }
 
+// What a norm makes of the step after it; ewc_adamw_prepare in ewc.h has the formulas.
+EWC_FUNCTION void prepare_adamw(double norm_squared, double clip_norm, uint32_t flags, int64_t* skipped,
+                                ewc_adamw_values& values) {
+    if ((flags & EWC_SKIP_NONFINITE) != 0) {
+        if (!(norm_squared - norm_squared == 0.0)) { // NaN and Inf less themselves are NaN
+            values.step = 0;
+            ++*skipped;
+            return;
+        }
+        values.step -= *skipped;
+    }
+    if (clip_norm - clip_norm == 0.0) {
+        const double scale = clip_norm / (sqrt(norm_squared) + 1e-6);
+        const double least = scale >= 1.0 ? 1.0 : scale; // NaN stays NaN
+        values.gradient_scale *= least;
+        if ((flags & EWC_CLIP_TOTAL) != 0) {
+            values.penalty_scale *= least;
+        }
+    }
+}
+
 // The factors of a segment, out of the arrays of the options.
 inline double learning_rate_factor(const ewc_adamw_options& options, int64_t segment) {
     return options.segment_learning_rate == nullptr ? 1.0 : options.segment_learning_rate[segment];

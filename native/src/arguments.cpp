@@ -166,6 +166,41 @@ void Arguments::offsets(const int64_t* offsets, int64_t examples) const {
     }
 }
 
+void Arguments::rows(int64_t rows) const {
+    if (rows < 0 || rows > INT32_MAX) {
+        invalid("rows: expected 0 to 2^31 - 1, came " + std::to_string(rows));
+    }
+}
+
+void Arguments::logits(const void* logits, ewc_dtype dtype, int64_t rows, int64_t columns) const {
+    if (columns < 1 || columns > INT32_MAX) {
+        invalid("columns: expected 1 to 2^31 - 1, came " + std::to_string(columns));
+    }
+    if (!takes(kGradient, dtype)) {
+        invalid("dtype: expected " + names_of(kGradient) + ", came " + std::to_string(dtype));
+    }
+    if (rows > kMostElements / columns) {
+        invalid("rows x columns: expected at most " + std::to_string(kMostElements) + " logits, came more");
+    }
+    if (rows > 0) {
+        require("logits", logits);
+    }
+    aligned("logits", logits, alignment_of(dtype));
+}
+
+void Arguments::targets(const int64_t* targets, int64_t rows, int64_t columns, bool look) const {
+    if (rows > 0) {
+        require("targets", targets);
+    }
+    aligned("targets", targets, alignof(int64_t));
+    for (int64_t row = 0; look && row < rows; ++row) {
+        if (targets[row] < 0 || targets[row] >= columns) {
+            invalid("targets[" + std::to_string(row) + "]: expected 0 or more, below the columns (" +
+                    std::to_string(columns) + "), came " + std::to_string(targets[row]));
+        }
+    }
+}
+
 void Arguments::workspace(const void* workspace, size_t given, size_t needed) const {
     if (needed == 0) {
         return;

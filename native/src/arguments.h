@@ -44,6 +44,11 @@ public:
     void matrix(const char* name, const ewc_matrix* matrix, int64_t rows, unsigned dtypes) const;
     // [examples + 1], from 0 or more, never falling.
     void offsets(const int64_t* offsets, int64_t examples) const;
+    // Sizes from 0 (rows) and 1 (columns), and a contiguous matrix of them, of a dtype that the verb takes.
+    void rows(int64_t rows) const;
+    void logits(const void* logits, ewc_dtype dtype, int64_t rows, int64_t columns) const;
+    // [rows], where the caller looks: each a column.
+    void targets(const int64_t* targets, int64_t rows, int64_t columns, bool look) const;
     void workspace(const void* workspace, size_t given, size_t needed) const;
 
 private:

@@ -59,23 +59,28 @@ void visit_chunks(const ewc_list& list, int64_t first, int64_t last, Body&& body
     }
 }
 
-// Calls body(chunk) for every chunk, each thread a contiguous run of them. Body must not throw.
+// Calls body(first, last) on each thread with its contiguous run of `parts` pieces of work, of which there are less than
+// 2^47. Body must not throw.
 template <typename Body>
-void for_each_chunk(const ewc_exec& exec, const ewc_list& list, Body&& body) {
-    const int64_t chunks = chunks_of(list);
+void for_each_run(const ewc_exec& exec, int64_t parts, Body&& body) {
     const int64_t wanted = exec.threads > 0 ? exec.threads : omp_get_max_threads();
-    const int threads = static_cast<int>(std::max<int64_t>(1, std::min(wanted, chunks)));
+    const int threads = static_cast<int>(std::max<int64_t>(1, std::min(wanted, parts)));
     if (threads == 1) {
-        visit_chunks(list, 0, chunks, body);
+        body(int64_t{0}, parts);
         return;
     }
 #pragma omp parallel num_threads(threads)
     {
-        // OpenMP may give fewer threads than asked; and chunks * rank cannot overflow: a chunk is 2^14 elements.
-        const int64_t team = omp_get_num_threads();
+        const int64_t team = omp_get_num_threads(); // OpenMP may give fewer threads than asked
         const int64_t rank = omp_get_thread_num();
-        visit_chunks(list, chunks * rank / team, chunks * (rank + 1) / team, body);
+        body(parts * rank / team, parts * (rank + 1) / team);
     }
+}
+
+// Calls body(chunk) for every chunk. Body must not throw.
+template <typename Body>
+void for_each_chunk(const ewc_exec& exec, const ewc_list& list, Body&& body) {
+    for_each_run(exec, chunks_of(list), [&](int64_t first, int64_t last) { visit_chunks(list, first, last, body); });
 }
 
 } // namespace ewc

@@ -265,6 +265,54 @@ void adamw_step(const ewc_exec* exec, AdamWLists lists, const ewc_adamw_options*
     }
 }
 
+size_t cross_entropy_workspace(const Arguments& check, int64_t rows) {
+    check.rows(rows);
+    return static_cast<size_t>(rows) * sizeof(double); // a loss for each, on host and device alike
+}
+
+void cross_entropy(const ewc_exec* exec, CrossEntropy matrix, uint32_t flags, double* loss, void* workspace,
+                   size_t workspace_bytes) {
+    const char* verb = "ewc_cross_entropy";
+    const Arguments check(verb, exec);
+    const size_t needed = cross_entropy_workspace(check, matrix.rows);
+    check.logits(matrix.logits, matrix.dtype, matrix.rows, matrix.columns);
+    check.targets(matrix.targets, matrix.rows, matrix.columns, on_host(exec));
+    check.flags(flags, EWC_LOGITS_TO_GRADIENT | EWC_ADD_LOSS);
+    if ((flags & EWC_LOGITS_TO_GRADIENT) != 0) {
+        check.require("scale", matrix.scale);
+    } else {
+        matrix.scale = nullptr;
+    }
+    check.require("loss", loss);
+    check.workspace(workspace, workspace_bytes, needed);
+    matrix.add_loss = (flags & EWC_ADD_LOSS) != 0;
+    if (on_host(exec)) {
+        host::cross_entropy(*exec, matrix, loss, workspace);
+    } else {
+        on_device(verb, &ewc_cuda_table::cross_entropy, exec, &matrix, loss, workspace);
+    }
+}
+
+void adamw_prepare(const ewc_exec* exec, const double* norm_squared, double clip_norm, uint32_t flags,
+                   int64_t* skipped, ewc_adamw_values* values) {
+    const char* verb = "ewc_adamw_prepare";
+    const Arguments check(verb, exec);
+    check.require("norm_squared", norm_squared);
+    check.require("values", values);
+    check.flags(flags, EWC_CLIP_TOTAL | EWC_SKIP_NONFINITE);
+    if (!(clip_norm > 0.0)) {
+        check.invalid("clip_norm: expected a number above 0, came " + std::to_string(clip_norm));
+    }
+    if ((flags & EWC_SKIP_NONFINITE) != 0) {
+        check.require("skipped", skipped);
+    }
+    if (on_host(exec)) {
+        prepare_adamw(*norm_squared, clip_norm, flags, skipped, *values);
+    } else {
+        on_device(verb, &ewc_cuda_table::adamw_prepare, exec, norm_squared, clip_norm, flags, skipped, values);
+    }
+}
+
 } // namespace
 
 ewc_status fail(ewc_status status, const char* message) noexcept {
@@ -373,4 +421,26 @@ ewc_status ewc_adamw_step(const ewc_exec* exec, const ewc_list* theta, const ewc
         ewc::adamw_step(exec, {theta, first_moment, second_moment, gradient, fisher, anchor, nullptr}, options, values,
                         flags, statistics, workspace, workspace_bytes);
     });
+}
+
+ewc_status ewc_cross_entropy_workspace(const ewc_exec* exec, int64_t rows, size_t* bytes) {
+    return translate_exceptions([&] {
+        const ewc::Arguments check("ewc_cross_entropy_workspace", exec);
+        check.require("bytes", bytes);
+        *bytes = ewc::cross_entropy_workspace(check, rows);
+    });
+}
+
+ewc_status ewc_cross_entropy(const ewc_exec* exec, void* logits, ewc_dtype dtype, int64_t rows, int64_t columns,
+                             const int64_t* targets, const double* scale, uint32_t flags, double* loss,
+                             void* workspace, size_t workspace_bytes) {
+    return translate_exceptions([&] {
+        ewc::cross_entropy(exec, {logits, dtype, rows, columns, targets, scale, false}, flags, loss, workspace,
+                           workspace_bytes);
+    });
+}
+
+ewc_status ewc_adamw_prepare(const ewc_exec* exec, const double* norm_squared, double clip_norm, uint32_t flags,
+                             int64_t* skipped, ewc_adamw_values* values) {
+    return translate_exceptions([&] { ewc::adamw_prepare(exec, norm_squared, clip_norm, flags, skipped, values); });
 }

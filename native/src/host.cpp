@@ -106,4 +106,15 @@ void adamw_step(const ewc_exec& exec, const AdamWLists& lists, const ewc_adamw_o
     }
 }
 
+void cross_entropy(const ewc_exec& exec, const CrossEntropy& matrix, double* loss, void* workspace) {
+    const HostKernels& kernels = host_kernels();
+    double* losses = static_cast<double*>(workspace);
+    for_each_run(exec, matrix.rows, [&](int64_t first, int64_t last) {
+        for (int64_t row = first; row < last; ++row) {
+            losses[row] = kernels.cross_entropy(matrix.row(row), matrix.columns, matrix.targets[row], matrix.scale);
+        }
+    });
+    *loss = (matrix.add_loss ? *loss : 0.0) + sum_in_order(losses, matrix.rows);
+}
+
 } // namespace ewc::host

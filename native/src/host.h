@@ -15,6 +15,7 @@ void penalty(const ewc_exec&, const PenaltyLists&, const double* lambda, double*
 void norm(const ewc_exec&, const PenaltyLists&, const double* lambda, double* norm_squared, void* workspace);
 void adamw_step(const ewc_exec&, const AdamWLists&, const ewc_adamw_options&, const ewc_adamw_values&,
                 bool zero_gradient, ewc_adamw_statistics*, void* workspace);
+void cross_entropy(const ewc_exec&, const CrossEntropy&, double* loss, void* workspace);
 
 // Bytes of partial sums for a list.
 size_t sum_workspace(const ewc_list&);

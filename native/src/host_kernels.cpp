@@ -6,6 +6,7 @@
 // Sums are taken in double, because 16k float terms in float lanes would cost the penalty its last digits.
 #include "host_kernels.h"
 
+#include "host_softmax.h"
 #include "host_tiles.h"
 
 namespace ewc::EWC_INSTRUCTION_SET_NAMESPACE {
@@ -219,6 +220,7 @@ extern const HostKernels kernels = {EWC_STRING(EWC_INSTRUCTION_SET_NAMESPACE),
                                     penalty,
                                     norm,
                                     adamw,
-                                    &linear_kernels};
+                                    &linear_kernels,
+                                    cross_entropy};
 
 } // namespace ewc::EWC_INSTRUCTION_SET_NAMESPACE

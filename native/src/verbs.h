@@ -1,6 +1,7 @@
 // The lists of a verb, as host and device library take them: checked, cut alike, null where the caller gave none.
 #pragma once
 
+#include "elements.h"
 #include "ewc/ewc.h"
 
 namespace ewc {
@@ -35,6 +36,21 @@ struct LinearFisher {
     int64_t rows() const { return left.columns; }
     int64_t columns() const { return right == nullptr ? 1 : right->columns; }
     int64_t positions() const { return offsets[examples] - offsets[0]; }
+};
+
+// A matrix of logits, rows x columns, and what becomes of it.
+struct CrossEntropy {
+    void* logits;
+    ewc_dtype dtype;
+    int64_t rows;
+    int64_t columns;
+    const int64_t* targets;
+    const double* scale; // null: the logits are only read
+    bool add_loss;       // to what *loss holds
+
+    EWC_FUNCTION Elements row(int64_t index) const {
+        return elements_at(logits, rows * columns, dtype, index * columns);
+    }
 };
 
 } // namespace ewc

@@ -135,6 +135,49 @@ TEST_F(Arguments, AdamW) {
     expect(EWC_INVALID_ARGUMENT, step(nullptr, nullptr), "workspace_bytes: expected at least 48, came 8");
 }
 
+TEST_F(Arguments, CrossEntropy) {
+    std::vector<float> logits(8, 1.0f);
+    std::vector<int64_t> targets = {0, 3};
+    double loss = 7.0, scale = 1.0, workspace[2];
+    size_t bytes = 0;
+    const auto run = [&](void* data, ewc_dtype dtype, int64_t rows, int64_t columns, uint32_t flags) {
+        return ewc_cross_entropy(&exec, data, dtype, rows, columns, targets.data(), &scale, flags, &loss, workspace,
+                                 sizeof(workspace));
+    };
+    EXPECT_EQ(EWC_OK, ewc_cross_entropy_workspace(&exec, 2, &bytes)) << ewc_last_error();
+    EXPECT_EQ(sizeof(workspace), bytes);
+    expect(EWC_INVALID_ARGUMENT, ewc_cross_entropy_workspace(&exec, -1, &bytes), "rows: expected 0 to 2^31 - 1, came -1");
+    expect(EWC_INVALID_ARGUMENT, ewc_cross_entropy_workspace(&exec, 1, nullptr), "bytes: expected an address");
+    expect(EWC_INVALID_ARGUMENT, run(logits.data(), EWC_F32, int64_t{1} << 31, 4, 0), "rows: expected 0 to 2^31 - 1");
+    expect(EWC_INVALID_ARGUMENT, run(logits.data(), EWC_F32, 2, 0, 0), "columns: expected 1 to 2^31 - 1, came 0");
+    expect(EWC_INVALID_ARGUMENT, run(logits.data(), EWC_F32, INT32_MAX, INT32_MAX, 0), "rows x columns: expected at most");
+    expect(EWC_INVALID_ARGUMENT, run(logits.data(), EWC_I16_BLOCK256, 2, 4, 0),
+           "dtype: expected EWC_F32 (0) or EWC_F16 (1) or EWC_BF16 (2), came 3");
+    expect(EWC_INVALID_ARGUMENT, run(nullptr, EWC_F32, 2, 4, 0), "ewc_cross_entropy: logits: expected an address");
+    expect(EWC_INVALID_ARGUMENT, run(reinterpret_cast<char*>(logits.data()) + 2, EWC_F32, 1, 4, 0),
+           "logits: expected an address that is a multiple of 4");
+    expect(EWC_INVALID_ARGUMENT, run(logits.data(), EWC_F32, 2, 3, 0),
+           "targets[1]: expected 0 or more, below the columns (3), came 3");
+    expect(EWC_UNSUPPORTED, run(logits.data(), EWC_F32, 2, 4, 1), "flags: expected only bits of 6, came 1");
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_cross_entropy(&exec, logits.data(), EWC_F32, 2, 4, nullptr, &scale, 0, &loss, workspace, bytes),
+           "targets: expected an address");
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_cross_entropy(&exec, logits.data(), EWC_F32, 2, 4, targets.data(), nullptr, EWC_LOGITS_TO_GRADIENT, &loss,
+                             workspace, bytes),
+           "scale: expected an address");
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_cross_entropy(&exec, logits.data(), EWC_F32, 2, 4, targets.data(), &scale, 0, nullptr, workspace, bytes),
+           "loss: expected an address");
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_cross_entropy(&exec, logits.data(), EWC_F32, 2, 4, targets.data(), &scale, 0, &loss, workspace, 8),
+           "workspace_bytes: expected at least 16, came 8");
+    EXPECT_EQ(7.0, loss);
+    EXPECT_EQ(std::vector<float>(8, 1.0f), logits);
+    EXPECT_EQ(EWC_OK, ewc_cross_entropy(&exec, nullptr, EWC_F32, 0, 1, nullptr, nullptr, 0, &loss, nullptr, 0));
+    EXPECT_EQ(0.0, loss);
+}
+
 // Where a refusal comes, nothing was written.
 TEST_F(Arguments, NothingIsWrittenOnRefusal) {
     const auto before = a.read();
@@ -161,6 +204,23 @@ TEST_F(Arguments, DeviceWithoutCudaIsAReasonedRefusal) {
 TEST_F(Arguments, VersionAndInstructionSet) {
     EXPECT_EQ(EWC_ABI_VERSION, ewc_abi_version());
     EXPECT_STRNE("", ewc_host_instruction_set());
+}
+
+TEST_F(Arguments, Prepare) {
+    double norm = 1.0;
+    int64_t skipped = 0;
+    ewc_adamw_values values = {1, 1e-3, 1.0, 1.0, 1.0};
+    expect(EWC_INVALID_ARGUMENT, ewc_adamw_prepare(&exec, nullptr, 1.0, 0, &skipped, &values),
+           "ewc_adamw_prepare: norm_squared: expected an address");
+    expect(EWC_INVALID_ARGUMENT, ewc_adamw_prepare(&exec, &norm, 1.0, 0, &skipped, nullptr), "values: expected an address");
+    expect(EWC_INVALID_ARGUMENT, ewc_adamw_prepare(&exec, &norm, 1.0, EWC_SKIP_NONFINITE, nullptr, &values),
+           "skipped: expected an address");
+    for (const double clip_norm : {0.0, -1.0, static_cast<double>(NAN)}) {
+        expect(EWC_INVALID_ARGUMENT, ewc_adamw_prepare(&exec, &norm, clip_norm, 0, nullptr, &values),
+               "clip_norm: expected a number above 0");
+    }
+    expect(EWC_INVALID_ARGUMENT, ewc_adamw_prepare(&exec, &norm, 1.0, EWC_ZERO_GRADIENT, nullptr, &values), "flags");
+    EXPECT_EQ(EWC_OK, ewc_adamw_prepare(&exec, &norm, 1.0, 0, nullptr, &values)) << ewc_last_error();
 }
 
 } // namespace

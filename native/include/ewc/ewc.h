@@ -251,6 +251,49 @@ EWC_API ewc_status ewc_adamw_step(const ewc_exec* exec, const ewc_list* theta, c
                                   const ewc_adamw_values* values, uint32_t flags, ewc_adamw_statistics* statistics,
                                   void* workspace, size_t workspace_bytes);
 
+/* Flags of ewc_adamw_prepare. */
+#define EWC_CLIP_TOTAL 8u      /* the norm is that of the total: the penalty's gradient is scaled too */
+#define EWC_SKIP_NONFINITE 16u /* a norm that is not finite leaves the step out */
+
+/*
+ * Decides from a norm what the step after it does, where the data lies, so that nobody waits for the norm. Clips as
+ * PyTorch's clip_grad_norm_ does:
+ *   scale = min(1, clip_norm / (sqrt(*norm_squared) + 1e-6));   values->gradient_scale *= scale, and with EWC_CLIP_TOTAL
+ *   values->penalty_scale *= scale
+ * and with EWC_SKIP_NONFINITE leaves out the step whose norm is not finite: values->step = 0, ++*skipped; of any other
+ * values->step -= *skipped, so that it comes in as the count of all steps and goes out as that of the updates.
+ * clip_norm: above 0; INFINITY: no clipping. skipped: int64 of the caller's, over the run; may be NULL without the flag.
+ */
+EWC_API ewc_status ewc_adamw_prepare(const ewc_exec* exec, const double* norm_squared, double clip_norm, uint32_t flags,
+                                     int64_t* skipped, ewc_adamw_values* values);
+
+/* Flags of ewc_cross_entropy. */
+#define EWC_LOGITS_TO_GRADIENT 2u /* the logits become the loss's gradient, times *scale; else they are only read */
+#define EWC_ADD_LOSS 4u           /* *loss += instead of =, so that runs of rows add up without anyone waiting */
+
+/* Workspace of ewc_cross_entropy for that many rows, in bytes. */
+EWC_API ewc_status ewc_cross_entropy_workspace(const ewc_exec* exec, int64_t rows, size_t* bytes);
+
+/*
+ * The negative log-likelihood of a target in each row under the softmax of its logits, summed over the rows:
+ *   *loss = sum over rows r of log(sum over columns c of exp(logits[r][c])) - logits[r][targets[r]]
+ * and with EWC_LOGITS_TO_GRADIENT the gradient of *scale times that, in place of the logits:
+ *   logits[r][c] = *scale * (softmax(logits[r])[c] - (c == targets[r] ? 1 : 0))
+ * logits: rows x columns, row-major, contiguous, f32, f16 or bf16, aligned to the element. targets: int64[rows], aligned,
+ * each from 0, below columns: on the host refused elsewise; on a device, where nobody looks beforehand, such a row's loss
+ * and gradient are NaN. scale: 1 / scored positions, say, times a loss scale; NULL without EWC_LOGITS_TO_GRADIENT. rows: 0,
+ * where the loss is 0, to 2^31 - 1; columns: 1 to 2^31 - 1. In 16 bit a gradient below the dtype's least number is 0:
+ * choose the scale by it. logits, targets and loss do not overlap.
+ *
+ * Exponentials are of logits[r][c] less the row's largest, a difference in f32, to 2 units in the last place, and summed
+ * in double; each row's loss is in double. A row with a NaN or with Inf, or with -Inf alone, has the loss NaN; -Inf beside finite logits is
+ * a probability of 0. Bytes moved: 4 an element for the value, 8 with the gradient; half in 16 bit. (A row is read twice or
+ * thrice, but of a vocabulary's size it waits in the cache.)
+ */
+EWC_API ewc_status ewc_cross_entropy(const ewc_exec* exec, void* logits, ewc_dtype dtype, int64_t rows, int64_t columns,
+                                     const int64_t* targets, const double* scale, uint32_t flags, double* loss,
+                                     void* workspace, size_t workspace_bytes);
+
 #ifdef __cplusplus
 }
 #endif

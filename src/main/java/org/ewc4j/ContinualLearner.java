@@ -31,6 +31,7 @@ import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.NativeResource;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.model.ModelDirectory;
+import org.ewc4j.model.Numerics;
 import org.ewc4j.report.RunListener;
 import org.ewc4j.task.Task;
 import org.ewc4j.tensor.StoredType;
@@ -126,15 +127,21 @@ public final class ContinualLearner implements AutoCloseable {
         parts.add(tokenizer::close);
         tokenizer.requireFits(directory.vocabularySize());
         Torch.start(training.threads());
-        this.model = CausalLm.open(directory, training.positions(), training.seed());
+        Numerics numerics = Numerics.of(training);
+        this.model = CausalLm.open(directory, training.positions(), training.seed(), numerics);
         parts.add(model::close);
         this.encoder = new RowEncoder(tokenizer, model.specialTokens().endOfSequence(), training.maxLength());
-        this.kernels = Kernels.host(training.threads());
+        this.kernels = Torch.kernels(numerics.device(), training.threads());
         parts.add(kernels::close);
         this.trainer = new Trainer(model, kernels);
         parts.add(trainer::close);
         this.evaluator = new Evaluator(model, tokenizer, evaluation, training.maxLength());
         this.resource = new NativeResource(this, "ContinualLearner", parts);
+    }
+
+    /** Where the model is trained and asked: {@code cpu}, or {@code cuda:N}. */
+    public String device() {
+        return model.theta().device().toString();
     }
 
     /** Adds a listener; it is called on the thread that uses the learner. */
@@ -185,7 +192,7 @@ public final class ContinualLearner implements AutoCloseable {
     private void consolidate(Task task, int index, List<TokenizedRow> rows, TrainingConfig taskTraining) {
         long started = System.nanoTime();
         if (consolidation == null) {
-            consolidation = new Consolidation(model.layout(), schedule());
+            consolidation = new Consolidation(model.layout(), model.theta().device(), schedule());
             parts.add(consolidation::close);
         }
         try {

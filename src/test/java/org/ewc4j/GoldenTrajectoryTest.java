@@ -12,9 +12,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.Set;
+import org.ewc4j.config.DeviceSetting;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.FisherOptions;
@@ -48,26 +48,15 @@ class GoldenTrajectoryTest {
     })
     void everyStepIsThatOfTheReference(String architecture, String variant, double weightDecay, double lambda) {
         Path golden = Golden.shared("golden/" + architecture);
-        TrainingConfig training = new TrainingConfig(
-                2,
-                OptionalInt.empty(),
-                5,
-                1,
-                1e-3,
-                TrainingConfig.Schedule.CONSTANT,
-                0,
-                weightDecay,
-                0.9,
-                0.999,
-                1e-8,
-                OptionalDouble.empty(),
-                TrainingConfig.ClipTarget.LANGUAGE_MODEL,
-                32,
-                false,
-                0,
-                Golden.THREADS,
-                1,
-                TrainingConfig.Positions.FIRST_TOKEN);
+        TrainingConfig training = TrainingConfig.defaults()
+                .withEpochs(2)
+                .withBatchSize(5)
+                .withLearningRate(1e-3)
+                .withWeightDecay(weightDecay)
+                .withMaxLength(32)
+                .withShuffle(false)
+                .withThreads(Golden.THREADS)
+                .withDevice(new DeviceSetting.Cpu());
         EwcConfig ewc = new EwcConfig(
                 lambda,
                 EwcConfig.FisherKind.BATCH,

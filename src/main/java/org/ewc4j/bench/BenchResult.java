@@ -10,6 +10,7 @@ import java.util.Map;
 /** What {@link Benchmark} found, as text for a person and as JSON for a program. */
 public final class BenchResult {
     private final BenchOptions options;
+    private final String device;
     private final long parameters;
     private final BenchBatches batches;
     private final List<KernelBenchmark.Result> kernels;
@@ -17,11 +18,13 @@ public final class BenchResult {
 
     BenchResult(
             BenchOptions options,
+            String device,
             long parameters,
             BenchBatches batches,
             List<KernelBenchmark.Result> kernels,
             StepBenchmark.Result step) {
         this.options = options;
+        this.device = device;
         this.parameters = parameters;
         this.batches = batches;
         this.kernels = kernels;
@@ -33,12 +36,14 @@ public final class BenchResult {
         StringBuilder text = new StringBuilder();
         line(
                 text,
-                "%s: %,d parameters, %d rows of %s, %d threads, cpu, fp32; median (minimum - maximum) of %d rounds",
+                "%s: %,d parameters, %d rows of %s, %d threads, %s, %s; median (minimum - maximum) of %d rounds",
                 options.shape(),
                 parameters,
                 options.batch(),
                 rows(),
                 options.threads(),
+                device,
+                precision(),
                 options.rounds());
         line(text, "");
         line(text, "%-20s %8s  %-24s %-24s %s", "kernel", "bytes/p", "GB/s", "of copy_", "ms");
@@ -69,6 +74,10 @@ public final class BenchResult {
                 step.ewcStateBytesPerParameter(),
                 step.trainingStateBytesPerParameter());
         return text.toString();
+    }
+
+    private String precision() {
+        return options.precision().name().toLowerCase(Locale.ROOT);
     }
 
     private String rows() {
@@ -134,8 +143,8 @@ public final class BenchResult {
         root.put("tokens_per_batch", batches.tokens());
         root.put("columns_per_batch", batches.columns());
         root.put("scored_positions_per_batch", batches.scoredPositions());
-        root.put("device", "cpu");
-        root.put("precision", "fp32");
+        root.put("device", device);
+        root.put("precision", precision());
         root.put("threads", options.threads());
         root.put("rounds", options.rounds());
         ArrayNode streaming = root.putArray("kernels");

@@ -5,10 +5,12 @@ import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.model.ModelDirectory;
+import org.ewc4j.model.Numerics;
+import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.Torch;
 
-/** Measures kernels and steps on a model of a public shape, on the CPU in fp32. */
+/** Measures kernels and steps on a model of a public shape, on the CPU or a CUDA device. */
 public final class Benchmark {
     private Benchmark() {}
 
@@ -25,13 +27,19 @@ public final class Benchmark {
         TrainingConfig config = TrainingConfig.defaults()
                 .withBatchSize(options.batch())
                 .withMaxLength(batches.maxLength())
-                .withThreads(options.threads());
-        try (CausalLm model = CausalLm.open(shape, config.positions(), config.seed());
-                Kernels kernels = Kernels.host(options.threads())) {
-            ParameterLayout layout = model.layout();
-            List<KernelBenchmark.Result> verbs = KernelBenchmark.run(layout, kernels, options.rounds());
-            StepBenchmark.Result step = StepBenchmark.run(model, kernels, config, batches, options.rounds());
-            return new BenchResult(options, layout.elements(), batches, verbs, step);
+                .withThreads(options.threads())
+                .withDevice(options.device())
+                .withPrecision(options.precision());
+        Numerics numerics = Numerics.of(config);
+        Device device = numerics.device();
+        try (Kernels kernels = Torch.kernels(device, options.threads())) {
+            ParameterLayout layout = shape.layout();
+            // Before the model takes its memory: a device need not hold both.
+            List<KernelBenchmark.Result> verbs = KernelBenchmark.run(layout, device, kernels, options.rounds());
+            try (CausalLm model = CausalLm.open(shape, config.positions(), config.seed(), numerics)) {
+                StepBenchmark.Result step = StepBenchmark.run(model, kernels, config, batches, options.rounds());
+                return new BenchResult(options, device.toString(), layout.elements(), batches, verbs, step);
+            }
         }
     }
 }

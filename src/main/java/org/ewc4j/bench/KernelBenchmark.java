@@ -6,8 +6,10 @@ import java.util.List;
 import java.util.Map;
 import org.ewc4j.kernel.AdamWOptions;
 import org.ewc4j.kernel.AdamWStep;
+import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.Arena;
+import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.ParameterLayout;
 
 /**
@@ -19,6 +21,9 @@ final class KernelBenchmark {
     private static final Map<String, Integer> BYTES = bytes();
 
     private static final String COPY = "copy_";
+
+    /** A verb takes milliseconds there, of which some microseconds are the launch's. */
+    private static final int REPEATS_ON_DEVICE = 10;
 
     /**
      * What became of one verb.
@@ -52,17 +57,17 @@ final class KernelBenchmark {
     }
 
     /** The verbs, the copy last. */
-    static List<Result> run(ParameterLayout layout, Kernels kernels, int rounds) {
+    static List<Result> run(ParameterLayout layout, Device device, Kernels kernels, int rounds) {
         Map<String, RoundRobin.Seconds> seconds;
-        try (Arena theta = filled(layout, 0.02);
-                Arena anchor = filled(layout, 0.01);
-                Arena fisher = filled(layout, 1e-6);
-                Arena gradient = filled(layout, 1e-3);
-                Arena firstMoment = filled(layout, 1e-4);
-                Arena secondMoment = filled(layout, 1e-8)) {
+        try (Arena theta = filled(layout, device, 0.02);
+                Arena anchor = filled(layout, device, 0.01);
+                Arena fisher = filled(layout, device, 1e-6);
+                Arena gradient = filled(layout, device, 1e-3);
+                Arena firstMoment = filled(layout, device, 1e-4);
+                Arena secondMoment = filled(layout, device, 1e-8)) {
             AdamWOptions options = AdamWOptions.withWeightDecay(5e-4);
             AdamWStep step = new AdamWStep(100, 1e-5, 1, 1, 1);
-            RoundRobin robin = new RoundRobin();
+            RoundRobin robin = RoundRobin.on(device, REPEATS_ON_DEVICE);
             robin.add("fisher_accumulate", round -> kernels.fisherAccumulate(fisher.list(), gradient.list(), 1e-3));
             robin.add(
                     "penalty",
@@ -102,8 +107,8 @@ final class KernelBenchmark {
         return results(layout.elements(), seconds);
     }
 
-    private static Arena filled(ParameterLayout layout, double value) {
-        Arena arena = new Arena(layout);
+    private static Arena filled(ParameterLayout layout, Device device, double value) {
+        Arena arena = new Arena(layout, ElementType.F32, device);
         arena.fill(value);
         return arena;
     }

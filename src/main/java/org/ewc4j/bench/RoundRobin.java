@@ -6,6 +6,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.IntConsumer;
+import org.ewc4j.tensor.Device;
+import org.ewc4j.tensor.Torch;
 
 /**
  * Times operations in turn, once each in a round, so that a machine that slows down or speeds up does so for all of them.
@@ -25,6 +27,29 @@ final class RoundRobin {
     record Seconds(Spread wall, Spread processor) {}
 
     private final Map<String, IntConsumer> operations = new LinkedHashMap<>();
+    private final int repeats;
+    private final Runnable settle;
+
+    /** For operations that are done when they return. */
+    RoundRobin() {
+        this(1, () -> {});
+    }
+
+    /**
+     * For operations that a device goes on with when they have returned: each is put there several times before it is waited
+     * for, and their time is divided by as many.
+     *
+     * @param settle waits for the device
+     */
+    RoundRobin(int repeats, Runnable settle) {
+        this.repeats = repeats;
+        this.settle = settle;
+    }
+
+    /** The one that suits where the operations run. */
+    static RoundRobin on(Device device, int repeats) {
+        return device.isCuda() ? new RoundRobin(repeats, () -> Torch.synchronize(device)) : new RoundRobin();
+    }
 
     /** @param operation given the round, from 0 with the warm-up */
     void add(String name, IntConsumer operation) {
@@ -44,11 +69,14 @@ final class RoundRobin {
             for (String name : order) {
                 double processorBefore = processorSeconds();
                 long started = System.nanoTime();
-                operations.get(name).accept(round);
-                double taken = (System.nanoTime() - started) * 1e-9;
+                for (int repeat = 0; repeat < repeats; repeat++) {
+                    operations.get(name).accept(round);
+                }
+                settle.run();
+                double taken = (System.nanoTime() - started) * 1e-9 / repeats;
                 if (round >= WARM_UP) {
                     wall.get(name)[round - WARM_UP] = taken;
-                    processor.get(name)[round - WARM_UP] = processorSeconds() - processorBefore;
+                    processor.get(name)[round - WARM_UP] = (processorSeconds() - processorBefore) / repeats;
                 }
             }
             Collections.reverse(order);

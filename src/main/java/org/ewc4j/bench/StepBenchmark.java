@@ -10,10 +10,12 @@ import org.ewc4j.data.Batch;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.fisher.BatchFisher;
 import org.ewc4j.fisher.ExampleFisher;
+import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.model.Labels;
 import org.ewc4j.tensor.Arena;
+import org.ewc4j.tensor.Device;
 import org.ewc4j.train.Trainer;
 
 /**
@@ -23,6 +25,9 @@ import org.ewc4j.train.Trainer;
 final class StepBenchmark {
     /** λ of the published recipe; the cost does not depend on it. */
     private static final double LAMBDA = 5000;
+
+    /** Steps between two readings, as in training, where nothing waits in between. */
+    private static final int REPEATS_ON_DEVICE = 10;
 
     /** Milliseconds on a batch: on the clock, and what this process's threads computed. */
     record Timing(Spread wall, Spread processor) {}
@@ -51,12 +56,14 @@ final class StepBenchmark {
 
     static Result run(CausalLm model, Kernels kernels, TrainingConfig config, BenchBatches batches, int rounds) {
         List<StepBatch> steps = batches.steps();
+        Device device = model.theta().device();
         Trainer.TaskTraining task = new Trainer.TaskTraining(0, "bench", List.of(), config, LAMBDA);
         try (Trainer trainer = new Trainer(model, kernels);
-                Consolidation consolidation = new Consolidation(model.layout(), new MergeSchedule.RunningMean());
-                Arena newFisher = new Arena(model.layout())) {
+                Consolidation consolidation =
+                        new Consolidation(model.layout(), device, new MergeSchedule.RunningMean());
+                Arena newFisher = new Arena(model.layout(), ElementType.F32, device)) {
             consolidation.add(kernels, new BatchFisher(model, kernels, steps.subList(0, 1)), model.theta(), done -> {});
-            RoundRobin robin = new RoundRobin();
+            RoundRobin robin = RoundRobin.on(device, REPEATS_ON_DEVICE);
             robin.add("forward_backward", round -> forwardBackward(model, steps.get(round)));
             robin.add("plain", round -> trainer.step(task, steps.get(round), config.learningRate(), null));
             robin.add("ewc", round -> trainer.step(task, steps.get(round), config.learningRate(), consolidation));

@@ -7,15 +7,17 @@ import java.time.OffsetDateTime;
 import java.time.temporal.ChronoUnit;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.ewc4j.bench.BenchOptions;
 import org.ewc4j.bench.BenchResult;
 import org.ewc4j.bench.Shapes;
+import org.ewc4j.config.DeviceSetting;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.TrainingConfig;
-import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.config.TrainingConfig.Precision;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.report.Versions;
 import picocli.CommandLine.Command;
@@ -71,10 +73,16 @@ final class BenchCommand implements Callable<Integer> {
                             + " instead of full rows of random tokens.")
     private Path questions;
 
-    @Option(names = "--device", defaultValue = "cpu", description = "Where to run: cpu.")
+    @Option(
+            names = "--device",
+            defaultValue = "cpu",
+            description = "Where to run: cpu, cuda:N or auto. Default: ${DEFAULT-VALUE}.")
     private String device;
 
-    @Option(names = "--precision", defaultValue = "fp32", description = "Of the arithmetic: fp32.")
+    @Option(
+            names = "--precision",
+            defaultValue = "fp32",
+            description = "Of forward and backward pass: fp32, tf32 or bf16. Default: ${DEFAULT-VALUE}.")
     private String precision;
 
     @Option(names = "--threads", description = "Threads. Default: one for each physical core.")
@@ -122,13 +130,9 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private BenchOptions options() {
-        if (!device.equals("cpu")) {
-            throw new InvalidInputException("--device " + device + ": this build trains on the CPU only; expected cpu");
-        }
-        if (!precision.equals("fp32")) {
-            throw new InvalidInputException(
-                    "--precision " + precision + ": this build computes in fp32 only; expected fp32");
-        }
+        DeviceSetting where = DeviceSetting.parse(device)
+                .orElseThrow(() -> new ParameterException(
+                        spec.commandLine(), "--device " + device + ": expected " + DeviceSetting.EXPECTED));
         requireAtLeast("--batch", batch, 1);
         requireAtLeast("--repeat", repeat, 1);
         if (length != null) {
@@ -149,9 +153,20 @@ final class BenchCommand implements Callable<Integer> {
                 batch,
                 length == null ? 32 : length,
                 configuration,
+                where,
+                precision(),
                 threads == null ? TrainingConfig.defaults().threads() : threads,
                 repeat,
                 Optional.ofNullable(rows));
+    }
+
+    private Precision precision() {
+        try {
+            return Precision.valueOf(precision.toUpperCase(Locale.ROOT));
+        } catch (IllegalArgumentException e) {
+            throw new ParameterException(
+                    spec.commandLine(), "--precision " + precision + ": expected fp32, tf32 or bf16");
+        }
     }
 
     private void requireAtLeast(String option, int value, int least) {

@@ -51,7 +51,9 @@ final class GivenSettings {
 
     /** Puts the value in place of all that was given under the key. */
     void replace(String key, YamlDocument document) {
-        values.keySet().removeIf(given -> given.equals(key) || given.startsWith(key + "."));
+        values.keySet()
+                .removeIf(
+                        given -> given.equals(Settings.ALIASES.getOrDefault(key, key)) || given.startsWith(key + "."));
         if (key.equals("tasks.file")) {
             values.remove("tasks.list");
         } else if (key.equals("tasks.list")) {
@@ -85,7 +87,8 @@ final class GivenSettings {
                 .toList();
     }
 
-    private void assign(YamlDocument document, String key, Node name, Node value) {
+    private void assign(YamlDocument document, String written, Node name, Node value) {
+        String key = Settings.ALIASES.getOrDefault(written, written);
         Optional<Setting> setting = Settings.find(key);
         if (setting.isPresent()) {
             assign(document, setting.get(), value);

@@ -23,6 +23,8 @@ final class RunConfigWriter {
         writer.put("model.seed", config.model().seed());
         writer.tasks(config.tasks());
         writer.put("prompt", config.prompt());
+        writer.put("device", config.training().device());
+        writer.put("precision", config.training().precision());
         writer.training(config.training());
         writer.put("ewc.lambda", config.ewc().lambda());
         writer.put("ewc.fisher", config.ewc().fisher());
@@ -63,6 +65,8 @@ final class RunConfigWriter {
         put("training.threads", training.threads());
         put("training.loader_threads", training.loaderThreads());
         put("training.positions", training.positions());
+        put("training.log_every", training.logEvery());
+        put("training.on_nonfinite", training.onNonfinite());
     }
 
     private void fisher(FisherOptions options) {
@@ -143,6 +147,8 @@ final class RunConfigWriter {
             SettingType.Choices type =
                     (SettingType.Choices) Settings.find(key).orElseThrow().type();
             return names.stream().map(type.choice()::nameOf).toList();
+        } else if (value instanceof DeviceSetting device) {
+            return device.toString();
         } else if (value instanceof Enum) {
             String name = ((SettingType.Choice) Settings.find(key).orElseThrow().type()).nameOf(value);
             // every_task: true is a truth value to YAML, and quotes around it would only puzzle a reader.

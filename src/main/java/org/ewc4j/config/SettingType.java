@@ -122,6 +122,19 @@ sealed interface SettingType {
         }
     }
 
+    /** A {@link DeviceSetting}. */
+    record DeviceName() implements SettingType {
+        @Override
+        public String expected() {
+            return DeviceSetting.EXPECTED;
+        }
+
+        @Override
+        public Optional<Object> parse(YamlScalar scalar) {
+            return DeviceSetting.parse(scalar.text()).map(device -> device);
+        }
+    }
+
     /** A path, relative to the folder of the configuration file. */
     record Location(String what) implements SettingType {
         @Override

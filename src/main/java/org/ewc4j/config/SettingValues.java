@@ -11,7 +11,9 @@ import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.SaveConfig.Keep;
 import org.ewc4j.config.SaveConfig.StoredType;
 import org.ewc4j.config.TrainingConfig.ClipTarget;
+import org.ewc4j.config.TrainingConfig.OnNonfinite;
 import org.ewc4j.config.TrainingConfig.Positions;
+import org.ewc4j.config.TrainingConfig.Precision;
 import org.ewc4j.config.TrainingConfig.Schedule;
 
 /** Values by key, as read or by default, and the records made of them. Values were checked against their settings. */
@@ -79,7 +81,11 @@ final class SettingValues {
                 get("training.seed", Long.class),
                 optionalWhole("training.threads").orElseGet(PhysicalCores::count),
                 whole("training.loader_threads"),
-                get("training.positions", Positions.class));
+                get("training.positions", Positions.class),
+                get("device", DeviceSetting.class),
+                get("precision", Precision.class),
+                optionalWhole("training.log_every"),
+                get("training.on_nonfinite", OnNonfinite.class));
     }
 
     EwcConfig ewc() {

@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.ewc4j.config.SettingType.Choice;
 import org.ewc4j.config.SettingType.Choices;
+import org.ewc4j.config.SettingType.DeviceName;
 import org.ewc4j.config.SettingType.Location;
 import org.ewc4j.config.SettingType.Real;
 import org.ewc4j.config.SettingType.TaskFilesList;
@@ -79,6 +80,19 @@ final class Settings {
                     RunConfig.DEFAULT_PROMPT,
                     "What the model reads before it answers. `{question}` is the question, any other `{field}` that field of "
                             + "the row; `{{` and `}}` stand for braces. A space and the answer follow."),
+            Setting.of(
+                    "device",
+                    new DeviceName(),
+                    "auto",
+                    "Where the model is trained and asked: `cpu`, a CUDA device by its number (`cuda:0`), or `auto`, the first CUDA "
+                            + "device that can be used and otherwise the CPU. May stand under `training` too."),
+            Setting.of(
+                    "precision",
+                    Choice.of(TrainingConfig.Precision.class),
+                    "fp32",
+                    "Of forward and backward pass: fp32; tf32, fp32 whose matrix products round their operands to 10 bits "
+                            + "(CUDA devices only); bf16, all of it in bfloat16. Parameters, moments and the accumulated Fisher are "
+                            + "fp32 always. May stand under `training` too."),
             Setting.of("training.epochs", COUNT, 10, "How often a task's rows are read."),
             Setting.optional(
                     "training.max_steps",
@@ -145,6 +159,19 @@ final class Settings {
                     new Whole(1, 64),
                     1,
                     "Threads that prepare batches ahead. The result does not depend on it."),
+            Setting.optional(
+                    "training.log_every",
+                    COUNT,
+                    "1 on the CPU, 20 on a CUDA device",
+                    "After how many steps losses and norms are read from the device, checked and written; between, nothing waits "
+                            + "for it. Every step has its row all the same. May stand at the top level too."),
+            Setting.of(
+                    "training.on_nonfinite",
+                    Choice.of(TrainingConfig.OnNonfinite.class),
+                    "stop",
+                    "What a gradient with NaN or Inf leads to: `stop` ends the run when it is read, and nothing computed since is "
+                            + "saved; `skip` leaves the step's update out, which takes one pass more over the gradient. May stand at "
+                            + "the top level too."),
             Setting.of(
                     "training.positions",
                     Choice.of(TrainingConfig.Positions.class),
@@ -235,6 +262,13 @@ final class Settings {
     static final Map<String, Setting> OVERRIDES = overrides();
 
     private static final Map<String, Setting> BY_KEY = byKey();
+
+    /** Where a key is looked for besides its own place, as (alias, key). */
+    static final Map<String, String> ALIASES = Map.of(
+            "training.device", "device",
+            "training.precision", "precision",
+            "log_every", "training.log_every",
+            "on_nonfinite", "training.on_nonfinite");
 
     private Settings() {}
 

@@ -28,6 +28,10 @@ import java.util.function.Consumer;
  * @param threads of libtorch and the native kernels
  * @param loaderThreads that prepare batches ahead
  * @param positions from where token positions count
+ * @param device where the learner computes; key {@code device}
+ * @param precision of forward and backward pass; key {@code precision}
+ * @param logEvery steps between two readings of losses and norms; none: 1 on the CPU, 20 on a CUDA device
+ * @param onNonfinite what a gradient with NaN or Inf leads to
  */
 public record TrainingConfig(
         int epochs,
@@ -48,7 +52,11 @@ public record TrainingConfig(
         long seed,
         int threads,
         int loaderThreads,
-        Positions positions) {
+        Positions positions,
+        DeviceSetting device,
+        Precision precision,
+        OptionalInt logEvery,
+        OnNonfinite onNonfinite) {
     public enum Schedule {
         CONSTANT,
         LINEAR,
@@ -67,6 +75,22 @@ public record TrainingConfig(
         LEFT_EDGE
     }
 
+    /** Of forward and backward pass; parameters, moments and the accumulated Fisher are fp32 always. */
+    public enum Precision {
+        FP32,
+        /** fp32, with the operands of matrix products rounded to 10 bits of mantissa; on CUDA devices only. */
+        TF32,
+        BF16
+    }
+
+    /** What a gradient with NaN or Inf leads to. */
+    public enum OnNonfinite {
+        /** The run ends when it is read; nothing computed since is saved. */
+        STOP,
+        /** The step's update is left out and does not count as a step. */
+        SKIP
+    }
+
     public TrainingConfig {
         Settings.require("training.epochs", epochs);
         maxSteps.ifPresent(value -> Settings.require("training.max_steps", value));
@@ -83,6 +107,7 @@ public record TrainingConfig(
         Settings.require("training.max_length", maxLength);
         Settings.require("training.threads", threads);
         Settings.require("training.loader_threads", loaderThreads);
+        logEvery.ifPresent(value -> Settings.require("training.log_every", value));
     }
 
     /** The published recipe's settings, with a thread per physical core. */
@@ -166,6 +191,22 @@ public record TrainingConfig(
         return with(draft -> draft.positions = value);
     }
 
+    public TrainingConfig withDevice(DeviceSetting value) {
+        return with(draft -> draft.device = value);
+    }
+
+    public TrainingConfig withPrecision(Precision value) {
+        return with(draft -> draft.precision = value);
+    }
+
+    public TrainingConfig withLogEvery(int value) {
+        return with(draft -> draft.logEvery = OptionalInt.of(value));
+    }
+
+    public TrainingConfig withOnNonfinite(OnNonfinite value) {
+        return with(draft -> draft.onNonfinite = value);
+    }
+
     private TrainingConfig with(Consumer<Draft> change) {
         Draft draft = new Draft(this);
         change.accept(draft);
@@ -193,6 +234,10 @@ public record TrainingConfig(
         private int threads;
         private int loaderThreads;
         private Positions positions;
+        private DeviceSetting device;
+        private Precision precision;
+        private OptionalInt logEvery;
+        private OnNonfinite onNonfinite;
 
         Draft(TrainingConfig config) {
             epochs = config.epochs;
@@ -214,6 +259,10 @@ public record TrainingConfig(
             threads = config.threads;
             loaderThreads = config.loaderThreads;
             positions = config.positions;
+            device = config.device;
+            precision = config.precision;
+            logEvery = config.logEvery;
+            onNonfinite = config.onNonfinite;
         }
 
         TrainingConfig config() {
@@ -236,7 +285,11 @@ public record TrainingConfig(
                     seed,
                     threads,
                     loaderThreads,
-                    positions);
+                    positions,
+                    device,
+                    precision,
+                    logEvery,
+                    onNonfinite);
         }
     }
 }

@@ -9,6 +9,7 @@ import org.ewc4j.fisher.FisherEstimator;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.Arena;
+import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.SafetensorsWriter;
 import org.ewc4j.tensor.StoredType;
@@ -26,9 +27,9 @@ public final class Consolidation implements AutoCloseable {
     private int held;
 
     /** An empty consolidation; the arenas are taken at once. */
-    public Consolidation(ParameterLayout layout, MergeSchedule schedule) {
-        this.fisher = new Arena(layout);
-        this.anchor = new Arena(layout);
+    public Consolidation(ParameterLayout layout, Device device, MergeSchedule schedule) {
+        this.fisher = new Arena(layout, ElementType.F32, device);
+        this.anchor = new Arena(layout, ElementType.F32, device);
         this.schedule = schedule;
     }
 

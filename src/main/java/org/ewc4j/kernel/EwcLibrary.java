@@ -33,6 +33,10 @@ final class EwcLibrary {
 
     static final int ABI_VERSION = 1;
     static final int ZERO_GRADIENT = 1;
+    static final int LOGITS_TO_GRADIENT = 2;
+    static final int ADD_LOSS = 4;
+    static final int CLIP_TOTAL = 8;
+    static final int SKIP_NONFINITE = 16;
 
     /** The structs lie in memory of {@link NativeMemory}, so these classes only give an address a shape. */
     @NoException
@@ -251,6 +255,29 @@ final class EwcLibrary {
             @Const ewc_adamw_values values,
             @Cast("uint32_t") int flags,
             ewc_adamw_statistics statistics,
+            Pointer workspace,
+            @Cast("size_t") long workspaceBytes);
+
+    static native int ewc_adamw_prepare(
+            @Const ewc_exec exec,
+            @Const DoublePointer normSquared,
+            double clipNorm,
+            @Cast("uint32_t") int flags,
+            @Cast("int64_t*") LongPointer skipped,
+            ewc_adamw_values values);
+
+    static native int ewc_cross_entropy_workspace(@Const ewc_exec exec, @Cast("int64_t") long rows, SizeTPointer bytes);
+
+    static native int ewc_cross_entropy(
+            @Const ewc_exec exec,
+            Pointer logits,
+            @Cast("ewc_dtype") int dtype,
+            @Cast("int64_t") long rows,
+            @Cast("int64_t") long columns,
+            @Cast("const int64_t*") LongPointer targets,
+            @Const DoublePointer scale,
+            @Cast("uint32_t") int flags,
+            DoublePointer loss,
             Pointer workspace,
             @Cast("size_t") long workspaceBytes);
 }

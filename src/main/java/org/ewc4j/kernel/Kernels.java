@@ -2,6 +2,7 @@ package org.ewc4j.kernel;
 
 import java.util.Objects;
 import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.ewc4j.kernel.EwcLibrary.ewc_list;
 import org.ewc4j.kernel.EwcLibrary.ewc_matrix;
 
@@ -180,36 +181,35 @@ public final class Kernels implements AutoCloseable {
 
     /** ‖g‖, the 2-norm over all tensors. */
     public double norm(TensorList gradient) {
-        run(() -> EwcLibrary.ewc_norm_workspace(buffers.exec, gradient.open(), buffers.needed));
-        run(() -> EwcLibrary.ewc_norm(
-                buffers.exec,
-                gradient.open(),
-                null,
-                null,
-                null,
-                null,
-                buffers.result(),
-                buffers.workspace(),
-                buffers.workspaceBytes()));
+        norm(gradient, null, null, null, null, buffers.result());
         return Math.sqrt(buffers.readResult());
     }
 
     /** ‖g + λF(θ−θ*)‖, the 2-norm over all tensors; nothing is written. */
     public double totalNorm(
             TensorList gradient, TensorList theta, TensorList anchor, TensorList fisher, double lambda) {
+        norm(gradient, theta, anchor, fisher, buffers.lambda(lambda), buffers.result());
+        return Math.sqrt(buffers.readResult());
+    }
+
+    private void norm(
+            TensorList gradient,
+            TensorList theta,
+            TensorList anchor,
+            TensorList fisher,
+            DoublePointer lambda,
+            DoublePointer normSquared) {
         run(() -> EwcLibrary.ewc_norm_workspace(buffers.exec, gradient.open(), buffers.needed));
-        DoublePointer strength = buffers.lambda(lambda);
         run(() -> EwcLibrary.ewc_norm(
                 buffers.exec,
                 gradient.open(),
-                theta.open(),
-                anchor.open(),
-                fisher.open(),
-                strength,
-                buffers.result(),
+                orNull(theta),
+                orNull(anchor),
+                orNull(fisher),
+                lambda,
+                normSquared,
                 buffers.workspace(),
                 buffers.workspaceBytes()));
-        return Math.sqrt(buffers.readResult());
     }
 
     /**
@@ -250,15 +250,30 @@ public final class Kernels implements AutoCloseable {
             AdamWOptions options,
             AdamWStep step,
             StepOutputs outputs) {
-        adamwStep(theta, firstMoment, secondMoment, gradient, fisher, anchor, options, step, outputs, ownSlot, 0);
+        adamwStep(
+                theta,
+                firstMoment,
+                secondMoment,
+                gradient,
+                fisher,
+                anchor,
+                options,
+                step,
+                StepGuard.NONE,
+                outputs,
+                ownSlot,
+                0);
         ownSlot.read();
         return ownSlot.statistics(0);
     }
 
     /**
      * As {@link #adamwStep(TensorList, TensorList, TensorList, TensorList, TensorList, TensorList, AdamWOptions, AdamWStep,
-     * StepOutputs)}, but leaves what was reduced in a slot, so that a device need not be waited for.
+     * StepOutputs)}, but leaves what was reduced in a slot, so that a device need not be waited for; clipped, or left out
+     * where its norm is not finite, as the guard says.
      *
+     * @param step its count is that of all steps so far, those left out ({@link StepSlots#skipped}) included
+     * @param guard what is decided from the norm first, by one pass more; {@link StepGuard#NONE} for none
      * @param slot of {@code slots}; not written since their last read
      */
     public void adamwStep(
@@ -270,12 +285,32 @@ public final class Kernels implements AutoCloseable {
             TensorList anchor,
             AdamWOptions options,
             AdamWStep step,
+            StepGuard guard,
             StepOutputs outputs,
             StepSlots slots,
             int slot) {
+        slots.put(slot, step);
+        if (guard.needsNorm()) {
+            boolean total = guard.ofTotal() && fisher != null;
+            norm(
+                    gradient,
+                    total ? theta : null,
+                    total ? anchor : null,
+                    total ? fisher : null,
+                    total ? slots.lambdaInPlace(slot) : null,
+                    slots.normInPlace(slot));
+            int flags = (guard.ofTotal() ? EwcLibrary.CLIP_TOTAL : 0)
+                    | (guard.skipNonfinite() ? EwcLibrary.SKIP_NONFINITE : 0);
+            run(() -> EwcLibrary.ewc_adamw_prepare(
+                    buffers.exec,
+                    slots.normInPlace(slot),
+                    guard.clipNorm(),
+                    flags,
+                    slots.skippedInPlace(),
+                    slots.values(slot)));
+        }
         run(() -> EwcLibrary.ewc_adamw_step_workspace(buffers.exec, theta.open(), buffers.needed));
         buffers.set(options, theta.size(), orNull(outputs.thetaCopy()));
-        slots.put(slot, step);
         run(() -> EwcLibrary.ewc_adamw_step(
                 buffers.exec,
                 theta.open(),
@@ -290,6 +325,57 @@ public final class Kernels implements AutoCloseable {
                 slots.statisticsInPlace(slot),
                 buffers.workspace(),
                 buffers.workspaceBytes()));
+    }
+
+    /**
+     * Σ over the rows of −log softmax(logits)[target], left in a slot's loss; where {@code gradient} is asked for, the logits
+     * become its gradient times the slot's loss scale ({@link StepSlots#putLossScale}).
+     *
+     * @param logits address of rows × columns elements, row-major, where the verbs run
+     * @param type of the logits: f32, f16 or bf16
+     * @param targets address of an int64 per row, each from 0, below columns, where the verbs run
+     * @param add whether the slot's loss is added to, or begins anew
+     * @param slot of {@code slots}; not written since their last read
+     */
+    public void crossEntropy(
+            long logits,
+            ElementType type,
+            long rows,
+            long columns,
+            long targets,
+            boolean gradient,
+            boolean add,
+            StepSlots slots,
+            int slot) {
+        run(() -> EwcLibrary.ewc_cross_entropy_workspace(buffers.exec, rows, buffers.needed));
+        int flags = (gradient ? EwcLibrary.LOGITS_TO_GRADIENT : 0) | (add ? EwcLibrary.ADD_LOSS : 0);
+        run(() -> EwcLibrary.ewc_cross_entropy(
+                buffers.exec,
+                NativeMemory.at(logits),
+                type.code(),
+                rows,
+                columns,
+                new LongPointer(NativeMemory.at(targets)),
+                gradient ? slots.lossScaleInPlace(slot) : null,
+                flags,
+                slots.lossInPlace(slot),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+    }
+
+    /**
+     * As {@link #crossEntropy(long, ElementType, long, long, long, boolean, boolean, StepSlots, int)}, read at once.
+     *
+     * @param scale multiplies the gradient, not the loss; 1 ÷ scored positions, say, for that of a mean
+     * @return Σ −ln softmax(logits)[target], in nats
+     * @throws KernelArgumentException where a size, an address or a target is none that the verb takes; nothing was written
+     */
+    public double crossEntropy(
+            long logits, ElementType type, long rows, long columns, long targets, double scale, boolean gradient) {
+        ownSlot.putLossScale(0, scale);
+        crossEntropy(logits, type, rows, columns, targets, gradient, false, ownSlot, 0);
+        ownSlot.read();
+        return ownSlot.loss(0);
     }
 
     @Override

@@ -63,13 +63,25 @@ public final class NativeLibrary {
     }
 
     private static String cuda() {
+        try {
+            return cudaDevices() + " device(s)";
+        } catch (KernelException e) {
+            return "none (" + e.getMessage() + ")";
+        }
+    }
+
+    /**
+     * How many CUDA devices our kernels can run on.
+     *
+     * @throws KernelException with the reason, where there is no library for them, no driver or no device
+     */
+    public static int cudaDevices() {
+        load();
         Pointer memory = NativeMemory.allocate(Integer.BYTES);
         try {
             IntPointer count = new IntPointer(memory);
-            int status = EwcLibrary.ewc_cuda_device_count(count);
-            return status == 0
-                    ? count.get() + " device(s)"
-                    : "none (" + EwcLibrary.ewc_last_error().getString() + ")";
+            KernelStatus.check(EwcLibrary.ewc_cuda_device_count(count));
+            return count.get();
         } finally {
             NativeMemory.free(memory);
         }

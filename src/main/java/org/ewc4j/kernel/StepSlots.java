@@ -1,6 +1,8 @@
 package org.ewc4j.kernel;
 
+import java.util.Objects;
 import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.ewc4j.kernel.EwcLibrary.ewc_adamw_statistics;
 import org.ewc4j.kernel.EwcLibrary.ewc_adamw_values;
@@ -19,7 +21,11 @@ public final class StepSlots implements AutoCloseable {
     private static final long READ_BYTES = GRADIENT_SCALE_OF_LOSS + Double.BYTES;
     private static final long LOSS = READ_BYTES;
     private static final long STATISTICS = LOSS + Double.BYTES;
+    private static final long NORM = STATISTICS + ewc_adamw_statistics.BYTES;
     private static final long SLOT = 128;
+
+    /** Of the row: the count of steps that were left out, in front of the slots. */
+    private static final long HEAD = 64;
 
     private final int capacity;
     private final KernelMemory.Buffer buffer;
@@ -30,7 +36,7 @@ public final class StepSlots implements AutoCloseable {
             throw new KernelArgumentException("Kernels.slots: capacity: expected 1 or more, came " + capacity);
         }
         this.capacity = capacity;
-        this.buffer = memory.allocate(SLOT * capacity);
+        this.buffer = memory.allocate(HEAD + SLOT * capacity);
         this.resource = new NativeResource(this, "StepSlots", buffer::close);
     }
 
@@ -52,6 +58,24 @@ public final class StepSlots implements AutoCloseable {
     /** Σ token losses of the slot's step in nats, as of the last {@link #read}. */
     public double loss(int slot) {
         return new DoublePointer(onHost(slot, LOSS)).get();
+    }
+
+    /** Whether the slot's step was left out, as of the last {@link #read}. */
+    public boolean wasSkipped(int slot) {
+        return new LongPointer(onHost(slot, VALUES)).get() == AdamWStep.SKIPPED;
+    }
+
+    /** How many steps were left out because they were not finite, as of the last {@link #read}. */
+    public long skipped() {
+        resource.requireOpen();
+        return new LongPointer(NativeMemory.at(buffer.hostAddress())).get();
+    }
+
+    /** Begins to count the steps that are left out from here: at the start of a row of slots, that of the row before. */
+    public void putSkipped(long count) {
+        resource.requireOpen();
+        new LongPointer(NativeMemory.at(buffer.hostAddress())).put(count);
+        buffer.upload(0, Long.BYTES);
     }
 
     /** What the slot's step reduced, as of the last {@link #read}. */
@@ -80,7 +104,7 @@ public final class StepSlots implements AutoCloseable {
     }
 
     /** Writes by what the slot's loss gradient is multiplied, and sends it there. */
-    void putLossScale(int slot, double scale) {
+    public void putLossScale(int slot, double scale) {
         new DoublePointer(onHost(slot, GRADIENT_SCALE_OF_LOSS)).put(scale);
         buffer.upload(offset(slot, GRADIENT_SCALE_OF_LOSS), Double.BYTES);
     }
@@ -93,6 +117,20 @@ public final class StepSlots implements AutoCloseable {
         return new ewc_adamw_statistics(inPlace(slot, STATISTICS));
     }
 
+    /** λ of the slot's step, a member of its values. */
+    DoublePointer lambdaInPlace(int slot) {
+        return new DoublePointer(inPlace(slot, VALUES + 2L * Double.BYTES));
+    }
+
+    DoublePointer normInPlace(int slot) {
+        return new DoublePointer(inPlace(slot, NORM));
+    }
+
+    LongPointer skippedInPlace() {
+        resource.requireOpen();
+        return new LongPointer(NativeMemory.at(buffer.address()));
+    }
+
     DoublePointer lossInPlace(int slot) {
         return new DoublePointer(inPlace(slot, LOSS));
     }
@@ -103,7 +141,7 @@ public final class StepSlots implements AutoCloseable {
 
     private long offset(int slot, long member) {
         resource.requireOpen();
-        return java.util.Objects.checkIndex(slot, capacity) * SLOT + member;
+        return HEAD + Objects.checkIndex(slot, capacity) * SLOT + member;
     }
 
     private Pointer inPlace(int slot, long member) {

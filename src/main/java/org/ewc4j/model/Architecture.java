@@ -5,6 +5,7 @@ import java.util.Locale;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.tensor.Device;
 
 /**
  * The shape of one model: which parameters it has, and how they are computed with. Pure until {@link #bind}.
@@ -50,8 +51,8 @@ interface Architecture {
     /** In the order in which they are laid out in memory. */
     Map<String, Parameter> parameters();
 
-    /** The layers over these weights. */
-    Decoder bind(Weights weights);
+    /** The layers over these weights, which lie on {@code device}. */
+    Decoder bind(Weights weights, Device device);
 
     /** The prefix of the base model's names, with its dot. */
     String basePrefix();

@@ -1,20 +1,18 @@
 package org.ewc4j.model;
 
 import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.bytedeco.javacpp.FloatPointer;
-import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
-import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.ewc4j.config.ModelSource;
@@ -23,18 +21,23 @@ import org.ewc4j.data.Batch;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
+import org.ewc4j.kernel.StepSlots;
 import org.ewc4j.kernel.TensorList;
 import org.ewc4j.tensor.Arena;
+import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
 import org.ewc4j.tensor.StoredType;
+import org.ewc4j.tensor.Torch;
+import org.ewc4j.tensor.Uploads;
 
 /**
  * A causal language model: θ in one arena, the layers over it, its loss with gradient, and greedy generation.
  *
- * <p>Parameters and arithmetic are fp32 whatever the checkpoint's dtype. Gradients lie where libtorch puts them; {@link
- * #gradients()} gives their addresses to the native kernels until {@link #clearGradients()}. Owned and closed by whoever
- * opened it; used by one thread at a time.
+ * <p>θ is fp32 whatever the checkpoint's dtype, on the CPU or a CUDA device. Forward and backward pass compute with it, or
+ * with a bf16 copy of it that each optimizer step writes anew. Gradients are of the pass's type and lie where libtorch puts
+ * them; {@link #gradients()} gives their addresses to the native kernels until {@link #clearGradients()}. Owned and closed by
+ * whoever opened it; used by one thread at a time.
  */
 public final class CausalLm implements AutoCloseable {
     private static final int RANDOM_DROPOUT_STREAM = 0x5eed;
@@ -43,72 +46,108 @@ public final class CausalLm implements AutoCloseable {
     private final Architecture architecture;
     private final ParameterLayout layout;
     private final Positions positions;
+    private final Numerics numerics;
     private final Arena theta;
+    private final Arena computeCopy; // null where θ itself is computed with
     private final Dropout dropout;
+    private final Uploads uploads;
+    private final Kernels kernels;
+    private final StepSlots ownSlot;
     private final PointerScope scope;
     private final Map<String, Tensor> leaves = new LinkedHashMap<>();
     private final Architecture.Decoder decoder;
     private final Tensor outputEmbedding;
+    private final OutputLayer outputLayer;
+    private final Deque<Runnable> closings = new ArrayDeque<>();
     private TensorList gradients;
     private boolean closed;
+
+    /** {@link #open(ModelDirectory, Positions, long, Numerics)} in fp32 on the CPU. */
+    public static CausalLm open(ModelDirectory directory, Positions positions, long seed) {
+        return open(directory, positions, seed, Numerics.CPU);
+    }
 
     /**
      * Loads a model directory, or initialises one at random.
      *
      * @param positions how positions are counted in training, Fisher pass and evaluation loss
      * @param seed of the learner's own stream of dropout
+     * @param numerics where θ lies and all is computed, and the type of forward and backward pass
      */
-    public static CausalLm open(ModelDirectory directory, Positions positions, long seed) {
-        Arena theta = initialTheta(directory);
+    public static CausalLm open(ModelDirectory directory, Positions positions, long seed, Numerics numerics) {
+        Arena theta = initialTheta(directory, numerics.device());
         try {
-            return new CausalLm(directory, theta, positions, seed);
+            return new CausalLm(directory, theta, positions, seed, numerics);
         } catch (RuntimeException e) {
             theta.close();
             throw e;
         }
     }
 
-    private CausalLm(ModelDirectory directory, Arena theta, Positions positions, long seed) {
+    private CausalLm(ModelDirectory directory, Arena theta, Positions positions, long seed, Numerics numerics) {
         this.directory = directory;
         this.architecture = directory.architecture();
         this.positions = positions;
         this.layout = directory.layout();
         this.theta = theta;
-        this.dropout = new Dropout(seed + RANDOM_DROPOUT_STREAM);
-        // The wrappers of leaves and layers live as long as the model, whatever scope the caller is in.
-        this.scope = new PointerScope();
+        this.numerics = numerics;
+        Device device = numerics.device();
+        ElementType type = numerics.type();
         try {
-            for (Parameter parameter : layout.parameters()) {
-                leaves.put(parameter.name(), theta.view(parameter).detach().requires_grad_(true));
+            this.kernels = closing(Torch.kernels(device, Torch.threads()), Kernels::close);
+            this.ownSlot = closing(kernels.slots(1), StepSlots::close);
+            this.uploads = closing(new Uploads(device), Uploads::close);
+            this.dropout = closing(new Dropout(seed + RANDOM_DROPOUT_STREAM, device), Dropout::close);
+            this.computeCopy = type == ElementType.F32 ? null : closing(new Arena(layout, type, device), Arena::close);
+            if (computeCopy != null) {
+                kernels.convert(computeCopy.list(), theta.list());
             }
-            this.decoder = architecture.bind(leaves::get);
-            this.outputEmbedding =
-                    leaves.get(architecture.tied() ? architecture.inputEmbedding() : architecture.outputEmbedding());
-            scope.extend();
+            // The wrappers of leaves and layers live as long as the model, whatever scope the caller is in.
+            this.scope = new PointerScope();
+            try {
+                Arena computed = computeCopy == null ? theta : computeCopy;
+                for (Parameter parameter : layout.parameters()) {
+                    leaves.put(
+                            parameter.name(), computed.view(parameter).detach().requires_grad_(true));
+                }
+                this.decoder = architecture.bind(leaves::get, device);
+                this.outputEmbedding = leaves.get(
+                        architecture.tied() ? architecture.inputEmbedding() : architecture.outputEmbedding());
+                this.outputLayer = new OutputLayer(outputEmbedding, kernels, type);
+                scope.extend();
+                closings.push(scope::close);
+            } finally {
+                scope.close();
+            }
         } catch (RuntimeException e) {
-            dropout.close();
+            closings.forEach(Runnable::run);
             throw e;
-        } finally {
-            scope.close();
         }
     }
 
-    private static Arena initialTheta(ModelDirectory directory) {
+    /** Remembers how to close a part; parts are closed in the opposite order. */
+    private <T> T closing(T part, Consumer<T> close) {
+        closings.push(() -> close.accept(part));
+        return part;
+    }
+
+    private static Arena initialTheta(ModelDirectory directory, Device device) {
         if (directory.source().init() == ModelSource.Init.RANDOM) {
             return filled(
                     directory,
+                    device,
                     theta -> RandomInit.fill(
                             theta, directory.architecture(), directory.source().seed()));
         }
         // Names and shapes are compared before memory is taken, so that a damaged config.json is told as what it is.
         try (Checkpoint checkpoint = Checkpoint.open(directory, directory.layout())) {
-            return filled(directory, checkpoint::readInto);
+            return filled(directory, device, checkpoint::readInto);
         }
     }
 
-    private static Arena filled(ModelDirectory directory, Consumer<Arena> fill) {
+    private static Arena filled(ModelDirectory directory, Device device, Consumer<Arena> fill) {
         long available = Pointer.totalPhysicalBytes();
-        if (directory.layout().arenaElements() > available / Float.BYTES) {
+        if (!device.isCuda() && directory.layout().arenaElements() > available / Float.BYTES) {
             throw new InvalidInputException(String.format(
                     Locale.ROOT,
                     "%s: the model has %,d parameters, at 4 bytes each more than the %,d MB of memory of this machine",
@@ -116,7 +155,7 @@ public final class CausalLm implements AutoCloseable {
                     directory.parameterCount(),
                     available / 1_000_000));
         }
-        Arena theta = new Arena(directory.layout());
+        Arena theta = new Arena(directory.layout(), ElementType.F32, device);
         try {
             fill.accept(theta);
             return theta;
@@ -149,60 +188,77 @@ public final class CausalLm implements AutoCloseable {
         dropout.training(on);
     }
 
+    /** The copy of θ that the passes compute with, for the optimizer step to write; null where they compute with θ. */
+    public TensorList computeCopy() {
+        requireOpen();
+        return computeCopy == null ? null : computeCopy.list();
+    }
+
+    /** Sends a batch to where the model computes; it travels while what was started before runs. The caller closes it. */
+    public StagedBatch stage(Batch batch) {
+        requireOpen();
+        return StagedBatch.of(batch, positions, uploads);
+    }
+
+    /**
+     * Adds the gradient of (Σ token losses of this batch) ÷ {@code divisor} to the gradients, and leaves Σ token losses in a
+     * slot, in nats, without waiting for it.
+     *
+     * @param divisor scored positions of the whole step
+     * @param first whether the slot's loss begins anew, or is added to
+     */
+    public void accumulateGradient(StagedBatch batch, long divisor, StepSlots slots, int slot, boolean first) {
+        requireOpen();
+        try (PointerScope step = new PointerScope()) {
+            outputLayer.learn(hidden(batch), batch, divisor, slots, slot, first);
+        }
+    }
+
     /**
      * Adds the gradient of (Σ token losses of this batch) ÷ {@code divisor} to the gradients.
      *
      * @param divisor scored positions of the whole step
-     * @return Σ token losses of the batch, in nats, as libtorch sums them in fp32
+     * @return Σ token losses of the batch, in nats
      */
     public double accumulateGradient(Batch batch, long divisor) {
-        requireOpen();
-        try (PointerScope step = new PointerScope()) {
-            Tensor sum = summedLoss(batch);
-            sum.div(new Scalar((double) divisor)).backward();
-            return sum.item_double();
+        try (StagedBatch staged = stage(batch)) {
+            accumulateGradient(staged, divisor, ownSlot, 0, true);
         }
+        ownSlot.read();
+        return ownSlot.loss(0);
     }
 
     /** Σ token losses of a batch in nats, without a gradient. */
     public double loss(Batch batch) {
         requireOpen();
-        try (PointerScope step = new PointerScope();
+        try (StagedBatch staged = stage(batch);
+                PointerScope step = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
-            return summedLoss(batch).item_double();
+            outputLayer.loss(hidden(staged), staged, ownSlot, 0);
         }
+        ownSlot.read();
+        return ownSlot.loss(0);
     }
 
-    private Tensor summedLoss(Batch batch) {
-        ScoredPositions scored = ScoredPositions.of(batch);
-        // Logits are formed where a label is scored and nowhere else: the rest would be multiplied by zero.
-        Tensor hidden = hidden(decoder, batch).view(-1, architecture.hiddenSize());
-        if (scored.count() < (long) batch.rows() * batch.columns()) {
-            hidden = torch.index_select(hidden, 0, ids(scored.positions()));
-        }
-        Tensor logits = torch.linear(hidden, outputEmbedding);
-        return torch.cross_entropy_loss(logits, ids(scored.targets()), new TensorOptional(), SUM, -100, 0.0);
+    private Tensor hidden(StagedBatch batch) {
+        return hidden(decoder, batch);
     }
 
-    /** {@code at::Reduction::Sum}. */
-    private static final long SUM = 2;
-
-    private static Tensor ids(long[] values) {
-        return torch.from_blob(new LongPointer(values), new long[] {values.length}, new TensorOptions(ScalarType.Long));
-    }
-
-    private Tensor hidden(Architecture.Decoder decoder, Batch batch) {
-        int offset = positions == Positions.LEFT_EDGE ? batch.leftEdgeOffset() : -1;
-        return decoder.hidden(ForwardPass.prefill(batch.inputIds(), batch.lengths(), offset, dropout, null));
+    /** What a decoder over this model's parameters gives, (rows, columns, hidden size). */
+    Tensor hidden(Architecture.Decoder over, StagedBatch batch) {
+        return over.hidden(ForwardPass.of(batch, numerics, dropout, null));
     }
 
     /** Logits of every position, (rows · columns · vocabulary) row-major; for tests and inspection of small batches. */
     public float[] logits(Batch batch) {
         requireOpen();
-        try (PointerScope step = new PointerScope();
+        try (StagedBatch staged = stage(batch);
+                PointerScope step = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
-            Tensor logits =
-                    torch.linear(hidden(decoder, batch), outputEmbedding).contiguous();
+            Tensor logits = torch.linear(hidden(staged), outputEmbedding)
+                    .to(ScalarType.Float)
+                    .cpu()
+                    .contiguous();
             float[] values = new float[Math.toIntExact(logits.numel())];
             new FloatPointer(logits.data_ptr_float()).get(values);
             return values;
@@ -231,7 +287,7 @@ public final class CausalLm implements AutoCloseable {
                 counts[i] = parameter.elements();
             }
             if (gradients == null) {
-                gradients = TensorList.of(ElementType.F32, addresses, counts);
+                gradients = TensorList.of(numerics.type(), addresses, counts);
             } else {
                 for (int i = 0; i < addresses.length; i++) {
                     gradients.setAddress(i, addresses[i]);
@@ -252,17 +308,17 @@ public final class CausalLm implements AutoCloseable {
     /**
      * Squared gradients of single examples at the θ of each call; the caller closes it, before this model.
      *
-     * @param kernels that do the sums; must live as long
+     * @param sums kernels where this model computes; must live as long
      */
-    public ExampleGradients exampleGradients(Kernels kernels) {
+    public ExampleGradients exampleGradients(Kernels sums) {
         requireOpen();
-        return new ExampleGradients(architecture, theta, kernels, this::hidden);
+        return new ExampleGradients(this, architecture, computeCopy == null ? theta : computeCopy, sums);
     }
 
     /** A batch of greedy continuations; see {@link GreedyDecoder}. */
     public List<int[]> generate(List<int[]> prompts, int maxNewTokens) {
         requireOpen();
-        return new GreedyDecoder(architecture, decoder, outputEmbedding, dropout, specialTokens())
+        return new GreedyDecoder(architecture, decoder, outputEmbedding, dropout, specialTokens(), numerics, uploads)
                 .generate(prompts, maxNewTokens);
     }
 
@@ -288,9 +344,8 @@ public final class CausalLm implements AutoCloseable {
             if (gradients != null) {
                 gradients.close();
             }
-            scope.close();
+            closings.forEach(Runnable::run);
             leaves.clear();
-            dropout.close();
             theta.close();
         }
     }

@@ -9,6 +9,8 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch_cuda;
+import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.Torch;
 
 /**
@@ -20,11 +22,16 @@ final class Dropout implements AutoCloseable {
     private final GeneratorOptional argument;
     private boolean training;
 
-    Dropout(long seed) {
+    Dropout(long seed, Device device) {
         try (PointerScope scope = new PointerScope()) {
-            generator = keep(torch.createCPUGenerator(seed));
+            generator = keep(generator(device));
+            generator.set_current_seed(seed);
             argument = keep(new GeneratorOptional(generator));
         }
+    }
+
+    private static Generator generator(Device device) {
+        return device.isCuda() ? torch_cuda.make_generator_cuda((byte) device.index()) : torch.createCPUGenerator();
     }
 
     void training(boolean on) {

@@ -23,10 +23,12 @@ final class ExampleSquares {
     private final Arena fisher;
     private final double weight;
     private final Batch batch;
-    private final Tensor realPositions;
+    private final ScoredPositions scored;
+    private final Tensor realPositions; // null where none is padding
     private final long[] rowOffsets;
     private final long[] realOffsets;
-    private final Tensor total = torch.zeros(1);
+    private final Tensor total;
+    private TokenSlots tiedSlots;
     private Tensor ofOutputSide;
 
     ExampleSquares(Kernels kernels, Arena fisher, double weight, Batch batch) {
@@ -34,6 +36,8 @@ final class ExampleSquares {
         this.fisher = fisher;
         this.weight = weight;
         this.batch = batch;
+        this.scored = ScoredPositions.of(batch);
+        this.total = zeros(1);
         int rows = batch.rows();
         int columns = batch.columns();
         this.rowOffsets = new long[rows + 1];
@@ -50,8 +54,26 @@ final class ExampleSquares {
         this.realPositions = count == rows * columns ? null : longs(real);
     }
 
-    static Tensor longs(long[] values) {
-        return torch.from_blob(new LongPointer(values), new long[] {values.length}, new TensorOptions(ScalarType.Long));
+    Batch batch() {
+        return batch;
+    }
+
+    ScoredPositions scored() {
+        return scored;
+    }
+
+    /** Whole numbers where the Fisher lies. */
+    Tensor longs(long[] values) {
+        Tensor here = torch.from_blob(
+                new LongPointer(values), new long[] {values.length}, new TensorOptions(ScalarType.Long));
+        return fisher.device().isCuda()
+                ? torch.empty(new long[] {values.length}, fisher.device().options(ScalarType.Long), null)
+                        .copy_(here)
+                : here;
+    }
+
+    private Tensor zeros(long... shape) {
+        return torch.zeros(shape, fisher.device().options(ScalarType.Float));
     }
 
     /**
@@ -79,13 +101,19 @@ final class ExampleSquares {
     }
 
     /**
-     * An output embedding that is no input embedding, (vocabulary, size).
+     * An output embedding that is no input embedding, (vocabulary, size), for the examples {@code first} to {@code end − 1}.
      *
-     * @param gradient with respect to the logits, (scored positions, vocabulary)
-     * @param hidden (scored positions, size)
+     * @param gradient with respect to the logits, (scored positions of these, vocabulary)
+     * @param hidden (scored positions of these, size)
      */
-    void addOutputEmbedding(String name, Tensor gradient, Tensor hidden, ScoredPositions scored) {
-        accumulate(name, gradient, hidden, scored.offsets());
+    void addOutputEmbedding(String name, Tensor gradient, Tensor hidden, int first, int end) {
+        accumulate(name, gradient, hidden, scored.offsets(first, end));
+    }
+
+    /** Before the first {@link #addTiedOutputEmbedding} of a pass. */
+    void beginTiedOutputEmbedding(long size, long paddingIndex) {
+        tiedSlots = TokenSlots.of(batch.inputIds(), batch.lengths(), paddingIndex);
+        ofOutputSide = zeros(tiedSlots.count(), size);
     }
 
     /**
@@ -93,50 +121,47 @@ final class ExampleSquares {
      * of both sides, and (a + b)² is not a² + b²: what belongs to such rows is taken out of {@code gradient}, and kept until
      * {@link #addRows} has the other side. The rest of the vocabulary is squared at once.
      *
-     * @param gradient with respect to the logits, (scored positions, vocabulary); overwritten
-     * @param hidden (scored positions, size)
+     * @param gradient as {@link #addOutputEmbedding}; overwritten
      */
-    void addTiedOutputEmbedding(
-            String name, Tensor gradient, Tensor hidden, ScoredPositions scored, long paddingIndex) {
-        TokenSlots slots = TokenSlots.of(batch.inputIds(), batch.lengths(), paddingIndex);
+    void addTiedOutputEmbedding(String name, Tensor gradient, Tensor hidden, int first, int end) {
         Tensor flat = gradient.view(-1);
-        Tensor entries = longs(entries(scored, slots, gradient.size(1)));
+        Tensor entries = longs(entries(first, end, gradient.size(1)));
         Tensor taken = flat.index_select(0, entries);
         flat.index_fill_(0, entries, new Scalar(0));
-        ofOutputSide = torch.zeros(slots.count(), hidden.size(1));
         long from = 0;
-        for (int row = 0; row < batch.rows(); row++) {
-            long positions = scored.offsets()[row + 1] - scored.offsets()[row];
-            long looked = slots.offsets()[row + 1] - slots.offsets()[row];
+        for (int row = first; row < end; row++) {
+            long positions = scored.count(row, row + 1);
+            long looked = looked(row);
             Tensor coefficients = taken.narrow(0, from, looked * positions).view(looked, positions);
-            Tensor side = coefficients.mm(hidden.narrow(0, scored.offsets()[row], positions));
-            ofOutputSide.narrow(0, slots.offsets()[row], looked).copy_(side);
+            long start = scored.offsets()[row] - scored.offsets()[first];
+            Tensor side = coefficients.mm(hidden.narrow(0, start, positions));
+            ofOutputSide.narrow(0, tiedSlots.offsets()[row], looked).copy_(side);
             from += looked * positions;
         }
-        accumulate(name, gradient, hidden, scored.offsets());
+        accumulate(name, gradient, hidden, scored.offsets(first, end));
+    }
+
+    private int looked(int row) {
+        return tiedSlots.offsets()[row + 1] - tiedSlots.offsets()[row];
     }
 
     /** Where the logits of the ids that an example looks up lie: row by row, slot by slot, at each scored position. */
-    private long[] entries(ScoredPositions scored, TokenSlots slots, long vocabulary) {
-        long[] entries = new long[Math.toIntExact(pairs(scored, slots))];
+    private long[] entries(int first, int end, long vocabulary) {
+        long pairs = 0;
+        for (int row = first; row < end; row++) {
+            pairs += (long) scored.count(row, row + 1) * looked(row);
+        }
+        long[] entries = new long[Math.toIntExact(pairs)];
         int count = 0;
-        for (int row = 0; row < batch.rows(); row++) {
-            for (int slot = slots.offsets()[row]; slot < slots.offsets()[row + 1]; slot++) {
-                for (long position = scored.offsets()[row]; position < scored.offsets()[row + 1]; position++) {
-                    entries[count++] = position * vocabulary + slots.ids()[slot];
+        for (int row = first; row < end; row++) {
+            for (int slot = tiedSlots.offsets()[row]; slot < tiedSlots.offsets()[row + 1]; slot++) {
+                for (long i = scored.offsets()[row]; i < scored.offsets()[row + 1]; i++) {
+                    entries[count++] = (i - scored.offsets()[first]) * vocabulary
+                            + tiedSlots.ids()[slot];
                 }
             }
         }
         return entries;
-    }
-
-    private long pairs(ScoredPositions scored, TokenSlots slots) {
-        long pairs = 0;
-        for (int row = 0; row < batch.rows(); row++) {
-            pairs += (scored.offsets()[row + 1] - scored.offsets()[row])
-                    * (slots.offsets()[row + 1] - slots.offsets()[row]);
-        }
-        return pairs;
     }
 
     /** A weight of (size): {@code pieces} (rows, …, size) are summed within a row. */
@@ -158,13 +183,13 @@ final class ExampleSquares {
     void addRows(String name, Tensor ids, Tensor gradient, long paddingIndex, boolean tied) {
         follow(gradient);
         long[] looked = new long[batch.rows() * batch.columns()];
-        new LongPointer(ids.contiguous().data_ptr_long()).get(looked);
+        new LongPointer(ids.cpu().contiguous().data_ptr_long()).get(looked);
         TokenSlots slots = TokenSlots.of(looked, batch.lengths(), paddingIndex);
         if (slots.count() == 0) {
             return;
         }
-        Tensor sums = torch.zeros(slots.count(), gradient.size(-1))
-                .index_add_(0, longs(slots.slots()), gradient.index_select(0, longs(slots.positions())));
+        Tensor pieces = gradient.index_select(0, longs(slots.positions())).to(ScalarType.Float);
+        Tensor sums = zeros(slots.count(), gradient.size(-1)).index_add_(0, longs(slots.slots()), pieces);
         if (tied) {
             sums.add_(ofOutputSide);
         }
@@ -177,7 +202,7 @@ final class ExampleSquares {
     }
 
     private void follow(Tensor gradient) {
-        total.add_(gradient.sum());
+        total.add_(gradient.sum(new ScalarTypeOptional(ScalarType.Float)));
     }
 
     private void accumulate(String name, Tensor left, Tensor right, long[] offsets) {
@@ -186,7 +211,12 @@ final class ExampleSquares {
 
     private static Matrix matrix(Tensor tensor) {
         Tensor rows = tensor.contiguous();
-        return Matrix.contiguous(ElementType.F32, rows.data_ptr().address(), rows.size(1));
+        return Matrix.contiguous(typeOf(rows), rows.data_ptr().address(), rows.size(1));
+    }
+
+    /** f32 or bf16, the types that a pass computes in. */
+    static ElementType typeOf(Tensor tensor) {
+        return tensor.scalar_type().intern() == ScalarType.BFloat16 ? ElementType.BF16 : ElementType.F32;
     }
 
     private Tensor view(String name) {

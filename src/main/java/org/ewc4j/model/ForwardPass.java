@@ -1,6 +1,5 @@
 package org.ewc4j.model;
 
-import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -15,114 +14,65 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * <p>Its tensors belong to the pointer scope in which it was made.
  */
 final class ForwardPass {
-    private final int rows;
-    private final int columns;
+    private final StagedBatch batch;
+    private final Numerics numerics;
     private final Tensor inputIds;
     private final Tensor positions;
     private final TensorOptional mask;
-    private final boolean causal;
+    private final Tensor paddedQueries; // null where there is none
     private final Dropout dropout;
     private final KeyValueCache cache;
 
-    private ForwardPass(
-            int rows,
-            int columns,
-            Tensor inputIds,
-            Tensor positions,
-            TensorOptional mask,
-            boolean causal,
-            Dropout dropout,
-            KeyValueCache cache) {
-        this.rows = rows;
-        this.columns = columns;
-        this.inputIds = inputIds;
-        this.positions = positions;
-        this.mask = mask;
-        this.causal = causal;
+    private ForwardPass(StagedBatch batch, Numerics numerics, Dropout dropout, KeyValueCache cache) {
+        this.batch = batch;
+        this.numerics = numerics;
+        this.inputIds = batch.inputIds();
+        this.positions = batch.positions();
         this.dropout = dropout;
         this.cache = cache;
-    }
-
-    /**
-     * A pass over left-padded rows.
-     *
-     * @param ids rows × columns token ids, row-major
-     * @param lengths real tokens per row
-     * @param leftEdgeOffset −1 to count positions from each row's first real token, otherwise what is added to the column
-     * @param cache takes up keys and values, or null
-     */
-    static ForwardPass prefill(long[] ids, int[] lengths, int leftEdgeOffset, Dropout dropout, KeyValueCache cache) {
-        int rows = lengths.length;
-        int columns = ids.length / rows;
-        long[] positions = new long[ids.length];
-        long[] starts = new long[rows];
-        boolean padded = false;
-        for (int row = 0; row < rows; row++) {
-            int start = columns - lengths[row];
-            starts[row] = start;
-            padded |= start > 0;
-            for (int column = 0; column < columns; column++) {
-                positions[row * columns + column] =
-                        leftEdgeOffset >= 0 ? column + leftEdgeOffset : Math.max(0, column - start);
-            }
+        if (!batch.padded()) {
+            this.mask = new TensorOptional();
+            this.paddedQueries = null;
+            return;
         }
-        TensorOptional mask = padded ? new TensorOptional(causalMask(starts, columns)) : new TensorOptional();
-        return new ForwardPass(
-                rows, columns, ids(ids, rows, columns), ids(positions, rows, columns), mask, !padded, dropout, cache);
-    }
-
-    /**
-     * A pass over one new token per row, behind what the cache holds.
-     *
-     * @param ids one token id per row
-     * @param lengths real tokens per row including the new one
-     * @param columns columns including the new one
-     */
-    static ForwardPass next(long[] ids, int[] lengths, int columns, Dropout dropout, KeyValueCache cache) {
-        int rows = lengths.length;
-        long[] positions = new long[rows];
-        float[] mask = new float[rows * columns];
-        boolean padded = false;
-        for (int row = 0; row < rows; row++) {
-            positions[row] = lengths[row] - 1L;
-            for (int column = 0; column < columns - lengths[row]; column++) {
-                mask[row * columns + column] = Float.NEGATIVE_INFINITY;
-                padded = true;
-            }
-        }
-        TensorOptional additive = padded
-                ? new TensorOptional(
-                        torch.from_blob(new org.bytedeco.javacpp.FloatPointer(mask), new long[] {rows, 1, 1, columns})
-                                .clone())
-                : new TensorOptional();
-        return new ForwardPass(rows, 1, ids(ids, rows, 1), ids(positions, rows, 1), additive, false, dropout, cache);
-    }
-
-    private static Tensor ids(long[] values, int rows, int columns) {
-        return torch.from_blob(new LongPointer(values), new long[] {rows, columns}, new TensorOptions(ScalarType.Long));
-    }
-
-    /** (rows, 1, columns, columns): 0 where column k may be read from column q, −∞ elsewhere. */
-    private static Tensor causalMask(long[] starts, int columns) {
         try (NoGradGuard guard = new NoGradGuard()) {
-            Tensor index = torch.arange(new Scalar(columns));
-            Tensor future = index.unsqueeze(0).gt(index.unsqueeze(1)).unsqueeze(0);
-            Tensor start = torch.from_blob(
-                    new LongPointer(starts), new long[] {starts.length, 1, 1}, new TensorOptions(ScalarType.Long));
-            Tensor padding = index.view(1, 1, columns).lt(start);
-            Tensor forbidden = torch.logical_or(future, padding);
-            return torch.zeros(starts.length, columns, columns)
-                    .masked_fill_(forbidden, new Scalar(Double.NEGATIVE_INFINITY))
-                    .unsqueeze(1);
+            TensorOptions whole = numerics.device().options(ScalarType.Long);
+            int first = batch.keys() - batch.columns();
+            Tensor keys = torch.arange(new Scalar(batch.keys()), whole).view(1, 1, batch.keys());
+            Tensor queries = keys.narrow(2, first, batch.columns()).view(1, batch.columns(), 1);
+            Tensor starts = batch.starts().view(batch.rows(), 1, 1);
+            // A query of padding attends to itself, so that its softmax is finite on every kernel; its row is zeroed
+            // behind.
+            Tensor forbidden =
+                    torch.logical_or(keys.gt(queries), keys.lt(starts)).logical_and(keys.ne(queries));
+            this.mask = new TensorOptional(
+                    torch.zeros(new long[] {batch.rows(), batch.columns(), batch.keys()}, numerics.options())
+                            .masked_fill_(forbidden, new Scalar(Double.NEGATIVE_INFINITY))
+                            .unsqueeze(1));
+            this.paddedQueries =
+                    batch.columns() == 1 ? null : queries.lt(starts).unsqueeze(1); // a new token is never padding
         }
+    }
+
+    /**
+     * A pass over a staged batch.
+     *
+     * @param cache gives the keys and values of the columns before, and takes up the new ones; or null
+     */
+    static ForwardPass of(StagedBatch batch, Numerics numerics, Dropout dropout, KeyValueCache cache) {
+        return new ForwardPass(batch, numerics, dropout, cache);
     }
 
     int rows() {
-        return rows;
+        return batch.rows();
     }
 
     int columns() {
-        return columns;
+        return batch.columns();
+    }
+
+    Numerics numerics() {
+        return numerics;
     }
 
     /** (rows, columns), int64. */
@@ -140,9 +90,14 @@ final class ForwardPass {
         return mask;
     }
 
+    /** (rows, 1, columns, 1): true where the query is padding; null where none is. */
+    Tensor paddedQueries() {
+        return paddedQueries;
+    }
+
     /** Whether the causal triangle alone is the mask. */
     boolean causal() {
-        return causal;
+        return !batch.padded() && batch.columns() > 1;
     }
 
     Dropout dropout() {

@@ -10,6 +10,7 @@ import org.ewc4j.model.Layers.Blocks;
 import org.ewc4j.model.Layers.Lookup;
 import org.ewc4j.model.Layers.Norm;
 import org.ewc4j.model.Layers.Projection;
+import org.ewc4j.tensor.Device;
 
 /** GPT-2. Radford et al. 2019; names and conventions of transformers' {@code gpt2}: weights are stored (in, out). */
 record Gpt2(
@@ -88,7 +89,7 @@ record Gpt2(
     }
 
     @Override
-    public Decoder bind(Weights weights) {
+    public Decoder bind(Weights weights, Device device) {
         return new Bound(weights);
     }
 

@@ -9,6 +9,7 @@ import org.ewc4j.model.Layers.Blocks;
 import org.ewc4j.model.Layers.Lookup;
 import org.ewc4j.model.Layers.Norm;
 import org.ewc4j.model.Layers.Projection;
+import org.ewc4j.tensor.Device;
 
 /** GPT-NeoX, the architecture of Pythia. Black et al. 2022; names and conventions of transformers' {@code gpt_neox}. */
 record GptNeoX(
@@ -76,8 +77,8 @@ record GptNeoX(
     }
 
     @Override
-    public Decoder bind(Weights weights) {
-        return new Bound(weights);
+    public Decoder bind(Weights weights, Device device) {
+        return new Bound(weights, device);
     }
 
     @Override
@@ -136,11 +137,11 @@ record GptNeoX(
         private record Layer(
                 Norm inputNorm, Norm postNorm, Projection qkv, Projection dense, Projection up, Projection down) {}
 
-        Bound(Weights weights) {
+        Bound(Weights weights, Device device) {
             embedding = Layers.embedding(weights, inputEmbedding(), paddingIndex());
             blocks = Layers.blocks(weights);
             finalNorm = norm(weights, "gpt_neox.final_layer_norm");
-            frequencies = rope.frequencies();
+            frequencies = rope.frequencies(device);
             for (int layer = 0; layer < layers; layer++) {
                 String prefix = layerPrefix(layer);
                 bound.add(new Layer(
@@ -161,7 +162,7 @@ record GptNeoX(
         public Tensor hidden(ForwardPass pass) {
             Dropout dropout = pass.dropout();
             Tensor hidden = dropout.apply(embedding.apply(pass.inputIds()), hiddenDropout);
-            RotaryAngles angles = RotaryAngles.of(frequencies, pass.positions());
+            RotaryAngles angles = RotaryAngles.of(frequencies, pass);
             for (int layer = 0; layer < layers; layer++) {
                 int index = layer;
                 hidden = blocks.apply(hidden, x -> layer(pass, index, bound.get(index), angles, x));

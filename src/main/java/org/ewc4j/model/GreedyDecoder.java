@@ -8,6 +8,7 @@ import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.ewc4j.tensor.Uploads;
 
 /**
  * Greedy generation as transformers' {@code generate} does it: a batch padded on the left, positions counted from the
@@ -19,18 +20,24 @@ final class GreedyDecoder {
     private final Tensor outputEmbedding;
     private final Dropout dropout;
     private final SpecialTokens tokens;
+    private final Numerics numerics;
+    private final Uploads uploads;
 
     GreedyDecoder(
             Architecture architecture,
             Architecture.Decoder decoder,
             Tensor outputEmbedding,
             Dropout dropout,
-            SpecialTokens tokens) {
+            SpecialTokens tokens,
+            Numerics numerics,
+            Uploads uploads) {
         this.architecture = architecture;
         this.decoder = decoder;
         this.outputEmbedding = outputEmbedding;
         this.dropout = dropout;
         this.tokens = tokens;
+        this.numerics = numerics;
+        this.uploads = uploads;
     }
 
     /**
@@ -59,6 +66,7 @@ final class GreedyDecoder {
         dropout.training(false);
         try (NoGradGuard guard = new NoGradGuard();
                 KeyValueCache cache = new KeyValueCache(
+                        numerics,
                         architecture.layers(),
                         rows,
                         architecture.keyValueHeads(),
@@ -103,26 +111,30 @@ final class GreedyDecoder {
                 ids[row * columns + columns - prompt.length + i] = prompt[i];
             }
         }
-        try (PointerScope scope = new PointerScope()) {
-            return read(ForwardPass.prefill(ids, lengths, -1, dropout, cache));
+        try (StagedBatch staged = StagedBatch.of(ids, lengths, -1, uploads)) {
+            return read(staged, prompts.size(), cache);
         }
     }
 
     private long[] next(long[] ids, int[] lengths, int columns, KeyValueCache cache) {
-        try (PointerScope scope = new PointerScope()) {
-            return read(ForwardPass.next(ids, lengths, columns, dropout, cache));
+        try (StagedBatch staged = StagedBatch.next(ids, lengths, columns, uploads)) {
+            return read(staged, ids.length, cache);
         }
     }
 
     /** Reads the pass's tokens into the cache and gives the likeliest next token of each row. */
-    private long[] read(ForwardPass pass) {
-        Tensor hidden = decoder.hidden(pass);
-        pass.cache().advance(pass.columns());
-        Tensor last = hidden.select(1, hidden.size(1) - 1);
-        Tensor best = torch.argmax(torch.linear(last, outputEmbedding), new LongOptional(-1), false)
-                .contiguous();
-        long[] ids = new long[Math.toIntExact(best.numel())];
-        best.data_ptr_long().get(ids);
-        return ids;
+    private long[] read(StagedBatch staged, int rows, KeyValueCache cache) {
+        try (PointerScope scope = new PointerScope()) {
+            ForwardPass pass = ForwardPass.of(staged, numerics, dropout, cache);
+            Tensor hidden = decoder.hidden(pass);
+            cache.advance(pass.columns());
+            Tensor last = hidden.select(1, hidden.size(1) - 1);
+            Tensor best = torch.argmax(torch.linear(last, outputEmbedding), new LongOptional(-1), false)
+                    .cpu()
+                    .contiguous();
+            long[] ids = new long[rows];
+            best.data_ptr_long().get(ids);
+            return ids;
+        }
     }
 }

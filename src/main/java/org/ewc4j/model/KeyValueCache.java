@@ -17,19 +17,21 @@ import org.ewc4j.tensor.Torch;
 final class KeyValueCache implements AutoCloseable {
     private static final int FIRST_CAPACITY = 64;
 
+    private final Numerics numerics;
     private final int capacityLimit;
     private final List<Tensor> keys = new ArrayList<>();
     private final List<Tensor> values = new ArrayList<>();
     private int length;
 
     /** An empty cache of (rows, heads, columns, headSize) keys and as many values for each layer. */
-    KeyValueCache(int layers, int rows, int heads, int capacityLimit, int headSize) {
+    KeyValueCache(Numerics numerics, int layers, int rows, int heads, int capacityLimit, int headSize) {
+        this.numerics = numerics;
         this.capacityLimit = capacityLimit;
         int capacity = Math.min(FIRST_CAPACITY, capacityLimit);
         try (PointerScope scope = new PointerScope()) {
             for (int layer = 0; layer < layers; layer++) {
-                keys.add(keep(torch.empty(rows, heads, capacity, headSize)));
-                values.add(keep(torch.empty(rows, heads, capacity, headSize)));
+                keys.add(keep(memory(rows, heads, capacity, headSize)));
+                values.add(keep(memory(rows, heads, capacity, headSize)));
             }
         }
     }
@@ -53,10 +55,14 @@ final class KeyValueCache implements AutoCloseable {
     private void grow(List<Tensor> memory, int layer, long needed) {
         Tensor full = memory.get(layer);
         long capacity = Math.min(capacityLimit, Math.max(needed, 2 * full.size(2)));
-        Tensor larger = keep(torch.empty(full.size(0), full.size(1), capacity, full.size(3)));
+        Tensor larger = keep(memory(full.size(0), full.size(1), capacity, full.size(3)));
         larger.narrow(2, 0, length).copy_(full.narrow(2, 0, length));
         memory.set(layer, larger);
         Torch.release(full);
+    }
+
+    private Tensor memory(long... shape) {
+        return torch.empty(shape, numerics.options(), null);
     }
 
     /** Called once when every layer has appended. */

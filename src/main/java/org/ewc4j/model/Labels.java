@@ -44,19 +44,21 @@ public sealed interface Labels {
         private static final int CHUNK = 64;
 
         /**
-         * One draw for each scored position, by the inverse of the cumulated probabilities.
+         * One draw for each scored position of the examples {@code first} to {@code end − 1}, by the inverse of the cumulated
+         * probabilities.
          *
-         * @param probabilities (scored positions, vocabulary)
+         * @param probabilities (scored positions of these, vocabulary)
          */
-        long[] draw(Batch batch, ScoredPositions scored, Tensor probabilities, int draw) {
-            double[] uniform = new double[scored.count()];
-            for (int row = 0; row < batch.rows(); row++) {
+        long[] draw(Batch batch, ScoredPositions scored, int first, int end, Tensor probabilities, int draw) {
+            double[] uniform = new double[scored.count(first, end)];
+            int count = 0;
+            for (int row = first; row < end; row++) {
                 SplitMix64 random = SplitMix64.of(seed, task, batch.examples()[row], draw);
                 for (long i = scored.offsets()[row]; i < scored.offsets()[row + 1]; i++) {
-                    uniform[(int) i] = random.uniform();
+                    uniform[count++] = random.uniform();
                 }
             }
-            long[] drawn = new long[scored.count()];
+            long[] drawn = new long[uniform.length];
             for (int from = 0; from < drawn.length; from += CHUNK) {
                 int to = Math.min(from + CHUNK, drawn.length);
                 long[] chunk =
@@ -70,16 +72,17 @@ public sealed interface Labels {
             Tensor sums = probabilities.cumsum(1, new ScalarTypeOptional(ScalarType.Double));
             long last = sums.size(1) - 1;
             Tensor whole = sums.narrow(1, last, 1);
-            Tensor wanted = torch.from_blob(
+            Tensor wanted = torch.empty_like(whole)
+                    .copy_(torch.from_blob(
                             new DoublePointer(uniform),
                             new long[] {uniform.length, 1},
-                            new TensorOptions(ScalarType.Double))
+                            new TensorOptions(ScalarType.Double)))
                     .mul(whole);
             // The first label whose sum is above what is wanted: one of probability 0 is never drawn.
             Tensor labels =
                     torch.searchsorted(sums, wanted, false, true, new StringViewOptional(), new TensorOptional());
             long[] drawn = new long[uniform.length];
-            new LongPointer(labels.contiguous().data_ptr_long()).get(drawn);
+            new LongPointer(labels.cpu().contiguous().data_ptr_long()).get(drawn);
             for (int i = 0; i < drawn.length; i++) {
                 drawn[i] = Math.min(drawn[i], last);
             }

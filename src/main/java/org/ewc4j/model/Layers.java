@@ -7,8 +7,9 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 
-/** The layers that the architectures are made of. Each takes and gives fp32 tensors of the caller's pointer scope. */
+/** The layers that the architectures are made of. Each takes and gives tensors of the pass's floating type in the caller's pointer scope. */
 final class Layers {
     private Layers() {}
 
@@ -134,7 +135,7 @@ final class Layers {
     }
 
     /**
-     * Softmax attention. What comes out of rows of padding, which may attend to nothing, is finite and never read.
+     * Softmax attention. Query rows of padding, which have nothing to attend to, give zeros.
      *
      * @param query (rows, heads, columns, headSize)
      * @param key (rows, keyValueHeads, all columns, headSize), heads a multiple of keyValueHeads
@@ -150,6 +151,9 @@ final class Layers {
                 ? dropped(pass, query, k, v, scale, dropout)
                 : torch.scaled_dot_product_attention(
                         query, k, v, pass.mask(), 0.0, pass.causal(), new DoubleOptional(scale), false);
+        if (pass.paddedQueries() != null) {
+            attended = attended.masked_fill(pass.paddedQueries(), new Scalar(0));
+        }
         return attended.transpose(1, 2).reshape(query.size(0), query.size(2), -1);
     }
 
@@ -166,15 +170,14 @@ final class Layers {
             ForwardPass pass, Tensor query, Tensor key, Tensor value, double scale, double dropout) {
         Tensor scores = torch.matmul(query, key.transpose(2, 3)).mul(new Scalar(scale));
         if (pass.causal()) {
-            Tensor index = torch.arange(new Scalar(pass.columns()));
+            Tensor index = torch.arange(
+                    new Scalar(pass.columns()), pass.numerics().device().options(ScalarType.Long));
             scores =
                     scores.masked_fill(index.unsqueeze(0).gt(index.unsqueeze(1)), new Scalar(Double.NEGATIVE_INFINITY));
         } else if (pass.mask().has_value()) {
             scores = scores.add(pass.mask().get());
         }
-        // A row of padding has no finite score and its softmax would be NaN, in the gradient too; nobody reads that
-        // row.
-        Tensor weights = torch.softmax(scores.clamp_min(new Scalar(-Float.MAX_VALUE)), -1);
+        Tensor weights = torch.softmax(scores, -1);
         return torch.matmul(pass.dropout().apply(weights, dropout), value);
     }
 

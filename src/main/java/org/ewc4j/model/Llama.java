@@ -9,6 +9,7 @@ import org.ewc4j.model.Layers.Blocks;
 import org.ewc4j.model.Layers.Lookup;
 import org.ewc4j.model.Layers.Norm;
 import org.ewc4j.model.Layers.Projection;
+import org.ewc4j.tensor.Device;
 
 /**
  * LLaMA, and what shares its architecture (TinyLlama, SmolLM2). Touvron et al. 2023; names and conventions of
@@ -107,8 +108,8 @@ record Llama(
     }
 
     @Override
-    public Decoder bind(Weights weights) {
-        return new Bound(weights);
+    public Decoder bind(Weights weights, Device device) {
+        return new Bound(weights, device);
     }
 
     @Override
@@ -154,11 +155,11 @@ record Llama(
                 Projection up,
                 Projection down) {}
 
-        Bound(Weights weights) {
+        Bound(Weights weights, Device device) {
             embedding = Layers.embedding(weights, inputEmbedding(), paddingIndex);
             blocks = Layers.blocks(weights);
             finalNorm = norm(weights, "model.norm");
-            frequencies = rope.frequencies();
+            frequencies = rope.frequencies(device);
             for (int layer = 0; layer < layers; layer++) {
                 String prefix = layerPrefix(layer);
                 bound.add(new Layer(
@@ -181,7 +182,7 @@ record Llama(
         @Override
         public Tensor hidden(ForwardPass pass) {
             Tensor hidden = embedding.apply(pass.inputIds());
-            RotaryAngles angles = RotaryAngles.of(frequencies, pass.positions());
+            RotaryAngles angles = RotaryAngles.of(frequencies, pass);
             for (int layer = 0; layer < layers; layer++) {
                 int index = layer;
                 hidden = blocks.apply(hidden, x -> layer(pass, index, bound.get(index), angles, x));

@@ -123,7 +123,7 @@ public final class ModelDirectory {
         return architecture.transformersClass();
     }
 
-    ParameterLayout layout() {
+    public ParameterLayout layout() {
         return layout;
     }
 

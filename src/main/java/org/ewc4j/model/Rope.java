@@ -6,6 +6,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.tensor.Device;
 
 /**
  * Rotary position embedding: which frequencies, and over how much of a head. Su et al. 2021, RoFormer, eq. 34; the
@@ -100,7 +101,11 @@ record Rope(int dimensions, double theta, Scaling scaling) {
     }
 
     /** The ⌈dimensions / 2⌉ angles per position, computed in fp32 in the order in which transformers computes them. */
-    Tensor frequencies() {
+    Tensor frequencies(Device device) {
+        return frequencies().to(device.torch(), ScalarType.Float);
+    }
+
+    private Tensor frequencies() {
         try (NoGradGuard guard = new NoGradGuard()) {
             Tensor steps = torch.arange(new Scalar(0), new Scalar(dimensions), new Scalar(2))
                     .to(ScalarType.Float);

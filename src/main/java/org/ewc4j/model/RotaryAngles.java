@@ -13,14 +13,18 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  */
 record RotaryAngles(Tensor cos, Tensor sin) {
     /**
-     * @param frequencies {@link Rope#frequencies()}
-     * @param positions (rows, columns), int64
+     * @param frequencies {@link Rope#frequencies}
+     * @param pass its positions count
      */
-    static RotaryAngles of(Tensor frequencies, Tensor positions) {
+    static RotaryAngles of(Tensor frequencies, ForwardPass pass) {
         try (NoGradGuard guard = new NoGradGuard()) {
-            Tensor angles =
-                    positions.to(ScalarType.Float).unsqueeze(-1).unsqueeze(-1).mul(frequencies);
-            return new RotaryAngles(angles.cos(), angles.sin());
+            Tensor angles = pass.positions()
+                    .to(ScalarType.Float)
+                    .unsqueeze(-1)
+                    .unsqueeze(-1)
+                    .mul(frequencies);
+            ScalarType floats = pass.numerics().floats();
+            return new RotaryAngles(angles.cos().to(floats), angles.sin().to(floats));
         }
     }
 }

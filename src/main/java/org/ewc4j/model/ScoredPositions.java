@@ -20,8 +20,11 @@ record ScoredPositions(long[] positions, long[] targets, long[] offsets) {
             for (int column = 0; column + 1 < columns; column++) {
                 long label = batch.labels()[row * columns + column + 1];
                 if (label >= 0) {
-                    positions[count] = (long) row * columns + column;
-                    targets[count++] = label;
+                    if (count < positions.length) {
+                        positions[count] = (long) row * columns + column;
+                        targets[count] = label;
+                    }
+                    count++;
                 }
             }
             offsets[row + 1] = count;
@@ -35,5 +38,19 @@ record ScoredPositions(long[] positions, long[] targets, long[] offsets) {
 
     int count() {
         return positions.length;
+    }
+
+    /** How many the rows {@code first} to {@code end − 1} have. */
+    int count(int first, int end) {
+        return (int) (offsets[end] - offsets[first]);
+    }
+
+    /** {@link #offsets} of these rows, from 0. */
+    long[] offsets(int first, int end) {
+        long[] own = new long[end - first + 1];
+        for (int row = first; row <= end; row++) {
+            own[row - first] = offsets[row] - offsets[first];
+        }
+        return own;
     }
 }

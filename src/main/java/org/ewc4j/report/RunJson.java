@@ -43,6 +43,9 @@ final class RunJson {
         row.put("learning_rate", finite(step.learningRate()));
         row.put("tokens", step.tokens());
         row.put("seconds", finite(step.seconds()));
+        if (step.skipped()) {
+            row.put("skipped", true);
+        }
         return row;
     }
 

@@ -2,8 +2,12 @@ package org.ewc4j.tensor;
 
 import java.util.concurrent.atomic.AtomicLong;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch_cuda;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.kernel.KernelException;
+import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.NativeLibrary;
 
 /**
@@ -11,11 +15,13 @@ import org.ewc4j.kernel.NativeLibrary;
  *
  * <p>Process-wide and set at the first {@link #start}: the number of threads of libtorch and of OpenBLAS, and
  * {@code OMP_WAIT_POLICY=PASSIVE} where the environment does not set it (their idle threads would spin against each other
- * otherwise). Nothing else of the process changes.
+ * otherwise); where the first learner on a CUDA device is opened, whether fp32 products may use tf32. Nothing else of the process
+ * changes.
  */
 public final class Torch {
     private static final AtomicLong KEPT = new AtomicLong();
     private static int threads;
+    private static Boolean tf32Chosen; // null: not yet
 
     private Torch() {}
 
@@ -36,6 +42,78 @@ public final class Torch {
                     "training.threads: " + requested + " is asked for, but libtorch already runs with " + threads
                             + " threads in this process; one number holds for all learners of a process");
         }
+    }
+
+    /** The number of threads of the process; where none was fixed yet, libtorch's own. */
+    public static synchronized int threads() {
+        return threads == 0 ? torch.get_num_threads() : threads;
+    }
+
+    /**
+     * A CUDA device of this process.
+     *
+     * @throws InvalidInputException where it cannot be used, with the reason
+     */
+    public static Device cuda(int index) {
+        Device device = new Device(index);
+        String reason = whyNot(device);
+        if (reason != null) {
+            throw new InvalidInputException("device: " + device + " cannot be used: " + reason
+                    + "; expected cpu, auto or a device that `ewc4j --gpu doctor` lists");
+        }
+        return device;
+    }
+
+    /** The first CUDA device where it can be used, otherwise the CPU. */
+    public static Device cudaOrCpu() {
+        Device first = new Device(0);
+        return whyNot(first) == null ? first : Device.CPU;
+    }
+
+    /** Null where the device can be used. Our kernels' library is asked first: it has the clearest reason. */
+    private static String whyNot(Device device) {
+        int count;
+        try {
+            count = NativeLibrary.cudaDevices();
+        } catch (KernelException e) {
+            return e.getMessage();
+        }
+        if (device.index() >= count) {
+            return "this machine has " + count + " CUDA device" + (count == 1 ? "" : "s");
+        }
+        return torch.hasCUDA() ? null : "libtorch is the build for the CPU; start by ./ewc4j --gpu";
+    }
+
+    /**
+     * Lets matrix products of fp32 on CUDA devices round their operands to 10 bits of mantissa, or not. libtorch keeps one
+     * choice for the process.
+     *
+     * @throws InvalidInputException where another learner of the process chose the other
+     */
+    public static synchronized void chooseTf32(boolean tf32) {
+        if (tf32Chosen == null) {
+            torch.globalContext().setAllowTF32CuBLAS(tf32);
+            torch.globalContext().setAllowTF32CuDNN(tf32);
+            tf32Chosen = tf32;
+        } else if (tf32Chosen != tf32) {
+            throw new InvalidInputException("precision: " + (tf32 ? "tf32" : "fp32 or bf16")
+                    + " is asked for, but libtorch already computes with " + (tf32Chosen ? "tf32" : "full fp32")
+                    + " products in this process; one choice holds for all learners on CUDA devices");
+        }
+    }
+
+    /** Waits for all that was put on the device's current stream. */
+    public static void synchronize(Device device) {
+        if (device.isCuda()) {
+            try (PointerScope scope = new PointerScope()) {
+                torch_cuda.getCurrentCUDAStream((byte) device.index()).synchronize();
+            }
+        }
+    }
+
+    /** Our kernels where a learner's tensors lie. */
+    public static Kernels kernels(Device device, int threads) {
+        return device.isCuda() ? Kernels.on(new CudaMemory(device), threads) : Kernels.host(threads);
     }
 
     /** Makes an object survive the pointer scope that it was made in; undone by {@link #release}. */

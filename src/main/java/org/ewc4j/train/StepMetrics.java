@@ -14,7 +14,8 @@ package org.ewc4j.train;
  * @param penaltyGradNorm 2-norm of λF(θ−θ*)
  * @param learningRate as applied in this step
  * @param tokens input tokens without padding
- * @param seconds wall time of the step
+ * @param seconds wall time of the step; where several are read at once, their time divided among them
+ * @param skipped whether the update was left out because the gradient was not finite
  */
 public record StepMetrics(
         int task,
@@ -28,4 +29,35 @@ public record StepMetrics(
         double penaltyGradNorm,
         double learningRate,
         long tokens,
-        double seconds) {}
+        double seconds,
+        boolean skipped) {
+    /** A step whose update was made. */
+    public StepMetrics(
+            int task,
+            String taskName,
+            int epoch,
+            long step,
+            double lmLoss,
+            double penalty,
+            double loss,
+            double gradNorm,
+            double penaltyGradNorm,
+            double learningRate,
+            long tokens,
+            double seconds) {
+        this(
+                task,
+                taskName,
+                epoch,
+                step,
+                lmLoss,
+                penalty,
+                loss,
+                gradNorm,
+                penaltyGradNorm,
+                learningRate,
+                tokens,
+                seconds,
+                false);
+    }
+}

@@ -1,23 +1,25 @@
 package org.ewc4j.train;
 
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.config.TrainingConfig.ClipTarget;
+import org.ewc4j.config.TrainingConfig.OnNonfinite;
 import org.ewc4j.consolidation.Consolidation;
-import org.ewc4j.data.Batch;
 import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.kernel.AdamWOptions;
 import org.ewc4j.kernel.AdamWStep;
+import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
-import org.ewc4j.kernel.StepStatistics;
-import org.ewc4j.kernel.TensorList;
+import org.ewc4j.kernel.StepGuard;
+import org.ewc4j.kernel.StepOutputs;
+import org.ewc4j.kernel.StepSlots;
 import org.ewc4j.model.CausalLm;
+import org.ewc4j.model.StagedBatch;
 import org.ewc4j.tensor.Arena;
 
 /**
@@ -37,29 +39,36 @@ public final class Trainer implements AutoCloseable {
      */
     public record TaskTraining(int index, String name, List<TokenizedRow> rows, TrainingConfig config, double lambda) {}
 
-    private static final double CLIP_EPSILON = 1e-6;
+    private static final int LOG_EVERY_ON_CUDA = 20;
 
     private final CausalLm model;
     private final Kernels kernels;
     private Arena firstMoment;
     private Arena secondMoment;
     private long steps;
+    private long skipped;
 
     public Trainer(CausalLm model, Kernels kernels) {
         this.model = model;
         this.kernels = kernels;
     }
 
-    /** Optimizer steps taken so far, over all tasks. */
+    /** Optimizer steps so far, over all tasks, those included whose update was left out. */
     public long steps() {
         return steps;
     }
 
+    /** How many of the steps were left out because their gradient was not finite, as of the last reading. */
+    public long skipped() {
+        return skipped;
+    }
+
     /**
-     * Trains one task to its end.
+     * Trains one task to its end. On a CUDA device nothing waits for it but the reading of losses and norms, every {@code
+     * log_every} steps.
      *
      * @param consolidation of the tasks before; null, or one that holds none yet, for no penalty
-     * @param listener told of every step
+     * @param listener told of every step, in order, when its numbers are read
      * @throws RunFailedException where a loss or gradient is not finite: θ is then not to be saved
      */
     public void train(TaskTraining task, Consolidation consolidation, Consumer<StepMetrics> listener) {
@@ -67,105 +76,105 @@ public final class Trainer implements AutoCloseable {
         LearningRate rate =
                 new LearningRate(task.config(), BatchLoader.steps(task.rows().size(), task.config()));
         try (BatchLoader loader = new BatchLoader(
-                task.rows(), task.config(), task.index(), model.specialTokens().padding())) {
+                        task.rows(),
+                        task.config(),
+                        task.index(),
+                        model.specialTokens().padding());
+                StepLedger ledger = new StepLedger(kernels.slots(logEvery(task.config())), skipped)) {
             long first = steps;
-            Optional<StepBatch> batch;
-            while ((batch = loader.next()).isPresent()) {
-                listener.accept(step(task, batch.get(), rate.at(steps - first), active));
+            StagedStep now = stage(loader.next());
+            StagedStep next = null;
+            try {
+                while (now != null) {
+                    step(task, now, rate.at(steps - first), active, ledger);
+                    next = stage(loader.next()); // travels while the step runs, where it runs on a device
+                    if (ledger.isFull() || next == null) {
+                        ledger.settle(listener);
+                        skipped = ledger.skipped();
+                    }
+                    now.close();
+                    now = next;
+                }
+            } finally {
+                StagedStep.close(now, next);
             }
         }
     }
 
+    private int logEvery(TrainingConfig config) {
+        return config.logEvery().orElse(model.theta().device().isCuda() ? LOG_EVERY_ON_CUDA : 1);
+    }
+
+    private StagedStep stage(Optional<StepBatch> batch) {
+        return batch.map(present -> new StagedStep(model, present)).orElse(null);
+    }
+
     /**
-     * One step of {@link #train}.
+     * One step of {@link #train}, read at once.
      *
      * @param consolidation null for no penalty
      */
     public StepMetrics step(TaskTraining task, StepBatch batch, double learningRate, Consolidation consolidation) {
-        long started = System.nanoTime();
+        StepMetrics[] metrics = new StepMetrics[1];
+        try (StepLedger ledger = new StepLedger(kernels.slots(1), skipped);
+                StagedStep staged = new StagedStep(model, batch)) {
+            step(task, staged, learningRate, consolidation, ledger);
+            ledger.settle(read -> metrics[0] = read);
+            skipped = ledger.skipped();
+        }
+        return metrics[0];
+    }
+
+    private void step(
+            TaskTraining task, StagedStep staged, double learningRate, Consolidation consolidation, StepLedger ledger) {
+        int slot = ledger.nextSlot();
         try {
             model.training(true);
-            double sum = 0;
-            for (Batch microBatch : batch.microBatches()) {
-                sum += model.accumulateGradient(microBatch, batch.scoredPositions());
+            boolean first = true;
+            for (StagedBatch microBatch : staged.microBatches()) {
+                model.accumulateGradient(microBatch, staged.batch().scoredPositions(), ledger.slots(), slot, first);
+                first = false;
             }
-            double lmLoss = sum / batch.scoredPositions();
-            requireFinite(lmLoss, "lm_loss", task, batch);
-            StepStatistics statistics = update(task, learningRate, consolidation);
-            double loss = lmLoss + task.lambda() * statistics.penalty();
-            requireFinite(loss, "loss", task, batch);
-            requireFinite(statistics.gradientNorm(), "grad_norm", task, batch);
-            double seconds = (System.nanoTime() - started) * 1e-9;
-            return new StepMetrics(
-                    task.index(),
-                    task.name(),
-                    batch.epoch(),
-                    steps++,
-                    lmLoss,
-                    statistics.penalty(),
-                    loss,
-                    statistics.gradientNorm(),
-                    statistics.penaltyGradientNorm(),
-                    learningRate,
-                    batch.tokens(),
-                    seconds);
+            update(task, learningRate, consolidation, ledger.slots(), slot);
+            ledger.add(new StepLedger.Entry(task, staged.batch(), steps++, learningRate));
         } finally {
             model.training(false);
             model.clearGradients();
         }
     }
 
-    private StepStatistics update(TaskTraining task, double learningRate, Consolidation consolidation) {
+    private void update(
+            TaskTraining task, double learningRate, Consolidation consolidation, StepSlots slots, int slot) {
         takeMoments();
         TrainingConfig config = task.config();
-        TensorList gradient = model.gradients();
-        TensorList theta = model.theta().list();
-        TensorList fisher =
-                consolidation == null ? null : consolidation.fisher().list();
-        TensorList anchor =
-                consolidation == null ? null : consolidation.anchor().list();
-        double scale = 1;
-        if (config.clipNorm().isPresent()) {
-            double norm = config.clipTarget() == ClipTarget.LANGUAGE_MODEL || consolidation == null
-                    ? kernels.norm(gradient)
-                    : kernels.totalNorm(gradient, theta, anchor, fisher, task.lambda());
-            scale = Math.min(1, config.clipNorm().getAsDouble() / (norm + CLIP_EPSILON));
-        }
-        return kernels.adamwStep(
-                theta,
+        boolean total = config.clipTarget() == ClipTarget.TOTAL;
+        kernels.adamwStep(
+                model.theta().list(),
                 firstMoment.list(),
                 secondMoment.list(),
-                gradient,
-                fisher,
-                anchor,
+                model.gradients(),
+                consolidation == null ? null : consolidation.fisher().list(),
+                consolidation == null ? null : consolidation.anchor().list(),
                 new AdamWOptions(config.beta1(), config.beta2(), config.epsilon(), config.weightDecay()),
-                new AdamWStep(
-                        steps + 1,
-                        learningRate,
-                        task.lambda(),
-                        scale,
-                        config.clipTarget() == ClipTarget.TOTAL ? scale : 1));
-    }
-
-    private void requireFinite(double value, String what, TaskTraining task, StepBatch batch) {
-        if (!Double.isFinite(value)) {
-            int[] rows = batch.microBatches().stream()
-                    .flatMapToInt(microBatch -> Arrays.stream(microBatch.examples()))
-                    .toArray();
-            throw new RunFailedException("task '" + task.name() + "', epoch " + batch.epoch() + ", step " + steps + ": "
-                    + what + " is " + value + " on the batch of training rows " + Arrays.toString(rows)
-                    + "; the run stops, what was saved before stands. A lower training.learning_rate or ewc.lambda, or"
-                    + " training.clip_norm, may help");
-        }
+                new AdamWStep(steps + 1, learningRate, task.lambda()),
+                new StepGuard(
+                        config.clipNorm().orElse(Double.POSITIVE_INFINITY),
+                        total,
+                        config.onNonfinite() == OnNonfinite.SKIP),
+                new StepOutputs(false, model.computeCopy()),
+                slots,
+                slot);
     }
 
     /** A learner that is only asked takes no memory for them. */
     private void takeMoments() {
         if (firstMoment == null) {
-            firstMoment = new Arena(model.layout());
+            firstMoment =
+                    new Arena(model.layout(), ElementType.F32, model.theta().device());
         }
         if (secondMoment == null) {
-            secondMoment = new Arena(model.layout());
+            secondMoment =
+                    new Arena(model.layout(), ElementType.F32, model.theta().device());
         }
     }
 

@@ -13,8 +13,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.ewc4j.Golden;
+import org.ewc4j.config.DeviceSetting;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.RunConfigReader;
+import org.ewc4j.config.TrainingConfig.Precision;
 import org.ewc4j.error.InvalidInputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -110,7 +112,16 @@ class BenchmarkTest {
     }
 
     private static BenchOptions options(Optional<RunConfig> questions, int batch, int length) {
-        return new BenchOptions("pythia-14m", batch, length, questions, Golden.THREADS, 2, Optional.empty());
+        return new BenchOptions(
+                "pythia-14m",
+                batch,
+                length,
+                questions,
+                new DeviceSetting.Cpu(),
+                Precision.FP32,
+                Golden.THREADS,
+                2,
+                Optional.empty());
     }
 
     @Test

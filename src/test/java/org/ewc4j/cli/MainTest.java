@@ -126,8 +126,7 @@ class MainTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"--device cuda:0", "--precision bf16", "--batch 0", "--length 1", "--length 8 --questions a.yaml"
-            })
+            strings = {"--device gpu", "--precision fp8", "--batch 0", "--length 1", "--length 8 --questions a.yaml"})
     void aBenchmarkThatCannotBeTakenIsRefused(String arguments) {
         assertThat(run(("bench " + arguments).split(" "))).isEqualTo(2);
         assertThat(err()).startsWith("ewc4j: ").contains(arguments.split(" ")[0]);

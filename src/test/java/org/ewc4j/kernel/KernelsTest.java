@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -336,6 +337,51 @@ class KernelsTest {
         kernels.fisherAccumulate(fisher, gradient, 1.0, true);
         assertThat(read(fisher)).containsExactly(5.0f, 10.0f);
         assertThat(read(gradient)).containsExactly(0.0f, 0.0f);
+    }
+
+    @Test
+    void crossEntropyAndItsGradient() {
+        int rows = 3;
+        int columns = 5;
+        double scale = 0.5;
+        float[] logits = new float[rows * columns];
+        Random random = new Random(7);
+        for (int i = 0; i < logits.length; i++) {
+            logits[i] = 4 * random.nextFloat();
+        }
+        long[] targets = {4, 0, 2};
+        double expected = 0;
+        double[] gradient = new double[logits.length];
+        for (int row = 0; row < rows; row++) {
+            double sum = 0;
+            for (int c = 0; c < columns; c++) {
+                sum += Math.exp(logits[row * columns + c]);
+            }
+            expected += Math.log(sum) - logits[row * columns + (int) targets[row]];
+            for (int c = 0; c < columns; c++) {
+                double softmax = Math.exp(logits[row * columns + c]) / sum;
+                gradient[row * columns + c] = scale * (softmax - (c == targets[row] ? 1 : 0));
+            }
+        }
+        try (FloatPointer matrix = new FloatPointer(logits);
+                LongPointer ids = new LongPointer(targets)) {
+            double loss =
+                    kernels.crossEntropy(matrix.address(), ElementType.F32, rows, columns, ids.address(), scale, false);
+            assertThat(loss).isCloseTo(expected, within(1e-6));
+            assertThat(matrix.get(7)).isEqualTo(logits[7]);
+            loss = kernels.crossEntropy(matrix.address(), ElementType.F32, rows, columns, ids.address(), scale, true);
+            assertThat(loss).isCloseTo(expected, within(1e-6));
+            for (int i = 0; i < logits.length; i++) {
+                assertThat((double) matrix.get(i)).isCloseTo(gradient[i], within(1e-7));
+            }
+            assertThat(kernels.crossEntropy(0, ElementType.BF16, 0, columns, 0, scale, true))
+                    .isZero();
+            ids.put(1, columns);
+            assertThatThrownBy(() -> kernels.crossEntropy(
+                            matrix.address(), ElementType.F32, rows, columns, ids.address(), scale, true))
+                    .isInstanceOf(KernelArgumentException.class)
+                    .hasMessageContaining("targets[1]: expected 0 or more, below the columns (5), came 5");
+        }
     }
 
     @Test

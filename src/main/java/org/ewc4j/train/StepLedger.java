@@ -1,0 +1,135 @@
+package org.ewc4j.train;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Consumer;
+import org.ewc4j.data.StepBatch;
+import org.ewc4j.error.RunFailedException;
+import org.ewc4j.kernel.StepSlots;
+import org.ewc4j.kernel.StepStatistics;
+import org.ewc4j.train.Trainer.TaskTraining;
+
+/**
+ * The steps whose numbers still lie where they were computed. Read once for many steps, so that a device is waited for
+ * once in {@code log_every} steps; read means checked, too: a step that is not finite ends the run there at the latest.
+ *
+ * <p>Closes its slots. Belongs to the trainer.
+ */
+final class StepLedger implements AutoCloseable {
+    /** Updates that may be left out one after the other before a run is given up. */
+    private static final int MOST_SKIPPED_IN_A_ROW = 20;
+
+    /** A step as it was started. */
+    record Entry(TaskTraining task, StepBatch batch, long step, double learningRate) {}
+
+    private final StepSlots slots;
+    private final List<Entry> entries = new ArrayList<>();
+    private long began;
+    private int skippedInARow;
+
+    /** @param skipped how many steps were left out before */
+    StepLedger(StepSlots slots, long skipped) {
+        this.slots = slots;
+        slots.putSkipped(skipped);
+    }
+
+    /** How many steps were left out, those before included, as of the last {@link #settle}. */
+    long skipped() {
+        return slots.skipped();
+    }
+
+    StepSlots slots() {
+        return slots;
+    }
+
+    /** The slot of the step that is started now. */
+    int nextSlot() {
+        if (entries.isEmpty()) {
+            began = System.nanoTime();
+        }
+        return entries.size();
+    }
+
+    void add(Entry entry) {
+        entries.add(entry);
+    }
+
+    boolean isFull() {
+        return entries.size() == slots.capacity();
+    }
+
+    /**
+     * Reads every step since the last time and tells of them in order. The time since the first of them began is divided
+     * among them.
+     *
+     * @throws RunFailedException where one is not finite and its update was not left out
+     */
+    void settle(Consumer<StepMetrics> listener) {
+        if (entries.isEmpty()) {
+            return;
+        }
+        slots.read();
+        double seconds = (System.nanoTime() - began) * 1e-9 / entries.size();
+        List<Entry> settled = List.copyOf(entries);
+        entries.clear();
+        for (int slot = 0; slot < settled.size(); slot++) {
+            listener.accept(checked(settled.get(slot), slot, seconds));
+        }
+    }
+
+    private StepMetrics checked(Entry entry, int slot, double seconds) {
+        StepStatistics statistics = slots.statistics(slot);
+        double lmLoss = slots.loss(slot) / entry.batch.scoredPositions();
+        double loss = lmLoss + entry.task.lambda() * statistics.penalty();
+        boolean skipped = slots.wasSkipped(slot);
+        if (skipped) {
+            if (++skippedInARow > MOST_SKIPPED_IN_A_ROW) {
+                throw failed(
+                        entry,
+                        "the gradient of " + skippedInARow + " steps one after the other was not finite, grad_norm",
+                        statistics.gradientNorm());
+            }
+        } else {
+            skippedInARow = 0;
+            requireFinite(lmLoss, "lm_loss", entry);
+            requireFinite(loss, "loss", entry);
+            requireFinite(statistics.gradientNorm(), "grad_norm", entry);
+        }
+        return new StepMetrics(
+                entry.task.index(),
+                entry.task.name(),
+                entry.batch.epoch(),
+                entry.step,
+                lmLoss,
+                statistics.penalty(),
+                loss,
+                statistics.gradientNorm(),
+                statistics.penaltyGradientNorm(),
+                entry.learningRate,
+                entry.batch.tokens(),
+                seconds,
+                skipped);
+    }
+
+    private static void requireFinite(double value, String what, Entry entry) {
+        if (!Double.isFinite(value)) {
+            throw failed(entry, what, value);
+        }
+    }
+
+    private static RunFailedException failed(Entry entry, String what, double value) {
+        int[] rows = entry.batch.microBatches().stream()
+                .flatMapToInt(microBatch -> Arrays.stream(microBatch.examples()))
+                .toArray();
+        return new RunFailedException("task '" + entry.task.name() + "', epoch " + entry.batch.epoch() + ", step "
+                + entry.step + ": " + what + " is " + value + " on the batch of training rows " + Arrays.toString(rows)
+                + "; the run stops, what was saved before stands. A lower training.learning_rate or ewc.lambda, or"
+                + " training.clip_norm, may help");
+    }
+
+    @Override
+    public void close() {
+        slots.close();
+    }
+}
