@@ -79,6 +79,57 @@ void fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, const ewc_l
     }
 }
 
+// What both the verb and its workspace query check. The number of elements of fisher is checked too.
+LinearFisher checked_linear(const Arguments& check, float* fisher, const ewc_matrix* left, const ewc_matrix* right,
+                            const int64_t* offsets, int64_t examples) {
+    check.offsets(offsets, examples);
+    check.matrix("left", left, offsets[examples], kFactor);
+    if (right != nullptr) {
+        check.matrix("right", right, offsets[examples], kFactor);
+        if (right->dtype != left->dtype) {
+            check.invalid("right->dtype: expected that of left (" + std::to_string(left->dtype) + "), came " +
+                          std::to_string(right->dtype));
+        }
+        if (right->columns > 0 && left->columns > INT64_MAX / 8 / right->columns) {
+            check.invalid("left, right: expected a fisher of at most " + std::to_string(INT64_MAX / 8) +
+                          " elements, came more");
+        }
+    }
+    return {fisher, *left, right, offsets, examples};
+}
+
+size_t linear_workspace(const char* verb, const ewc_exec* exec, const LinearFisher& linear) {
+    return on_host(exec) ? host::linear_workspace(*exec, linear) : cuda_library(verb).linear_workspace(&linear);
+}
+
+void fisher_accumulate_linear_workspace(const ewc_exec* exec, const ewc_matrix* left, const ewc_matrix* right,
+                                        const int64_t* offsets, int64_t examples, size_t* bytes) {
+    const char* verb = "ewc_fisher_accumulate_linear_workspace";
+    const Arguments check(verb, exec);
+    const LinearFisher linear = checked_linear(check, nullptr, left, right, offsets, examples);
+    check.require("bytes", bytes);
+    *bytes = linear_workspace(verb, exec, linear);
+}
+
+void fisher_accumulate_linear(const ewc_exec* exec, float* fisher, const ewc_matrix* left, const ewc_matrix* right,
+                              const int64_t* offsets, int64_t examples, double weight, void* workspace,
+                              size_t workspace_bytes) {
+    const char* verb = "ewc_fisher_accumulate_linear";
+    const Arguments check(verb, exec);
+    const LinearFisher linear = checked_linear(check, fisher, left, right, offsets, examples);
+    if (linear.rows() > 0 && linear.columns() > 0) {
+        check.require("fisher", fisher);
+        check.aligned("fisher", fisher, alignof(float));
+    }
+    check.finite("weight", weight);
+    check.workspace(workspace, workspace_bytes, linear_workspace(verb, exec, linear));
+    if (on_host(exec)) {
+        host::fisher_accumulate_linear(*exec, linear, weight, workspace);
+    } else {
+        on_device(verb, &ewc_cuda_table::fisher_accumulate_linear, exec, &linear, weight, workspace);
+    }
+}
+
 void fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher, double retain,
                   double weight) {
     const char* verb = "ewc_fisher_merge";
@@ -337,6 +388,20 @@ ewc_status ewc_convert(const ewc_exec* exec, const ewc_list* destination, const 
 ewc_status ewc_fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* gradient, double weight,
                                  uint32_t flags) {
     return translate_exceptions([&] { ewc::fisher_accumulate(exec, fisher, gradient, weight, flags); });
+}
+
+ewc_status ewc_fisher_accumulate_linear_workspace(const ewc_exec* exec, const ewc_matrix* left, const ewc_matrix* right,
+                                                  const int64_t* offsets, int64_t examples, size_t* bytes) {
+    return translate_exceptions(
+        [&] { ewc::fisher_accumulate_linear_workspace(exec, left, right, offsets, examples, bytes); });
+}
+
+ewc_status ewc_fisher_accumulate_linear(const ewc_exec* exec, float* fisher, const ewc_matrix* left,
+                                        const ewc_matrix* right, const int64_t* offsets, int64_t examples,
+                                        double weight, void* workspace, size_t workspace_bytes) {
+    return translate_exceptions([&] {
+        ewc::fisher_accumulate_linear(exec, fisher, left, right, offsets, examples, weight, workspace, workspace_bytes);
+    });
 }
 
 ewc_status ewc_fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher, double retain,

@@ -239,6 +239,7 @@ extern const HostKernels kernels = {EWC_STRING(EWC_INSTRUCTION_SET_NAMESPACE),
                                     penalty,
                                     norm,
                                     adamw,
+                                    &linear_kernels,
                                     cross_entropy};
 
 } // namespace ewc::EWC_INSTRUCTION_SET_NAMESPACE

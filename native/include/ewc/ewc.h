@@ -14,8 +14,8 @@
  * once, to nearest even.
  *
  * Place. exec->device is -1 for the host, else a CUDA device number, and every array of the call, the structs read
- * through `ewc_adamw_values`, `lambda` pointers and results included, lies there. (ewc_list, its two arrays, ewc_exec
- * and ewc_adamw_options always lie on the host.) On a device the verbs are asynchronous on exec->stream, neither wait nor
+ * through `ewc_adamw_values`, `lambda` pointers and results included, lies there. (ewc_list, its two arrays, ewc_matrix,
+ * `offsets`, ewc_exec and ewc_adamw_options always lie on the host.) On a device the verbs are asynchronous on exec->stream, neither wait nor
  * read what lies there, and can be captured in a graph; a failure inside a kernel shows at the caller's next wait.
  *
  * Determinism. The work is cut into chunks whose size never depends on threads or multiprocessors; each chunk leaves one
@@ -81,6 +81,14 @@ typedef struct {
     ewc_dtype dtype;
 } ewc_list;
 
+/* A row-major matrix, read during the call only. Its number of rows is said by the verb. */
+typedef struct {
+    const void* data; /* address of the first element, aligned to it */
+    int64_t columns;  /* 0 or more */
+    int64_t stride;   /* elements from a row to the next, `columns` or more */
+    ewc_dtype dtype;
+} ewc_matrix;
+
 /* Flags of ewc_fisher_accumulate and ewc_adamw_step. */
 #define EWC_ZERO_GRADIENT 1u /* set the gradient to zero in the same pass: 4 bytes an element more */
 
@@ -127,6 +135,36 @@ EWC_API ewc_status ewc_convert(const ewc_exec* exec, const ewc_list* destination
  */
 EWC_API ewc_status ewc_fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* gradient,
                                          double weight, uint32_t flags);
+
+/* Workspace of ewc_fisher_accumulate_linear for the same arguments, in bytes. */
+EWC_API ewc_status ewc_fisher_accumulate_linear_workspace(const ewc_exec* exec, const ewc_matrix* left,
+                                                          const ewc_matrix* right, const int64_t* offsets,
+                                                          int64_t examples, size_t* bytes);
+
+/*
+ * The empirical Fisher of a linear layer, example by example, without a gradient for each:
+ *   fisher[r][c] += weight * sum over examples n of (sum over positions p of n of left[p][r] * right[p][c])^2
+ * left: positions x rows of fisher; right: positions x columns of fisher; fisher: f32, row-major, contiguous,
+ * left->columns x right->columns. For a weight of shape (out, in), left is the gradient of the loss with respect to the
+ * layer's outputs and right the layer's inputs; for one of shape (in, out), the other way round. The inner sum is then the
+ * gradient of example n. right NULL, for a bias, is a column of ones: fisher[r] += weight * sum_n (sum_p left[p][r])^2.
+ *
+ * Positions offsets[n] to offsets[n + 1] - 1 belong to example n; offsets: [examples + 1], from 0 or more, never falling; an
+ * example may have no position. left and right have offsets[examples] rows or more, f32 or bf16, both the same; those
+ * before offsets[0] are not looked at. A position whose row of left is zero throughout contributes nothing, whatever right
+ * holds there. weight: finite.
+ *
+ * Inner sums are in f32, position by position; the squares of a run of examples (a function of `offsets` and of the rows
+ * that are zero) are added in f32, then weighted and added to fisher. 2 rows x columns x positions operations, those of
+ * the ordinary weight gradient, and two for each element of fisher and example. Bytes moved: 8 an element of fisher, once,
+ * and the matrices.
+ * Source: Kirkpatrick et al. 2017, equation 3, with F the mean of squared per-example gradients (the empirical Fisher);
+ * a linear layer's per-example gradient as a product of two small matrices: Goodfellow 2015, "Efficient per-example
+ * gradient computations"; its second moment: Dangel, Kunstner and Hennig 2020, "BackPACK", appendix A.
+ */
+EWC_API ewc_status ewc_fisher_accumulate_linear(const ewc_exec* exec, float* fisher, const ewc_matrix* left,
+                                                const ewc_matrix* right, const int64_t* offsets, int64_t examples,
+                                                double weight, void* workspace, size_t workspace_bytes);
 
 /*
  * fisher = retain * fisher + weight * new_fisher; new_fisher NULL: fisher = retain * fisher. Each f32 or bf16: a Fisher

@@ -207,6 +207,7 @@ public final class ContinualLearner implements AutoCloseable {
         long started = System.nanoTime();
         try {
             consolidator.add(
+                    index,
                     task.name(),
                     rows,
                     taskTraining,

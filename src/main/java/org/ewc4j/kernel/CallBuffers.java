@@ -1,11 +1,13 @@
 package org.ewc4j.kernel;
 
 import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.SizeTPointer;
 import org.ewc4j.kernel.EwcLibrary.ewc_adamw_options;
 import org.ewc4j.kernel.EwcLibrary.ewc_exec;
 import org.ewc4j.kernel.EwcLibrary.ewc_list;
+import org.ewc4j.kernel.EwcLibrary.ewc_matrix;
 
 /**
  * The structs of a call, its small numbers and the workspace of one {@link Kernels}, apart from it so that the cleaner
@@ -17,6 +19,8 @@ final class CallBuffers {
 
     final ewc_exec exec;
     final ewc_adamw_options options;
+    final ewc_matrix left;
+    final ewc_matrix right;
     final SizeTPointer needed;
     private final KernelMemory memory;
     private final Pointer structs;
@@ -25,13 +29,19 @@ final class CallBuffers {
     private long workspaceBytes;
     private Pointer segmentValues; // learning rates, then decays
     private int segmentCapacity;
+    private LongPointer offsets; // null until asked for
 
     CallBuffers(KernelMemory memory, int threads) {
         this.memory = memory;
-        structs = NativeMemory.allocate(ewc_exec.BYTES + ewc_adamw_options.BYTES + Long.BYTES);
+        long optionsAt = ewc_exec.BYTES;
+        long matricesAt = optionsAt + ewc_adamw_options.BYTES;
+        long neededAt = matricesAt + 2L * ewc_matrix.BYTES;
+        structs = NativeMemory.allocate(neededAt + Long.BYTES);
         exec = new ewc_exec(structs);
-        options = new ewc_adamw_options(structs.getPointer(ewc_exec.BYTES));
-        needed = new SizeTPointer(structs.getPointer((long) ewc_exec.BYTES + ewc_adamw_options.BYTES));
+        options = new ewc_adamw_options(structs.getPointer(optionsAt));
+        left = new ewc_matrix(structs.getPointer(matricesAt));
+        right = new ewc_matrix(structs.getPointer(matricesAt + ewc_matrix.BYTES));
+        needed = new SizeTPointer(structs.getPointer(neededAt));
         exec.device(memory.device());
         exec.threads(threads);
         exec.stream(NativeMemory.at(memory.stream()));
@@ -71,6 +81,38 @@ final class CallBuffers {
     double readResult() {
         numbers.download();
         return new DoublePointer(NativeMemory.at(numbers.hostAddress() + RESULT)).get();
+    }
+
+    /** @param givenRight null where a verb is given no right matrix */
+    void set(Matrix givenLeft, Matrix givenRight, long[] givenOffsets) {
+        if (givenOffsets.length == 0) {
+            throw new KernelArgumentException(
+                    "Kernels.fisherAccumulateLinear: offsets: expected one more than examples, came none");
+        }
+        set(left, givenLeft);
+        if (givenRight != null) {
+            set(right, givenRight);
+        }
+        if (offsets == null || offsets.capacity() < givenOffsets.length) {
+            Pointer larger = NativeMemory.allocate((long) Long.BYTES * givenOffsets.length);
+            if (offsets != null) {
+                NativeMemory.free(offsets);
+            }
+            offsets = new LongPointer(larger).capacity(givenOffsets.length);
+        }
+        offsets.put(givenOffsets, 0, givenOffsets.length);
+    }
+
+    private static void set(ewc_matrix matrix, Matrix given) {
+        matrix.data(given.address());
+        matrix.columns(given.columns());
+        matrix.stride(given.stride());
+        matrix.dtype(given.type().code());
+    }
+
+    /** The offsets that were set last, on the host. */
+    LongPointer offsets() {
+        return offsets;
     }
 
     void set(AdamWOptions given, int segments, ewc_list thetaCopy) {
@@ -119,6 +161,9 @@ final class CallBuffers {
         }
         if (segmentValues != null) {
             NativeMemory.free(segmentValues);
+        }
+        if (offsets != null) {
+            NativeMemory.free(offsets);
         }
     }
 }

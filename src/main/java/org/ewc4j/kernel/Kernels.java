@@ -1,8 +1,10 @@
 package org.ewc4j.kernel;
 
+import java.util.Objects;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.ewc4j.kernel.EwcLibrary.ewc_list;
+import org.ewc4j.kernel.EwcLibrary.ewc_matrix;
 
 /**
  * The verbs of EWC and AdamW over tensors that the caller owns: one learner's access to the native library.
@@ -85,6 +87,52 @@ public final class Kernels implements AutoCloseable {
     public void fisherAccumulate(TensorList fisher, TensorList gradient, double weight, boolean zeroGradient) {
         run(() -> EwcLibrary.ewc_fisher_accumulate(
                 buffers.exec, fisher.open(), gradient.open(), weight, flags(zeroGradient)));
+    }
+
+    /**
+     * F ← F + weight·Σ_n (Σ_{p in n} left_pᵀ right_p)², the squares element by element: the per-example empirical Fisher of a
+     * linear layer's weight, without a gradient for each example. For a weight of shape (out, in), left is the gradient
+     * of the loss with respect to the layer's outputs and right its inputs; for one of shape (in, out), the other way round.
+     *
+     * @param fisher address of left.columns × right.columns f32, row-major, contiguous
+     * @param left one row a position, f32 or bf16; positions whose row is zero throughout are skipped
+     * @param right one row a position, of left's type
+     * @param offsets positions offsets[n] to offsets[n + 1] − 1 belong to example n: one more than there are examples, from 0
+     *     or more, never falling
+     * @param weight finite
+     */
+    public void fisherAccumulateLinear(long fisher, Matrix left, Matrix right, long[] offsets, double weight) {
+        accumulateLinear(fisher, left, Objects.requireNonNull(right, "right"), offsets, weight);
+    }
+
+    /**
+     * F ← F + weight·Σ_n (Σ_{p in n} gradient_p)²: the per-example empirical Fisher of a linear layer's bias.
+     *
+     * @param fisher address of gradient.columns f32
+     * @param gradient of the loss with respect to the layer's outputs, one row a position, f32 or bf16
+     * @param offsets as in {@link #fisherAccumulateLinear}
+     * @param weight finite
+     */
+    public void fisherAccumulateBias(long fisher, Matrix gradient, long[] offsets, double weight) {
+        accumulateLinear(fisher, gradient, null, offsets, weight);
+    }
+
+    private void accumulateLinear(long fisher, Matrix left, Matrix right, long[] offsets, double weight) {
+        long examples = offsets.length - 1;
+        buffers.set(left, right, offsets);
+        ewc_matrix rightOrNull = right == null ? null : buffers.right;
+        run(() -> EwcLibrary.ewc_fisher_accumulate_linear_workspace(
+                buffers.exec, buffers.left, rightOrNull, buffers.offsets(), examples, buffers.needed));
+        run(() -> EwcLibrary.ewc_fisher_accumulate_linear(
+                buffers.exec,
+                fisher,
+                buffers.left,
+                rightOrNull,
+                buffers.offsets(),
+                examples,
+                weight,
+                buffers.workspace(),
+                buffers.workspaceBytes()));
     }
 
     /** ½ Σ F (θ*−θ)². */

@@ -4,12 +4,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
-import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
-import org.bytedeco.pytorch.global.torch;
-import org.ewc4j.model.Layers.Linear;
-import org.ewc4j.model.Layers.RmsNorm;
+import org.ewc4j.model.Layers.Blocks;
+import org.ewc4j.model.Layers.Lookup;
+import org.ewc4j.model.Layers.Norm;
+import org.ewc4j.model.Layers.Projection;
 import org.ewc4j.tensor.Device;
 
 /**
@@ -139,24 +138,26 @@ record Llama(
     }
 
     private final class Bound implements Decoder {
-        private final Tensor embedding;
-        private final RmsNorm finalNorm;
+        private final Lookup embedding;
+        private final Blocks blocks;
+        private final Norm finalNorm;
         private final Tensor frequencies;
         private final List<Layer> bound = new ArrayList<>();
 
         private record Layer(
-                RmsNorm inputNorm,
-                Linear query,
-                Linear key,
-                Linear value,
-                Linear attentionOut,
-                RmsNorm postNorm,
-                Linear gate,
-                Linear up,
-                Linear down) {}
+                Norm inputNorm,
+                Projection query,
+                Projection key,
+                Projection value,
+                Projection attentionOut,
+                Norm postNorm,
+                Projection gate,
+                Projection up,
+                Projection down) {}
 
         Bound(Weights weights, Device device) {
-            embedding = weights.get(inputEmbedding());
+            embedding = Layers.embedding(weights, inputEmbedding(), paddingIndex);
+            blocks = Layers.blocks(weights);
             finalNorm = norm(weights, "model.norm");
             frequencies = rope.frequencies(device);
             for (int layer = 0; layer < layers; layer++) {
@@ -174,19 +175,17 @@ record Llama(
             }
         }
 
-        private RmsNorm norm(Weights weights, String prefix) {
-            return new RmsNorm(
-                    new long[] {hiddenSize},
-                    new TensorOptional(weights.get(prefix + ".weight")),
-                    new DoubleOptional(normEpsilon));
+        private Norm norm(Weights weights, String prefix) {
+            return Layers.rmsNorm(weights, prefix, hiddenSize, normEpsilon);
         }
 
         @Override
         public Tensor hidden(ForwardPass pass) {
-            Tensor hidden = torch.embedding(embedding, pass.inputIds(), paddingIndex, false, false);
+            Tensor hidden = embedding.apply(pass.inputIds());
             RotaryAngles angles = RotaryAngles.of(frequencies, pass);
             for (int layer = 0; layer < layers; layer++) {
-                hidden = layer(pass, layer, bound.get(layer), angles, hidden);
+                int index = layer;
+                hidden = blocks.apply(hidden, x -> layer(pass, index, bound.get(index), angles, x));
             }
             return finalNorm.apply(hidden);
         }

@@ -132,6 +132,56 @@ class KernelsTest {
         }
     }
 
+    /** Two examples of two and one positions, and an empty one between them. */
+    @Test
+    void accumulatesSquaresOfEachExamplesGradient() {
+        long[] offsets = {0, 2, 2, 3};
+        Matrix outputGradients = matrix(2, 1, 2, 3, 4, 5, 6);
+        Matrix inputs = matrix(1, 1, -1, 2);
+        FloatPointer fisher = memory(1, 0);
+        kernels.fisherAccumulateLinear(fisher.address(), outputGradients, inputs, offsets, 0.5);
+        // Gradients: (1 - 3, 2 - 4) and (10, 12).
+        assertThat(fisher.get(0)).isEqualTo(1 + 0.5f * (4 + 100));
+        assertThat(fisher.get(1)).isEqualTo(0.5f * (4 + 144));
+        kernels.fisherAccumulateLinear(fisher.address(), inputs, outputGradients, new long[] {2, 3}, 1.0);
+        assertThat(fisher.get(1)).isEqualTo(0.5f * (4 + 144) + 144);
+        FloatPointer bias = memory(0, 0);
+        kernels.fisherAccumulateBias(bias.address(), outputGradients, offsets, 1.0);
+        assertThat(bias.get(0)).isEqualTo(16 + 25);
+        assertThat(bias.get(1)).isEqualTo(36 + 36);
+    }
+
+    @Test
+    void examplesThatDoNotFitAreRefusedByName() {
+        Matrix one = matrix(1, 1, 2, 3);
+        long fisher = memory(0).address();
+        assertThatThrownBy(() -> kernels.fisherAccumulateBias(fisher, one, new long[] {0, 2, 1}, 1.0))
+                .isInstanceOf(KernelArgumentException.class)
+                .hasMessageContaining("offsets[2]: expected 2, the offset before, or more, came 1");
+        assertThatThrownBy(() -> kernels.fisherAccumulateBias(fisher, one, new long[0], 1.0))
+                .isInstanceOf(KernelArgumentException.class)
+                .hasMessageContaining("offsets: expected one more than examples, came none");
+        Matrix narrow = new Matrix(ElementType.F32, one.address(), 2, 1);
+        assertThatThrownBy(() -> kernels.fisherAccumulateLinear(fisher, narrow, one, new long[] {0, 1}, 1.0))
+                .isInstanceOf(KernelArgumentException.class)
+                .hasMessageContaining("left->stride: expected 2, the columns, or more, came 1");
+        Matrix halves = new Matrix(ElementType.BF16, one.address(), 1, 1);
+        assertThatThrownBy(() -> kernels.fisherAccumulateLinear(fisher, one, halves, new long[] {0, 1}, 1.0))
+                .isInstanceOf(KernelArgumentException.class)
+                .hasMessageContaining("right->dtype: expected that of left (0), came 2");
+    }
+
+    private FloatPointer memory(float... values) {
+        FloatPointer pointer = new FloatPointer(values.length);
+        pointer.put(values);
+        memory.add(pointer);
+        return pointer;
+    }
+
+    private Matrix matrix(long columns, float... values) {
+        return Matrix.contiguous(ElementType.F32, memory(values).address(), columns);
+    }
+
     @Test
     void mergesAndScales() {
         Values fisher = new Values(1, 0, 1);
