@@ -104,7 +104,9 @@ class LearnerLifetimeTest {
             during.clear();
             learner.learn(TASKS.get(1));
             long after = Torch.keptObjects();
-            assertThat(during).isNotEmpty().allSatisfy(kept -> assertThat(kept - after).isEqualTo(accumulators));
+            assertThat(during)
+                    .isNotEmpty()
+                    .allSatisfy(kept -> assertThat(kept - after).isEqualTo(accumulators));
         }
         assertThat(Held.now()).isEqualTo(before);
     }
