@@ -16,7 +16,6 @@ import java.util.Set;
 import org.ewc4j.config.DeviceSetting;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EwcConfig;
-import org.ewc4j.config.FisherOptions;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.SaveConfig;
 import org.ewc4j.config.TrainingConfig;

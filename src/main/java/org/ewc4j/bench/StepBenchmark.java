@@ -65,8 +65,7 @@ final class StepBenchmark {
                         new Consolidation(model.layout(), new MergeSchedule.RunningMean(), options.state(), device);
                 Arena newFisher = new Arena(model.layout(), ElementType.F32, device)) {
             BatchFisher first = new BatchFisher(model, kernels, steps.subList(0, 1));
-            consolidation.add(
-                    kernels, first, model.theta(), new HeldFisher("bench", first.describe()), done -> {});
+            consolidation.add(kernels, first, model.theta(), new HeldFisher("bench", first.describe()), done -> {});
             RoundRobin robin = RoundRobin.on(device, REPEATS_ON_DEVICE);
             robin.add("forward_backward", round -> forwardBackward(model, steps.get(round)));
             robin.add("plain", round -> trainer.step(task, steps.get(round), config.learningRate(), null));

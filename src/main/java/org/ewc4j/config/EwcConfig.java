@@ -83,44 +83,68 @@ public record EwcConfig(
     }
 
     public EwcConfig withLambda(double value) {
-        return new EwcConfig(value, fisher, merge, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
+        return new EwcConfig(
+                value, fisher, merge, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
     }
 
     public EwcConfig withFisher(FisherKind value) {
-        return new EwcConfig(lambda, value, merge, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
+        return new EwcConfig(
+                lambda, value, merge, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
     }
 
     public EwcConfig withMerge(Merge value) {
-        return new EwcConfig(lambda, fisher, value, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
+        return new EwcConfig(
+                lambda, fisher, value, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
     }
 
     /** γ, of {@link Merge#ONLINE}. */
     public EwcConfig withGamma(double value) {
-        return new EwcConfig(lambda, fisher, merge, value, alpha, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
+        return new EwcConfig(
+                lambda, fisher, merge, value, alpha, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
     }
 
     /** α, of {@link Merge#EMA}. */
     public EwcConfig withAlpha(double value) {
-        return new EwcConfig(lambda, fisher, merge, gamma, value, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
+        return new EwcConfig(
+                lambda, fisher, merge, gamma, value, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
     }
 
     /** In which types F and θ* are kept. */
     public EwcConfig withStateTypes(FisherType fisherValue, AnchorType anchorValue) {
-        return new EwcConfig(lambda, fisher, merge, gamma, alpha, fisherValue, anchorValue, from, fisherBatchSize, fisherOptions);
+        return new EwcConfig(
+                lambda, fisher, merge, gamma, alpha, fisherValue, anchorValue, from, fisherBatchSize, fisherOptions);
     }
 
     /** The folder of a consolidation that training starts under. */
     public EwcConfig withFrom(Path folder) {
         return new EwcConfig(
-                lambda, fisher, merge, gamma, alpha, fisherType, anchorType, Optional.of(folder), fisherBatchSize, fisherOptions);
+                lambda,
+                fisher,
+                merge,
+                gamma,
+                alpha,
+                fisherType,
+                anchorType,
+                Optional.of(folder),
+                fisherBatchSize,
+                fisherOptions);
     }
 
     public EwcConfig withFisherBatchSize(int value) {
-        return new EwcConfig(lambda, fisher, merge, gamma, alpha, fisherType, anchorType, from, OptionalInt.of(value), fisherOptions);
+        return new EwcConfig(
+                lambda,
+                fisher,
+                merge,
+                gamma,
+                alpha,
+                fisherType,
+                anchorType,
+                from,
+                OptionalInt.of(value),
+                fisherOptions);
     }
 
     public EwcConfig withFisherOptions(FisherOptions value) {
-        return new EwcConfig(
-                lambda, fisher, merge, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, value);
+        return new EwcConfig(lambda, fisher, merge, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, value);
     }
 }

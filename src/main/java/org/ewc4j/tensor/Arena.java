@@ -29,6 +29,7 @@ import org.ewc4j.tensor.ParameterLayout.Parameter;
 public final class Arena implements AutoCloseable {
     /** Elements that share a step in {@link ElementType#I16_BLOCK256}. */
     private static final int BLOCK = 256;
+
     private static final long DIGESTED_ELEMENTS = 1 << 20;
 
     private final ParameterLayout layout;

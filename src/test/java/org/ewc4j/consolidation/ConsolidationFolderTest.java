@@ -16,10 +16,10 @@ import java.util.OptionalDouble;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.ewc4j.Golden;
+import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.FisherOptions.Normalize;
 import org.ewc4j.config.FisherOptions.Unit;
-import org.ewc4j.config.EwcConfig;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.fisher.FisherRecord;
 import org.ewc4j.fisher.UniformFisher;
@@ -281,7 +281,11 @@ class ConsolidationFolderTest {
                 new Damage("no fishers", edit(text -> text.replaceAll("(?s)\\[.*\\]", "[]")), "'fishers'"),
                 new Damage(
                         "kind a number", json("\"kind\" : \"uniform\"", "\"kind\" : 7"), "fishers[0].kind", "a text"),
-                new Damage("kind unknown", json("\"kind\" : \"uniform\"", "\"kind\" : \"exact\""), "fishers[0].kind", "sampled"),
+                new Damage(
+                        "kind unknown",
+                        json("\"kind\" : \"uniform\"", "\"kind\" : \"exact\""),
+                        "fishers[0].kind",
+                        "sampled"),
                 new Damage("examples", json("\"examples\" : 8", "\"examples\" : 1e99"), "fishers[0].examples"),
                 new Damage("batch size", json("\"batch_size\" : 4", "\"batch_size\" : -3"), "fishers[0].batch_size"),
                 new Damage("schedule unknown", json("\"merge\" : \"ema\"", "\"merge\" : \"mean\""), "schedule.merge"),
@@ -391,12 +395,15 @@ class ConsolidationFolderTest {
                 ConsolidationFolder.open(write(new MergeSchedule.RunningMean(), StateTypes.FULL, 1, 2));
 
         kept.requireMergeable(FisherKind.UNIFORM, Unit.SEQUENCE, Normalize.NONE, new MergeSchedule.RunningMean());
-        assertThatThrownBy(() -> kept.requireMergeable(FisherKind.BATCH, Unit.SEQUENCE, Normalize.NONE, new MergeSchedule.RunningMean()))
+        assertThatThrownBy(() -> kept.requireMergeable(
+                        FisherKind.BATCH, Unit.SEQUENCE, Normalize.NONE, new MergeSchedule.RunningMean()))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessageContainingAll("kind uniform", "kind batch", "λ", "ewc.fisher");
-        assertThatThrownBy(() -> kept.requireMergeable(FisherKind.UNIFORM, Unit.TOKEN, Normalize.MEAN, new MergeSchedule.RunningMean()))
+        assertThatThrownBy(() -> kept.requireMergeable(
+                        FisherKind.UNIFORM, Unit.TOKEN, Normalize.MEAN, new MergeSchedule.RunningMean()))
                 .hasMessageContainingAll("unit sequence", "normalize mean");
-        assertThatThrownBy(() -> kept.requireMergeable(FisherKind.UNIFORM, Unit.SEQUENCE, Normalize.NONE, new MergeSchedule.Sum()))
+        assertThatThrownBy(() -> kept.requireMergeable(
+                        FisherKind.UNIFORM, Unit.SEQUENCE, Normalize.NONE, new MergeSchedule.Sum()))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessageContainingAll("running-mean", "sum", "ewc.merge");
         // One Fisher is the same under every schedule.

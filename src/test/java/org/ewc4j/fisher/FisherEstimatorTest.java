@@ -24,6 +24,7 @@ import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.TrainingConfig.Positions;
 import org.ewc4j.consolidation.Consolidation;
+import org.ewc4j.consolidation.HeldFisher;
 import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.data.Batch;
 import org.ewc4j.data.BatchLoader;
@@ -34,7 +35,6 @@ import org.ewc4j.model.CausalLm;
 import org.ewc4j.model.Labels;
 import org.ewc4j.model.ModelDirectory;
 import org.ewc4j.tensor.Arena;
-import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
 import org.ewc4j.tensor.Torch;
 import org.junit.jupiter.api.AfterEach;
@@ -222,7 +222,8 @@ class FisherEstimatorTest {
     void theClampComesBehindTheMean() {
         double[] normalized = estimated(FisherKind.EXAMPLE, options -> options.withNormalize(Normalize.MEAN));
         double[] both = estimated(
-                FisherKind.EXAMPLE, options -> options.withNormalize(Normalize.MEAN).withClamp(3));
+                FisherKind.EXAMPLE,
+                options -> options.withNormalize(Normalize.MEAN).withClamp(3));
         for (int i = 0; i < both.length; i++) {
             assertThat(both[i]).isEqualTo(Math.min(3, normalized[i]));
         }
@@ -235,11 +236,9 @@ class FisherEstimatorTest {
 
     @Test
     void aFisherOfZerosStaysOne() {
-        FisherEstimator none =
-                new ExampleFisher(model, kernels, List.of(), Unit.SEQUENCE, new Labels.OfData());
+        FisherEstimator none = new ExampleFisher(model, kernels, List.of(), Unit.SEQUENCE, new Labels.OfData());
         try (Arena fisher = new Arena(model.layout())) {
-            new ScaledFisher(none, kernels, Normalize.MEAN, OptionalDouble.of(1))
-                    .accumulateInto(fisher, 1, done -> {});
+            new ScaledFisher(none, kernels, Normalize.MEAN, OptionalDouble.of(1)).accumulateInto(fisher, 1, done -> {});
             assertThat(values(fisher)).containsOnly(0);
         }
     }
@@ -276,7 +275,8 @@ class FisherEstimatorTest {
 
     @Test
     void fingerprintsAreThoseOfRowsAndParameters() {
-        FisherRecord record = estimator(FisherKind.EXAMPLE, options -> options, 4, 5).describe();
+        FisherRecord record =
+                estimator(FisherKind.EXAMPLE, options -> options, 4, 5).describe();
         FisherRecord otherBatches =
                 estimator(FisherKind.EXAMPLE, options -> options, 3, 5).describe();
         FisherRecord fewer = estimator(FisherKind.EXAMPLE, options -> options.withMaxExamples(9), 4, 5)
@@ -304,25 +304,28 @@ class FisherEstimatorTest {
         }
     }
 
+    private void add(Consolidation consolidation, FisherKind kind) {
+        FisherEstimator estimator = estimator(kind, options -> options, 4, 5);
+        consolidation.add(
+                kernels, estimator, model.theta(), new HeldFisher("a task", estimator.describe()), done -> {});
+    }
+
     @ParameterizedTest
     @EnumSource(
             value = FisherKind.class,
             names = {"EXAMPLE", "SAMPLED"})
     void aPassThatFailsLeavesTheConsolidationAsItWas(FisherKind kind) {
-        try (Consolidation consolidation =
-                new Consolidation(model.layout(), Device.CPU, new MergeSchedule.RunningMean())) {
-            consolidation.add(kernels, estimator(kind, options -> options, 4, 5), model.theta(), done -> {});
+        try (Consolidation consolidation = new Consolidation(model.layout(), new MergeSchedule.RunningMean())) {
+            add(consolidation, kind);
             double[] fisher = values(consolidation.fisher());
             double[] anchor = values(consolidation.anchor());
 
             makeSquaresOverflow();
-            assertThatThrownBy(() -> consolidation.add(
-                            kernels, estimator(kind, options -> options, 4, 5), model.theta(), done -> {}))
+            assertThatThrownBy(() -> add(consolidation, kind))
                     .isInstanceOf(RunFailedException.class)
                     .hasMessageContaining("not finite");
             model.theta().fill(Double.NaN);
-            assertThatThrownBy(() -> consolidation.add(
-                            kernels, estimator(kind, options -> options, 4, 5), model.theta(), done -> {}))
+            assertThatThrownBy(() -> add(consolidation, kind))
                     .isInstanceOf(RunFailedException.class)
                     .hasMessageContainingAll("a loss of NaN", "training rows [0, 1, 2, 3]");
 
