@@ -220,7 +220,7 @@ extern const HostKernels kernels = {EWC_STRING(EWC_INSTRUCTION_SET_NAMESPACE),
                                     penalty,
                                     norm,
                                     adamw,
-                                    &linear_kernels,
-                                    cross_entropy};
+                                    cross_entropy,
+                                    &linear_kernels};
 
 } // namespace ewc::EWC_INSTRUCTION_SET_NAMESPACE

@@ -15,8 +15,9 @@
  *
  * Place. exec->device is -1 for the host, else a CUDA device number, and every array of the call, the structs read
  * through `ewc_adamw_values`, `lambda` pointers and results included, lies there. (ewc_list, its two arrays, ewc_matrix,
- * `offsets`, ewc_exec and ewc_adamw_options always lie on the host.) On a device the verbs are asynchronous on exec->stream, neither wait nor
- * read what lies there, and can be captured in a graph; a failure inside a kernel shows at the caller's next wait.
+ * `offsets`, ewc_exec and ewc_adamw_options always lie on the host.) On a device the verbs are asynchronous on
+ * exec->stream, neither wait nor read what lies there, and can be captured in a graph; a failure inside a kernel shows at
+ * the caller's next wait.
  *
  * Determinism. The work is cut into chunks whose size never depends on threads or multiprocessors; each chunk leaves one
  * partial sum (in double) that is added in a fixed order, without atomics. Same input, same bits on one machine and
@@ -154,10 +155,9 @@ EWC_API ewc_status ewc_fisher_accumulate_linear_workspace(const ewc_exec* exec, 
  * before offsets[0] are not looked at. A position whose row of left is zero throughout contributes nothing, whatever right
  * holds there. weight: finite.
  *
- * Inner sums are in f32, position by position; the squares of a run of examples (a function of `offsets` and of the rows
- * that are zero) are added in f32, then weighted and added to fisher. 2 rows x columns x positions operations, those of
- * the ordinary weight gradient, and two for each element of fisher and example. Bytes moved: 8 an element of fisher, once,
- * and the matrices.
+ * Inner sums are in f32, position by position; so are the sums of squares, in the order of the examples, cut into runs
+ * that `offsets` and the rows of zeros alone decide. 2 rows x columns x positions operations, those of the ordinary weight
+ * gradient, and two for each element of fisher and example. Bytes moved: 8 an element of fisher, and the matrices.
  * Source: Kirkpatrick et al. 2017, equation 3, with F the mean of squared per-example gradients (the empirical Fisher);
  * a linear layer's per-example gradient as a product of two small matrices: Goodfellow 2015, "Efficient per-example
  * gradient computations"; its second moment: Dangel, Kunstner and Hennig 2020, "BackPACK", appendix A.
