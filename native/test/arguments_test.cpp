@@ -128,8 +128,8 @@ TEST_F(Arguments, AdamW) {
     options = {8, 0.9, 0.999, 1e-8, 0, nullptr, nullptr, nullptr};
     expect(EWC_UNSUPPORTED, step(nullptr, nullptr), "options->struct_size");
     options.struct_size = sizeof(options);
-    values.step = 0;
-    expect(EWC_INVALID_ARGUMENT, step(nullptr, nullptr), "values->step: expected 1 or more, came 0");
+    values.step = -1;
+    expect(EWC_INVALID_ARGUMENT, step(nullptr, nullptr), "values->step: expected 0 or more, came -1");
     values.step = 1;
     bytes = 8;
     expect(EWC_INVALID_ARGUMENT, step(nullptr, nullptr), "workspace_bytes: expected at least 48, came 8");

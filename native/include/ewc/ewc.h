@@ -215,7 +215,8 @@ typedef struct {
 
 /* What changes from step to step; read where the data lies, so that a captured graph replays. */
 typedef struct {
-    int64_t step;          /* from 1, for the bias correction; refused below 1 on the host, not looked at on a device */
+    int64_t step;          /* from 1, for the bias correction; 0: the update is skipped. Below 0: refused on the host,
+                              skipped on a device */
     double learning_rate;
     double lambda;
     double gradient_scale; /* multiplies the gradient: clipping of the language-model gradient, loss scaling */
@@ -242,6 +243,9 @@ EWC_API ewc_status ewc_adamw_step_workspace(const ewc_exec* exec, const ewc_list
  * theta, first_moment m, second_moment v: f32; gradient f32, f16 or bf16; fisher f32 or bf16; anchor f32, f16, bf16 or
  * EWC_I16_BLOCK256. fisher and anchor are both given or both NULL (plain AdamW). gradient is left as it came, or zeroed
  * with EWC_ZERO_GRADIENT. statistics may be NULL.
+ * A step of 0 updates nothing: theta, the moments and theta_copy keep their bits, whatever the gradient holds; statistics
+ * are reduced and the gradient is zeroed as in any other. So whoever writes the values, a kernel before this one on a
+ * device, say, skips a step whose norm is not finite without the host's knowledge.
  * Bytes moved: 28 an element, 36 with fisher and anchor; 4 more when zeroing, 2 more for theta_copy, 2 less for each
  * list in 16 bit.
  */

@@ -121,14 +121,12 @@ class KernelMemoryTest {
             results.add(kernels.penalty(t, a, f));
             kernels.penaltyGradient(g, t, a, f, 0.5);
             kernels.fisherAccumulate(f, g, 0.25);
-            results.add(kernels.crossEntropy(
-                    logits.address(), ElementType.F32, 3, N / 3, targets.address(), 0.5, true));
+            results.add(
+                    kernels.crossEntropy(logits.address(), ElementType.F32, 3, N / 3, targets.address(), 0.5, true));
             slots.putSkipped(2);
             slots.putLossScale(1, 0.25);
-            kernels.crossEntropy(
-                    logits.address(), ElementType.F32, 3, N / 3, targets.address(), true, false, slots, 1);
-            kernels.crossEntropy(
-                    logits.address(), ElementType.F32, 3, N / 3, targets.address(), false, true, slots, 1);
+            kernels.crossEntropy(logits.address(), ElementType.F32, 3, N / 3, targets.address(), true, false, slots, 1);
+            kernels.crossEntropy(logits.address(), ElementType.F32, 3, N / 3, targets.address(), false, true, slots, 1);
             StepGuard[] guards = {
                 StepGuard.NONE, new StepGuard(0.5, true, true), new StepGuard(0.5, false, false),
             };
@@ -198,7 +196,9 @@ class KernelMemoryTest {
             // The first update of a run moves by the learning rate against the gradient's sign: count 1, not 2.
             for (int i = 0; i < N; i++) {
                 assertThat(theta.get(i))
-                        .isCloseTo(before[i] - 1e-2f * Math.signum(gradient.get(i)), org.assertj.core.data.Offset.offset(1e-6f));
+                        .isCloseTo(
+                                before[i] - 1e-2f * Math.signum(gradient.get(i)),
+                                org.assertj.core.data.Offset.offset(1e-6f));
             }
         }
     }
