@@ -25,23 +25,20 @@ add_executable(ewc_tests ${EWC_CONTRACT} ${EWC_TEST}/arguments_test.cpp ${EWC_TE
 target_link_libraries(ewc_tests PRIVATE ewc_objects ewc_warnings GTest::gtest GTest::gtest_main)
 gtest_discover_tests(ewc_tests DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES)
 
-# The CUDA sources compiled as C++ over a shim of the CUDA runtime, so that the kernels run where no GPU and no nvcc is. Not
-# under AddressSanitizer, which loses its way on fibers that the shim switches.
-if(NOT EWC_SANITIZE)
-  set(shim_sources "")
-  foreach(source IN LISTS EWC_CUDA_SOURCES) # through a file that includes it, as the .cu itself belongs to nvcc
-    get_filename_component(name ${source} NAME_WE)
-    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/shim/${name}.cpp CONTENT "#include \"${source}\"\n")
-    list(APPEND shim_sources ${CMAKE_BINARY_DIR}/shim/${name}.cpp)
-  endforeach()
-  add_executable(ewc_shim_tests ${EWC_CONTRACT} ${EWC_TEST}/device_chunks_test.cpp ${EWC_TEST}/shim/shim.cpp
-                 ${shim_sources})
-  target_compile_definitions(ewc_shim_tests PRIVATE EWC_TEST_DEVICE_PLACE)
-  target_include_directories(ewc_shim_tests PRIVATE ${EWC_TEST} ${EWC_TEST}/shim ${EWC_ROOT}/cuda)
-  target_compile_options(ewc_shim_tests PRIVATE -Wno-unknown-pragmas)
-  target_link_libraries(ewc_shim_tests PRIVATE ewc_objects ewc_warnings GTest::gtest GTest::gtest_main)
-  gtest_discover_tests(ewc_shim_tests DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES)
-endif()
+# The CUDA sources compiled as C++ over a shim of the CUDA runtime, so that the kernels run where no GPU and no nvcc is.
+set(shim_sources "")
+foreach(source IN LISTS EWC_CUDA_SOURCES) # through a file that includes it, as the .cu itself belongs to nvcc
+  get_filename_component(name ${source} NAME_WE)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/shim/${name}.cpp CONTENT "#include \"${source}\"\n")
+  list(APPEND shim_sources ${CMAKE_BINARY_DIR}/shim/${name}.cpp)
+endforeach()
+add_executable(ewc_shim_tests ${EWC_CONTRACT} ${EWC_TEST}/device_chunks_test.cpp ${EWC_TEST}/shim/shim.cpp
+               ${shim_sources})
+target_compile_definitions(ewc_shim_tests PRIVATE EWC_TEST_DEVICE_PLACE)
+target_include_directories(ewc_shim_tests PRIVATE ${EWC_TEST} ${EWC_TEST}/shim ${EWC_ROOT}/cuda)
+target_compile_options(ewc_shim_tests PRIVATE -Wno-unknown-pragmas)
+target_link_libraries(ewc_shim_tests PRIVATE ewc_objects ewc_warnings GTest::gtest GTest::gtest_main)
+gtest_discover_tests(ewc_shim_tests DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES)
 
 add_executable(ewc_header_is_c ${EWC_ROOT}/native/test/header_is_c.c)
 target_link_libraries(ewc_header_is_c PRIVATE ewc)

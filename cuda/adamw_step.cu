@@ -10,7 +10,8 @@
 //                 768 threads or more on a multiprocessor, 72 KiB, above the 40 KiB or so that latency times bandwidth
 //                 asks for on an H100.
 // Determinism     as penalty.cu: the order of each sum is fixed by the sizes alone. No atomics.
-// Pointers        step count, learning rate, lambda and scales are read on the device, so that a captured graph replays.
+// Pointers        step count, learning rate, lambda and scales are read on the device, so that a captured graph replays. A
+//                 step count of 0 skips the stores of the update.
 // To profile      ncu --set full --kernel-name regex:chunk_kernel --launch-count 1 -o adamw_step <program>
 //                 and read dram__throughput.avg.pct_of_peak_sustained_elapsed (want > 90 %).
 #include "adamw.h"
@@ -88,14 +89,16 @@ struct AdamWLanes {
             }
             adamw(theta[lane], first_moment[lane], second_moment[lane], scaled);
         }
-        store<Kind::f32>(lists[kTheta], i, theta);
-        store<Kind::f32>(lists[kFirstMoment], i, first_moment);
-        store<Kind::f32>(lists[kSecondMoment], i, second_moment);
-        if (zero_gradient) { // these two are the same for all threads, so they cost no divergence
-            clear<gradient_kind, lanes>(lists[kGradient], i);
+        if (!adamw.skipped) { // these are the same for all threads, so they cost no divergence
+            store<Kind::f32>(lists[kTheta], i, theta);
+            store<Kind::f32>(lists[kFirstMoment], i, first_moment);
+            store<Kind::f32>(lists[kSecondMoment], i, second_moment);
+            if (copy) {
+                store<Kind::half>(lists[kThetaCopy], i, theta);
+            }
         }
-        if (copy) {
-            store<Kind::half>(lists[kThetaCopy], i, theta);
+        if (zero_gradient) {
+            clear<gradient_kind, lanes>(lists[kGradient], i);
         }
     }
 

@@ -233,5 +233,6 @@ int main(int argc, char** argv) {
                                &anchor.list, &copying, &values, 0, &statistics, workspace.data(), bytes));
     });
     cross_entropies(threads, measure);
+    measure_linear(threads, repeats);
     return 0;
 }

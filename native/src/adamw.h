@@ -17,7 +17,8 @@ struct AdamWStep {
 };
 
 EWC_FUNCTION AdamWStep make_adamw_step(double beta1, double beta2, double epsilon, const ewc_adamw_values& values) {
-    const double step = static_cast<double>(values.step);
+    const bool skipped = values.step < 1;
+    const double step = skipped ? 1.0 : static_cast<double>(values.step); // a correction of 0 would divide by 0
     AdamWStep made;
     made.learning_rate = values.learning_rate;
     made.correction1 = 1.0 - pow(beta1, step);
@@ -30,6 +31,7 @@ EWC_FUNCTION AdamWStep make_adamw_step(double beta1, double beta2, double epsilo
     made.shared.epsilon = static_cast<float>(epsilon);
     made.shared.gradient_scale = static_cast<float>(values.gradient_scale);
     made.shared.penalty_scale = static_cast<float>(values.penalty_scale * values.lambda);
+    made.shared.skipped = skipped;
     return made;
 }
 

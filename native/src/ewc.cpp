@@ -280,8 +280,8 @@ void adamw_step(const ewc_exec* exec, AdamWLists lists, const ewc_adamw_options*
     }
     check.require("values", values);
     check.flags(flags, EWC_ZERO_GRADIENT);
-    if (on_host(exec) && values->step < 1) { // a device's values are read there, later
-        check.invalid("values->step: expected 1 or more, came " + std::to_string(values->step));
+    if (on_host(exec) && values->step < 0) { // a device's values are read there, later
+        check.invalid("values->step: expected 0 or more, came " + std::to_string(values->step));
     }
     check.workspace(workspace, workspace_bytes, adamw_workspace(verb, exec, *lists.theta));
     const bool zero_gradient = (flags & EWC_ZERO_GRADIENT) != 0;

@@ -106,6 +106,7 @@ struct AdamW {
     float epsilon;
     float gradient_scale;
     float penalty_scale; // penalty_scale * lambda
+    bool skipped;        // nothing is updated, only reduced
 
     EWC_FUNCTION float scaled(float gradient) const { return gradient_scale * gradient; }
 

@@ -201,7 +201,47 @@ void adamw_tile(const AdamW adamw, int64_t n, float* EWC_RESTRICT theta, float* 
     partial.weighted_squares += weighted_squares;
 }
 
+// The sums of a step that is skipped: those of adamw_tile.
+void statistics_tile(int64_t n, const float* EWC_RESTRICT theta, const float* EWC_RESTRICT gradient,
+                     const float* EWC_RESTRICT fisher, const float* EWC_RESTRICT anchor, AdamWPartial& partial) {
+    double terms = 0.0;
+    double gradient_squares = 0.0;
+    double weighted_squares = 0.0;
+#pragma omp simd reduction(+ : terms, gradient_squares, weighted_squares)
+    for (int64_t i = 0; i < n; ++i) {
+        const float weighted = weighted_displacement(theta[i], anchor[i], fisher[i]);
+        terms += penalty_term(theta[i], anchor[i], weighted);
+        gradient_squares += square(gradient[i]);
+        weighted_squares += square(weighted);
+    }
+    partial.penalty_terms += terms;
+    partial.gradient_squares += gradient_squares;
+    partial.weighted_squares += weighted_squares;
+}
+
+void adamw_statistics(const AdamWChunk& chunk, bool zero_gradient, AdamWPartial* partial) {
+    Tile gradients(chunk.gradient), fishers(chunk.fisher), anchors(chunk.anchor);
+    AdamWPartial sum{0.0, 0.0, 0.0};
+    for (int64_t first = 0; first < chunk.n; first += kTile) {
+        const int64_t n = least(kTile, chunk.n - first);
+        const float* gradient = gradients.read(first, n);
+        if (chunk.fisher.data == nullptr) {
+            sum.gradient_squares += norm_tile(n, gradient);
+        } else {
+            statistics_tile(n, chunk.theta + first, gradient, fishers.read(first, n), anchors.read(first, n), sum);
+        }
+        if (zero_gradient) {
+            gradients.clear(first, n);
+        }
+    }
+    *partial = sum;
+}
+
 void adamw(const AdamW& functor, const AdamWChunk& chunk, bool zero_gradient, AdamWPartial* partial) {
+    if (functor.skipped) {
+        adamw_statistics(chunk, zero_gradient, partial);
+        return;
+    }
     Tile gradients(chunk.gradient), fishers(chunk.fisher), anchors(chunk.anchor), copy(chunk.theta_copy);
     AdamWPartial sum{0.0, 0.0, 0.0};
     for (int64_t first = 0; first < chunk.n; first += kTile) {
@@ -239,7 +279,7 @@ extern const HostKernels kernels = {EWC_STRING(EWC_INSTRUCTION_SET_NAMESPACE),
                                     penalty,
                                     norm,
                                     adamw,
-                                    &linear_kernels,
-                                    cross_entropy};
+                                    cross_entropy,
+                                    &linear_kernels};
 
 } // namespace ewc::EWC_INSTRUCTION_SET_NAMESPACE

@@ -56,9 +56,9 @@ struct HostKernels {
     double (*penalty)(const PenaltyChunk&, float lambda);
     double (*norm)(const PenaltyChunk&, float lambda);
     void (*adamw)(const AdamW&, const AdamWChunk&, bool zero_gradient, AdamWPartial*);
-    const LinearKernels* linear;
     // The loss of one row; scale not null: its logits become *scale * (softmax - onehot(target)).
     double (*cross_entropy)(const Elements& logits, int64_t columns, int64_t target, const double* scale);
+    const LinearKernels* linear;
 };
 
 namespace portable {

@@ -113,9 +113,11 @@ struct Plan {
 private:
     void add(const Workspace& workspace, int64_t first) {
         if (groups == 0 || positions - workspace.groups[groups - 1].position > kGroupPositions) {
-            workspace.groups[groups++] = {first, examples, 0};
+            workspace.groups[groups++] = {first, 0, examples, 0};
         }
-        ++workspace.groups[groups - 1].examples;
+        LinearGroup& group = workspace.groups[groups - 1];
+        group.positions = positions - group.position;
+        ++group.examples;
         workspace.lengths[examples++] = positions - first;
     }
 };

@@ -26,41 +26,65 @@ constexpr int kLanes = 4, kTileRows = 12;
 constexpr int kLanes = 4, kTileRows = 6;
 #endif
 constexpr int kVectors = 2, kTileColumns = kVectors * kLanes;
+constexpr int64_t kShort = 8;            // positions of an example, on average, below which a tile is cut in two
 constexpr int64_t kChunkColumns = 512; // of F, in the second-level cache while the groups go by
+
+constexpr int64_t kAhead = 8; // positions
 
 using Vector = float __attribute__((vector_size(4 * kLanes)));
 using UnalignedVector = float __attribute__((vector_size(4 * kLanes), aligned(4)));
 
 #define EWC_UNROLL _Pragma("GCC unroll 16")
 
-// fisher[r * stride + c] += weight * sum over examples of (sum over positions of left * right)^2.
-void accumulate_tile(const float* EWC_RESTRICT left, const float* EWC_RESTRICT right, const int64_t* lengths,
-                     int64_t examples, float weight, float* EWC_RESTRICT fisher, int64_t stride) {
+// The running sums of `rows` rows of a tile, or their squares'.
+template <int rows>
+using Sums = Vector[rows][kVectors];
+
+template <int rows>
+EWC_FUNCTION void add_position(Sums<rows>& sums, const float* EWC_RESTRICT left, const float* EWC_RESTRICT right) {
+    Vector columns[kVectors];
     EWC_UNROLL
-    for (int r = 0; r < kTileRows; ++r) {
+    for (int v = 0; v < kVectors; ++v) {
+        columns[v] = reinterpret_cast<const Vector*>(right)[v];
+    }
+    EWC_UNROLL
+    for (int r = 0; r < rows; ++r) {
+        EWC_UNROLL
+        for (int v = 0; v < kVectors; ++v) {
+            sums[r][v] += left[r] * columns[v];
+        }
+    }
+}
+
+// fisher[r * stride + c] += weight * sum over examples of (sum over positions of left * right)^2, for `rows` rows of a tile.
+template <int rows>
+__attribute__((noinline)) void accumulate_tile(const float* EWC_RESTRICT left, const float* EWC_RESTRICT right,
+                                               const int64_t* lengths, int64_t examples, float weight,
+                                               float* EWC_RESTRICT fisher, int64_t stride) {
+    EWC_UNROLL
+    for (int r = 0; r < rows; ++r) {
         __builtin_prefetch(fisher + r * stride, 1);
     }
-    Vector squares[kTileRows][kVectors] = {};
+    Sums<rows> squares = {};
     for (int64_t n = 0; n < examples; ++n) {
-        Vector sums[kTileRows][kVectors] = {};
-        for (int64_t p = 0; p < lengths[n]; ++p) {
-            Vector columns[kVectors];
+        Sums<rows> sums = {};
+        int64_t positions = lengths[n];
+        // By fours: the processor then foresees where an example of some dozens of positions ends.
+        for (; positions >= 4; positions -= 4) {
             EWC_UNROLL
-            for (int v = 0; v < kVectors; ++v) {
-                columns[v] = reinterpret_cast<const Vector*>(right)[v];
+            for (int p = 0; p < 4; ++p) {
+                add_position<rows>(sums, left + p * kTileRows, right + p * kTileColumns);
             }
-            EWC_UNROLL
-            for (int r = 0; r < kTileRows; ++r) {
-                EWC_UNROLL
-                for (int v = 0; v < kVectors; ++v) {
-                    sums[r][v] += left[r] * columns[v];
-                }
-            }
+            left += 4 * kTileRows;
+            right += 4 * kTileColumns;
+        }
+        for (; positions > 0; --positions) {
+            add_position<rows>(sums, left, right);
             left += kTileRows;
             right += kTileColumns;
         }
         EWC_UNROLL
-        for (int r = 0; r < kTileRows; ++r) {
+        for (int r = 0; r < rows; ++r) {
             EWC_UNROLL
             for (int v = 0; v < kVectors; ++v) {
                 squares[r][v] += sums[r][v] * sums[r][v];
@@ -68,7 +92,7 @@ void accumulate_tile(const float* EWC_RESTRICT left, const float* EWC_RESTRICT r
         }
     }
     EWC_UNROLL
-    for (int r = 0; r < kTileRows; ++r) {
+    for (int r = 0; r < rows; ++r) {
         EWC_UNROLL
         for (int v = 0; v < kVectors; ++v) {
             UnalignedVector& to = *reinterpret_cast<UnalignedVector*>(fisher + r * stride + v * kLanes);
@@ -77,16 +101,39 @@ void accumulate_tile(const float* EWC_RESTRICT left, const float* EWC_RESTRICT r
     }
 }
 
+// A whole tile; of short examples in two halves, whose squares, too, fit the registers.
+void accumulate_tile(const float* left, const float* right, const int64_t* lengths, const LinearGroup& group,
+                     float weight, float* fisher, int64_t stride) {
+    if (group.positions >= kShort * group.examples) {
+        accumulate_tile<kTileRows>(left, right, lengths, group.examples, weight, fisher, stride);
+        return;
+    }
+    constexpr int kHalf = kTileRows / 2;
+    accumulate_tile<kHalf>(left, right, lengths, group.examples, weight, fisher, stride);
+    accumulate_tile<kHalf>(left + kHalf, right, lengths, group.examples, weight, fisher + kHalf * stride, stride);
+}
+
 // A tile at the edge of F, by way of a whole one.
-void accumulate_edge(const float* left, const float* right, const int64_t* lengths, int64_t examples, float weight,
-                     float* fisher, int64_t stride, int64_t rows, int64_t columns) {
+void accumulate_edge(const float* left, const float* right, const int64_t* lengths, const LinearGroup& group,
+                     float weight, float* fisher, int64_t stride, int64_t rows, int64_t columns) {
     alignas(64) float whole[kTileRows * kTileColumns] = {};
     for (int64_t r = 0; r < rows; ++r) {
         __builtin_memcpy(whole + r * kTileColumns, fisher + r * stride, static_cast<size_t>(columns) * sizeof(float));
     }
-    accumulate_tile(left, right, lengths, examples, weight, whole, kTileColumns);
+    accumulate_tile(left, right, lengths, group, weight, whole, kTileColumns);
     for (int64_t r = 0; r < rows; ++r) {
         __builtin_memcpy(fisher + r * stride, whole + r * kTileColumns, static_cast<size_t>(columns) * sizeof(float));
+    }
+}
+
+// Asks for the part of the next right panel that falls to the tile at `row` of `rows`, to the second-level cache: it comes
+// from the third, too late if its first tile had to ask. Behind the last panel the addresses are nobody's, which a
+// prefetch may be.
+void fetch_ahead(const float* panel, int64_t floats, int64_t row, int64_t rows) {
+    constexpr int64_t kLine = 16;
+    const int64_t lines = floats / kLine;
+    for (int64_t line = lines * row / rows; line < lines * (row + kTileRows) / rows; ++line) {
+        __builtin_prefetch(panel + line * kLine, 0, 2);
     }
 }
 
@@ -101,11 +148,11 @@ void accumulate_group(const LinearBlock& block, const LinearGroup& group, int64_
             const float* left = block.left + row / kTileRows * block.left_panel + group.position * kTileRows;
             const int64_t rows = least(kTileRows, block.rows - row);
             float* fisher = block.fisher + row * block.stride + column;
+            fetch_ahead(right + block.right_panel, group.positions * kTileColumns, row, block.rows);
             if (rows == kTileRows && columns == kTileColumns) {
-                accumulate_tile(left, right, lengths, group.examples, block.weight, fisher, block.stride);
+                accumulate_tile(left, right, lengths, group, block.weight, fisher, block.stride);
             } else {
-                accumulate_edge(left, right, lengths, group.examples, block.weight, fisher, block.stride, rows,
-                                columns);
+                accumulate_edge(left, right, lengths, group, block.weight, fisher, block.stride, rows, columns);
             }
         }
     }
@@ -120,32 +167,50 @@ void accumulate(const LinearBlock& block) {
     }
 }
 
-// n elements of a row, as f32.
-void widen(const ewc_matrix& matrix, int64_t row, int64_t first, int64_t n, float* EWC_RESTRICT to) {
-    const int64_t at = row * matrix.stride + first;
-    if (matrix.dtype == EWC_F32) {
-        __builtin_memcpy(to, static_cast<const float*>(matrix.data) + at, static_cast<size_t>(n) * sizeof(float));
-    } else {
-        widen_bf16(n, to, static_cast<const uint16_t*>(matrix.data) + at);
+template <int width>
+EWC_FUNCTION void copy_as_f32(float* EWC_RESTRICT to, const float* EWC_RESTRICT from) {
+    __builtin_memcpy(to, from, sizeof(float) * width);
+}
+
+template <int width>
+EWC_FUNCTION void copy_as_f32(float* EWC_RESTRICT to, const uint16_t* EWC_RESTRICT from) {
+    EWC_UNROLL
+    for (int i = 0; i < width; ++i) {
+        to[i] = bf16_to_f32(from[i]);
     }
 }
 
 // Position by position, so that the factor is read as it lies; the panels are of a length that keeps the many places that
 // are written at a time in different sets of the cache.
-template <int width>
-void pack(const LinearPacking& packing) {
+//
+// The row to come is asked for ahead: a block takes a few hundred bytes of each, and rows are far apart.
+template <int width, typename Element>
+void pack_elements(const LinearPacking& packing) {
+    const Element* data = static_cast<const Element*>(packing.factor->data) + packing.first;
     for (int64_t k = packing.begin; k < packing.end; ++k) {
-        const int64_t position = packing.positions[k];
-        float* to = packing.packed + k * width;
+        const Element* EWC_RESTRICT from = data + packing.positions[k] * packing.factor->stride;
+        float* EWC_RESTRICT to = packing.packed + k * width;
+        const Element* ahead = data + packing.positions[least(k + kAhead, packing.end - 1)] * packing.factor->stride;
         int64_t column = 0;
         for (; column + width <= packing.columns; column += width, to += packing.panel) {
-            widen(*packing.factor, position, packing.first + column, width, to);
+            __builtin_prefetch(ahead + column);
+            copy_as_f32<width>(to, from + column);
         }
         if (column < packing.columns) {
-            const int64_t rest = packing.columns - column;
-            widen(*packing.factor, position, packing.first + column, rest, to);
-            __builtin_memset(to + rest, 0, static_cast<size_t>(width - rest) * sizeof(float));
+            __builtin_memset(to, 0, sizeof(float) * width);
+            for (int64_t i = column; i < packing.columns; ++i) {
+                copy_as_f32<1>(to + (i - column), from + i);
+            }
         }
+    }
+}
+
+template <int width>
+void pack(const LinearPacking& packing) {
+    if (packing.factor->dtype == EWC_F32) {
+        pack_elements<width, float>(packing);
+    } else {
+        pack_elements<width, uint16_t>(packing);
     }
 }
 
@@ -171,6 +236,16 @@ bool is_zero(const ewc_matrix& matrix, int64_t row) {
     uint16_t last;
     __builtin_memcpy(&last, bytes + 4 * words, sizeof(last));
     return (last & 0x7fffu) == 0;
+}
+
+// n elements of a row, as f32.
+void widen(const ewc_matrix& matrix, int64_t row, int64_t first, int64_t n, float* EWC_RESTRICT to) {
+    const int64_t at = row * matrix.stride + first;
+    if (matrix.dtype == EWC_F32) {
+        __builtin_memcpy(to, static_cast<const float*>(matrix.data) + at, static_cast<size_t>(n) * sizeof(float));
+    } else {
+        widen_bf16(n, to, static_cast<const uint16_t*>(matrix.data) + at);
+    }
 }
 
 void add(int64_t n, float* EWC_RESTRICT sums, const float* EWC_RESTRICT values) {

@@ -26,7 +26,8 @@ struct LinearPacking {
 // Examples that are summed in f32 before they are weighted and added to F.
 struct LinearGroup {
     int64_t position; // the first of the group, counted in packed positions
-    int64_t example;  // the first of the group
+    int64_t positions;
+    int64_t example; // the first of the group
     int64_t examples;
 };
 

@@ -35,19 +35,6 @@ struct AdamWLists {
     const ewc_list* theta_copy; // null: none
 };
 
-// The per-example Fisher of one linear layer.
-struct LinearFisher {
-    float* fisher;            // left.columns x columns(), contiguous
-    ewc_matrix left;          // positions x rows of fisher
-    const ewc_matrix* right;  // positions x columns of fisher; null: a column of ones
-    const int64_t* offsets;   // [examples + 1]
-    int64_t examples;
-
-    int64_t rows() const { return left.columns; }
-    int64_t columns() const { return right == nullptr ? 1 : right->columns; }
-    int64_t positions() const { return offsets[examples] - offsets[0]; }
-};
-
 // A matrix of logits, rows x columns, and what becomes of it.
 struct CrossEntropy {
     void* logits;
@@ -61,6 +48,19 @@ struct CrossEntropy {
     EWC_FUNCTION Elements row(int64_t index) const {
         return elements_at(logits, rows * columns, dtype, index * columns);
     }
+};
+
+// The per-example Fisher of one linear layer.
+struct LinearFisher {
+    float* fisher;            // left.columns x columns(), contiguous
+    ewc_matrix left;          // positions x rows of fisher
+    const ewc_matrix* right;  // positions x columns of fisher; null: a column of ones
+    const int64_t* offsets;   // [examples + 1]
+    int64_t examples;
+
+    int64_t rows() const { return left.columns; }
+    int64_t columns() const { return right == nullptr ? 1 : right->columns; }
+    int64_t positions() const { return offsets[examples] - offsets[0]; }
 };
 
 } // namespace ewc

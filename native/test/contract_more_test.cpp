@@ -59,6 +59,44 @@ TEST_P(Properties, ZeroingAndCopyingChangeNothingElse) {
     EXPECT_EQ(norm_squared(plain.gradient), plain.statistics.gradient_norm_squared);
 }
 
+// A step of 0 reduces and zeroes as any other, and leaves every bit of what it would update.
+TEST_P(Properties, SkippedStep) {
+    const std::vector<int64_t> sizes = {5, 0, 65536 + 7};
+    for (const Dtypes& dtypes : {Dtypes{}, Dtypes{EWC_BF16, EWC_BF16, EWC_I16_BLOCK256}}) {
+        for (const bool ewc : {true, false}) {
+            for (const uint32_t flags : {0u, EWC_ZERO_GRADIENT}) {
+                for (const bool spoiled : {false, true}) {
+                    Step taken(sizes, offset(), dtypes), skipped(sizes, offset(), dtypes);
+                    skipped.options.theta_copy = skipped.copy.list();
+                    skipped.values.step = 0;
+                    for (Step* step : {&taken, &skipped}) {
+                        if (spoiled) {
+                            step->gradient.set(2, 17, std::numeric_limits<float>::quiet_NaN());
+                        }
+                    }
+                    const std::string kept = skipped.theta.bits() + skipped.first.bits() + skipped.second.bits() +
+                                             skipped.copy.bits();
+                    ASSERT_EQ(EWC_OK, taken.run(ewc, flags)) << ewc_last_error();
+                    ASSERT_EQ(EWC_OK, skipped.run(ewc, flags)) << ewc_last_error();
+                    EXPECT_TRUE(kept == skipped.theta.bits() + skipped.first.bits() + skipped.second.bits() +
+                                            skipped.copy.bits());
+                    EXPECT_TRUE(taken.gradient.bits() == skipped.gradient.bits());
+                    EXPECT_NEAR(taken.statistics.penalty, skipped.statistics.penalty, 1e-13 * taken.statistics.penalty);
+                    EXPECT_NEAR(taken.statistics.penalty_gradient_norm_squared,
+                                skipped.statistics.penalty_gradient_norm_squared,
+                                1e-13 * taken.statistics.penalty_gradient_norm_squared);
+                    if (spoiled) {
+                        EXPECT_TRUE(std::isnan(skipped.statistics.gradient_norm_squared));
+                    } else {
+                        EXPECT_NEAR(taken.statistics.gradient_norm_squared, skipped.statistics.gradient_norm_squared,
+                                    1e-13 * taken.statistics.gradient_norm_squared);
+                    }
+                }
+            }
+        }
+    }
+}
+
 TEST_P(Properties, PenaltyGradientAgainstFiniteDifferences) {
     const std::vector<int64_t> sizes = {19};
     for (const Dtypes& dtypes : {Dtypes{}, Dtypes{EWC_F32, EWC_BF16, EWC_I16_BLOCK256}}) {

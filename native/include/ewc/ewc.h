@@ -15,8 +15,9 @@
  *
  * Place. exec->device is -1 for the host, else a CUDA device number, and every array of the call, the structs read
  * through `ewc_adamw_values`, `lambda` pointers and results included, lies there. (ewc_list, its two arrays, ewc_matrix,
- * `offsets`, ewc_exec and ewc_adamw_options always lie on the host.) On a device the verbs are asynchronous on exec->stream, neither wait nor
- * read what lies there, and can be captured in a graph; a failure inside a kernel shows at the caller's next wait.
+ * `offsets`, ewc_exec and ewc_adamw_options always lie on the host.) On a device the verbs are asynchronous on
+ * exec->stream, neither wait nor read what lies there, and can be captured in a graph; a failure inside a kernel shows at
+ * the caller's next wait.
  *
  * Determinism. The work is cut into chunks whose size never depends on threads or multiprocessors; each chunk leaves one
  * partial sum (in double) that is added in a fixed order, without atomics. Same input, same bits on one machine and
@@ -154,10 +155,9 @@ EWC_API ewc_status ewc_fisher_accumulate_linear_workspace(const ewc_exec* exec, 
  * before offsets[0] are not looked at. A position whose row of left is zero throughout contributes nothing, whatever right
  * holds there. weight: finite.
  *
- * Inner sums are in f32, position by position; the squares of a run of examples (a function of `offsets` and of the rows
- * that are zero) are added in f32, then weighted and added to fisher. 2 rows x columns x positions operations, those of
- * the ordinary weight gradient, and two for each element of fisher and example. Bytes moved: 8 an element of fisher, once,
- * and the matrices.
+ * Inner sums are in f32, position by position; so are the sums of squares, in the order of the examples, cut into runs
+ * that `offsets` and the rows of zeros alone decide. 2 rows x columns x positions operations, those of the ordinary weight
+ * gradient, and two for each element of fisher and example. Bytes moved: 8 an element of fisher, and the matrices.
  * Source: Kirkpatrick et al. 2017, equation 3, with F the mean of squared per-example gradients (the empirical Fisher);
  * a linear layer's per-example gradient as a product of two small matrices: Goodfellow 2015, "Efficient per-example
  * gradient computations"; its second moment: Dangel, Kunstner and Hennig 2020, "BackPACK", appendix A.
@@ -253,7 +253,8 @@ typedef struct {
 
 /* What changes from step to step; read where the data lies, so that a captured graph replays. */
 typedef struct {
-    int64_t step;          /* from 1, for the bias correction; refused below 1 on the host, not looked at on a device */
+    int64_t step;          /* from 1, for the bias correction; 0: the update is skipped. Below 0: refused on the host,
+                              skipped on a device */
     double learning_rate;
     double lambda;
     double gradient_scale; /* multiplies the gradient: clipping of the language-model gradient, loss scaling */
@@ -280,6 +281,9 @@ EWC_API ewc_status ewc_adamw_step_workspace(const ewc_exec* exec, const ewc_list
  * theta, first_moment m, second_moment v: f32; gradient f32, f16 or bf16; fisher f32 or bf16; anchor f32, f16, bf16 or
  * EWC_I16_BLOCK256. fisher and anchor are both given or both NULL (plain AdamW). gradient is left as it came, or zeroed
  * with EWC_ZERO_GRADIENT. statistics may be NULL.
+ * A step of 0 updates nothing: theta, the moments and theta_copy keep their bits, whatever the gradient holds; statistics
+ * are reduced and the gradient is zeroed as in any other. So whoever writes the values, a kernel before this one on a
+ * device, say, skips a step whose norm is not finite without the host's knowledge.
  * Bytes moved: 28 an element, 36 with fisher and anchor; 4 more when zeroing, 2 more for theta_copy, 2 less for each
  * list in 16 bit.
  */

@@ -11,6 +11,10 @@
 #include "cuda_library.h"
 #include "place.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#endif
+
 namespace shim {
 
 dim3 thread;
@@ -18,13 +22,39 @@ dim3 block;
 
 namespace {
 
+#if defined(__SANITIZE_ADDRESS__)
+constexpr size_t kStack = 256 * 1024; // its frames are several times as large
+#else
 constexpr size_t kStack = 64 * 1024;
+#endif
+
+// Where a stack lies, for AddressSanitizer, which must be told of each change; without it nothing happens.
+struct Stack {
+    const void* bottom = nullptr;
+    size_t size = 0;
+    void* fake = nullptr; // what AddressSanitizer keeps of a stack that is left
+
+    void leave_for([[maybe_unused]] const Stack& next) {
+#if defined(__SANITIZE_ADDRESS__)
+        __sanitizer_start_switch_fiber(&fake, next.bottom, next.size);
+#endif
+    }
+    // Back on this stack; `before` learns where the one that was left lies.
+    void arrive([[maybe_unused]] Stack* before) {
+#if defined(__SANITIZE_ADDRESS__)
+        Stack unknown;
+        Stack& left = before == nullptr ? unknown : *before;
+        __sanitizer_finish_switch_fiber(fake, &left.bottom, &left.size);
+#endif
+    }
+};
 
 // Entered as a context, on its own stack; from then on by _longjmp, which unlike swapcontext makes no system call.
 struct Fiber {
     ucontext_t context;
     jmp_buf jump;
     std::vector<char> stack;
+    Stack place;
     bool entered;
     bool done;
 };
@@ -32,17 +62,21 @@ struct Fiber {
 std::vector<Fiber> fibers;
 std::vector<uint64_t> slots;
 jmp_buf scheduler;
+Stack scheduler_place;
 const std::function<void()>* running;
 
 void enter() {
+    fibers[thread.x].place.arrive(&scheduler_place);
     (*running)();
     fibers[thread.x].done = true;
+    fibers[thread.x].place.leave_for(scheduler_place);
     _longjmp(scheduler, 1);
 }
 
 void start(Fiber& fiber) {
     fiber.entered = false;
     fiber.done = false;
+    fiber.place = {fiber.stack.data(), fiber.stack.size(), nullptr};
     getcontext(&fiber.context);
     fiber.context.uc_stack.ss_sp = fiber.stack.data();
     fiber.context.uc_stack.ss_size = fiber.stack.size();
@@ -53,20 +87,24 @@ void start(Fiber& fiber) {
 // One turn of a fiber. No local variable is changed between _setjmp and _longjmp.
 void resume(Fiber& fiber) {
     if (_setjmp(scheduler) == 0) {
+        scheduler_place.leave_for(fiber.place);
         if (fiber.entered) {
             _longjmp(fiber.jump, 1);
         }
         fiber.entered = true;
         setcontext(&fiber.context);
     }
+    scheduler_place.arrive(nullptr);
 }
 
 } // namespace
 
 void barrier() {
     if (_setjmp(fibers[thread.x].jump) == 0) {
+        fibers[thread.x].place.leave_for(scheduler_place);
         _longjmp(scheduler, 1);
     }
+    fibers[thread.x].place.arrive(nullptr);
 }
 
 uint64_t exchange(uint64_t mine, unsigned from) {

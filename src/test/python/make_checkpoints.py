@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes test checkpoints; not needed to build or test.
 
-A zoo of small GPT-NeoX, GPT-2 and LLaMA directories with random settings: shapes, activations, rope kinds, both spellings of
+A zoo of small GPT-NeoX, GPT-2, LLaMA, Mistral, Qwen2 and Qwen3 directories with random settings: shapes, activations, rope kinds, both spellings of
 config.json, dtypes, shards, names without the base prefix, old buffers, duplicates of tied tensors, tokenizers with and
 without a leading special token. Needs torch, transformers, tokenizers and safetensors.
 
@@ -11,7 +11,8 @@ import argparse, json, os, random, shutil
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import (GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM)
+from transformers import (GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig,
+                          MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
 
 ACTIVATIONS = ["gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "gelu_python", "gelu_python_tanh", "gelu_accurate",
                "quick_gelu", "relu", "silu", "swish"]
@@ -80,8 +81,7 @@ def gpt2(r, common):
     return config, GPT2LMHeadModel
 
 
-def llama(r, common):
-    heads = r.choice([1, 2, 4, 6, 8]); size = r.choice([6, 8, 10, 16])
+def llama_rope(r):
     rope = dict(rope_type="default", rope_theta=r.choice([10000.0, 500000.0, 100.0]))
     kind = r.random()
     if kind < 0.35:
@@ -89,6 +89,12 @@ def llama(r, common):
                     original_max_position_embeddings=r.choice([64, 32, 8192]))
     elif kind < 0.5:
         rope.update(rope_type="linear", factor=r.choice([2.0, 3.0]))
+    return rope
+
+
+def llama(r, common):
+    heads = r.choice([1, 2, 4, 6, 8]); size = r.choice([6, 8, 10, 16])
+    rope = llama_rope(r)
     config = LlamaConfig(
         hidden_size=heads * r.choice([size, size, 6, 8]), num_attention_heads=heads, head_dim=size,
         num_key_value_heads=r.choice([d for d in range(1, heads + 1) if heads % d == 0]), num_hidden_layers=r.choice([1, 2, 3, 4]),
@@ -96,6 +102,40 @@ def llama(r, common):
         attention_bias=r.random() < 0.3, mlp_bias=r.random() < 0.3, tie_word_embeddings=r.random() < 0.5,
         rms_norm_eps=r.choice([1e-5, 1e-6, 1e-3]), attention_dropout=0.0, **common)
     return config, LlamaForCausalLM
+
+
+def skeleton(r):
+    """What the rest of LLaMA's family shares with it."""
+    heads = r.choice([1, 2, 4, 6, 8])
+    return dict(
+        num_attention_heads=heads, num_key_value_heads=r.choice([d for d in range(1, heads + 1) if heads % d == 0]),
+        num_hidden_layers=r.choice([1, 2, 3, 4]), intermediate_size=r.choice([40, 97, 128]), hidden_act=r.choice(["silu"] * 4 + ACTIVATIONS),
+        rope_parameters=llama_rope(r), tie_word_embeddings=r.random() < 0.5, rms_norm_eps=r.choice([1e-5, 1e-6, 1e-3]),
+        attention_dropout=0.0)
+
+
+def mistral(r, common):
+    shape = skeleton(r); size = r.choice([6, 8, 10, 16])
+    # No window of 1: transformers 5.18 generates by it with its cache what it does not generate without.
+    config = MistralConfig(
+        hidden_size=shape["num_attention_heads"] * r.choice([size, 6, 8]), head_dim=size,
+        sliding_window=r.choice([None, 2, 3, 4, 5, 16, 4096]), **shape, **common)
+    return config, MistralForCausalLM
+
+
+def qwen2(r, common):
+    shape = skeleton(r)
+    config = Qwen2Config(
+        hidden_size=shape["num_attention_heads"] * r.choice([6, 8, 10, 16]), use_sliding_window=r.random() < 0.3, sliding_window=5,
+        **shape, **common)
+    return config, Qwen2ForCausalLM
+
+
+def qwen3(r, common):
+    shape = skeleton(r)
+    config = Qwen3Config(
+        hidden_size=r.choice([24, 40, 48]), head_dim=r.choice([6, 8, 10, 16]), attention_bias=r.random() < 0.4, **shape, **common)
+    return config, Qwen3ForCausalLM
 
 
 def randomize(model, deviation, seed):
@@ -133,7 +173,7 @@ def version4(config, r):
 def stored(model, config, r, notes):
     """The tensors as a checkpoint may hold them."""
     tensors = {n: p.detach().clone() for n, p in model.named_parameters()}
-    base = {"gpt_neox": "gpt_neox.", "gpt2": "transformer.", "llama": "model."}[config.model_type]
+    base = {"gpt_neox": "gpt_neox.", "gpt2": "transformer."}.get(config.model_type, "model.")
     head = "embed_out.weight" if config.model_type == "gpt_neox" else "lm_head.weight"
     if "lm_head.weight" in tensors:
         if head != "lm_head.weight" and r.random() < 0.75:
@@ -149,7 +189,7 @@ def stored(model, config, r, notes):
         notes.append("buffers")
         for layer in range(config.num_hidden_layers):
             causal = torch.ones(1, 1, 16, 16).tril()
-            if config.model_type == "llama":
+            if config.model_type not in ("gpt2", "gpt_neox"):
                 tensors[f"{base}layers.{layer}.self_attn.rotary_emb.inv_freq"] = torch.rand(4)
             else:
                 at = f"{base}h.{layer}.attn." if config.model_type == "gpt2" else f"{base}layers.{layer}.attention."
@@ -231,7 +271,7 @@ def main():
     a = parser.parse_args()
     rows = [json.loads(line) for line in open(a.text)]
     text = [f"Question: {r['q_train']}\n Short Answer: {r['answer']}" for r in rows]
-    for family in (gpt_neox, gpt2, llama):
+    for family in (gpt_neox, gpt2, llama, mistral, qwen2, qwen3):
         for seed in range(a.first, a.first + a.seeds):
             make(a.out, family, seed, text)
 

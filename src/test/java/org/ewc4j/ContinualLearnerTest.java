@@ -315,7 +315,7 @@ class ContinualLearnerTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"gpt2", "gpt_neox", "llama"})
+    @ValueSource(strings = {"gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3"})
     void everyArchitectureLearnsFromARandomStart(String architecture) throws IOException {
         model = TinyRun.model(folder.resolve(architecture), architecture);
 

@@ -61,6 +61,17 @@ public final class Golden {
         return tensors;
     }
 
+    /** The bytes of all tensors of a safetensors file by name. */
+    public static Map<String, ByteBuffer> allBytes(Path file) {
+        Map<String, ByteBuffer> tensors = new TreeMap<>();
+        header(file).fieldNames().forEachRemaining(name -> {
+            if (!name.equals("__metadata__")) {
+                tensors.put(name, tensor(file, name));
+            }
+        });
+        return tensors;
+    }
+
     private static JsonNode header(Path file) {
         try {
             ByteBuffer all = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.task.Example;
@@ -24,7 +25,13 @@ public final class TinyRun {
 
     private TinyRun() {}
 
-    /** A model directory without weights; {@code architecture} is gpt2, gpt_neox or llama. */
+    private static final Map<String, String> LLAMA_FAMILY = Map.of(
+            "llama", "LlamaForCausalLM",
+            "mistral", "MistralForCausalLM",
+            "qwen2", "Qwen2ForCausalLM",
+            "qwen3", "Qwen3ForCausalLM");
+
+    /** A model directory without weights; {@code architecture} is gpt2, gpt_neox or one of LLaMA's family. */
     public static Path model(Path folder, String architecture) {
         return model(folder, architecture, config -> {});
     }
@@ -64,8 +71,10 @@ public final class TinyRun {
                         .put("hidden_act", "silu")
                         .put("rms_norm_eps", 1e-5)
                         .put("tie_word_embeddings", false)
+                        .put("head_dim", 4)
+                        .put("sliding_window", 8)
                         .putArray("architectures")
-                        .add("LlamaForCausalLM");
+                        .add(LLAMA_FAMILY.get(architecture));
         }
         change.accept(config);
         write(folder.resolve("config.json"), config.toPrettyString());

@@ -19,8 +19,6 @@ final class CallBuffers {
 
     final ewc_exec exec;
     final ewc_adamw_options options;
-    final ewc_matrix left;
-    final ewc_matrix right;
     final SizeTPointer needed;
     private final KernelMemory memory;
     private final Pointer structs;
@@ -29,16 +27,17 @@ final class CallBuffers {
     private long workspaceBytes;
     private Pointer segmentValues; // learning rates, then decays
     private int segmentCapacity;
-    private LongPointer offsets; // null until asked for
+    private final ewc_matrix left;
+    private final ewc_matrix right;
+    private LongPointer offsets; // of examples; null before the first
 
     CallBuffers(KernelMemory memory, int threads) {
         this.memory = memory;
-        long optionsAt = ewc_exec.BYTES;
-        long matricesAt = optionsAt + ewc_adamw_options.BYTES;
-        long neededAt = matricesAt + 2L * ewc_matrix.BYTES;
+        long matricesAt = (long) ewc_exec.BYTES + ewc_adamw_options.BYTES;
+        long neededAt = matricesAt + 2 * ewc_matrix.BYTES;
         structs = NativeMemory.allocate(neededAt + Long.BYTES);
         exec = new ewc_exec(structs);
-        options = new ewc_adamw_options(structs.getPointer(optionsAt));
+        options = new ewc_adamw_options(structs.getPointer(ewc_exec.BYTES));
         left = new ewc_matrix(structs.getPointer(matricesAt));
         right = new ewc_matrix(structs.getPointer(matricesAt + ewc_matrix.BYTES));
         needed = new SizeTPointer(structs.getPointer(neededAt));
@@ -83,36 +82,33 @@ final class CallBuffers {
         return new DoublePointer(NativeMemory.at(numbers.hostAddress() + RESULT)).get();
     }
 
-    /** @param givenRight null where a verb is given no right matrix */
-    void set(Matrix givenLeft, Matrix givenRight, long[] givenOffsets) {
-        if (givenOffsets.length == 0) {
-            throw new KernelArgumentException(
-                    "Kernels.fisherAccumulateLinear: offsets: expected one more than examples, came none");
-        }
-        set(left, givenLeft);
-        if (givenRight != null) {
-            set(right, givenRight);
-        }
-        if (offsets == null || offsets.capacity() < givenOffsets.length) {
-            Pointer larger = NativeMemory.allocate((long) Long.BYTES * givenOffsets.length);
-            if (offsets != null) {
-                NativeMemory.free(offsets);
-            }
-            offsets = new LongPointer(larger).capacity(givenOffsets.length);
-        }
-        offsets.put(givenOffsets, 0, givenOffsets.length);
+    ewc_matrix left(Matrix given) {
+        return set(left, given);
     }
 
-    private static void set(ewc_matrix matrix, Matrix given) {
+    /** Null for null, which stands for a column of ones. */
+    ewc_matrix right(Matrix given) {
+        return given == null ? null : set(right, given);
+    }
+
+    private static ewc_matrix set(ewc_matrix matrix, Matrix given) {
         matrix.data(given.address());
         matrix.columns(given.columns());
         matrix.stride(given.stride());
         matrix.dtype(given.type().code());
+        return matrix;
     }
 
-    /** The offsets that were set last, on the host. */
-    LongPointer offsets() {
-        return offsets;
+    /** Always on the host; grows on the first call of a size, then never again. */
+    LongPointer offsets(long[] given) {
+        if (offsets == null || offsets.capacity() < given.length) {
+            Pointer larger = NativeMemory.allocate((long) Long.BYTES * given.length);
+            if (offsets != null) {
+                NativeMemory.free(offsets);
+            }
+            offsets = new LongPointer(larger).capacity(given.length);
+        }
+        return offsets.put(given, 0, given.length);
     }
 
     void set(AdamWOptions given, int segments, ewc_list thetaCopy) {

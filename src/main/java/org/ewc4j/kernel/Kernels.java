@@ -2,9 +2,7 @@ package org.ewc4j.kernel;
 
 import java.util.Objects;
 import org.bytedeco.javacpp.DoublePointer;
-import org.bytedeco.javacpp.LongPointer;
 import org.ewc4j.kernel.EwcLibrary.ewc_list;
-import org.ewc4j.kernel.EwcLibrary.ewc_matrix;
 
 /**
  * The verbs of EWC and AdamW over tensors that the caller owns: one learner's access to the native library.
@@ -118,17 +116,24 @@ public final class Kernels implements AutoCloseable {
     }
 
     private void accumulateLinear(long fisher, Matrix left, Matrix right, long[] offsets, double weight) {
+        if (offsets.length == 0) {
+            throw new KernelArgumentException(
+                    "Kernels.fisherAccumulateLinear: offsets: expected one more than examples, came none");
+        }
         long examples = offsets.length - 1;
-        buffers.set(left, right, offsets);
-        ewc_matrix rightOrNull = right == null ? null : buffers.right;
         run(() -> EwcLibrary.ewc_fisher_accumulate_linear_workspace(
-                buffers.exec, buffers.left, rightOrNull, buffers.offsets(), examples, buffers.needed));
+                buffers.exec,
+                buffers.left(left),
+                buffers.right(right),
+                buffers.offsets(offsets),
+                examples,
+                buffers.needed));
         run(() -> EwcLibrary.ewc_fisher_accumulate_linear(
                 buffers.exec,
                 fisher,
-                buffers.left,
-                rightOrNull,
-                buffers.offsets(),
+                buffers.left(left),
+                buffers.right(right),
+                buffers.offsets(offsets),
                 examples,
                 weight,
                 buffers.workspace(),

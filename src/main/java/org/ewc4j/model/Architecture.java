@@ -69,6 +69,14 @@ interface Architecture {
     /** {@code padding_idx} of the input embedding, whose gradient is dropped; −1 for none. */
     long paddingIndex();
 
+    /**
+     * How many columns attention reads at most, the query's own the last of them, as transformers counts
+     * {@code sliding_window}; {@link Integer#MAX_VALUE} where it reads all that are before it.
+     */
+    default int slidingWindow() {
+        return Integer.MAX_VALUE;
+    }
+
     /** Other names under which a stored tensor may come, as (stored, ours). */
     default Map<String, String> aliases() {
         return Map.of();
@@ -93,13 +101,22 @@ interface Architecture {
     int headSize();
 
     /** Model types by the classes that are read, in lower case: the first LLaMA checkpoints say LLaMAForCausalLM. */
-    Map<String, String> TYPE_OF_CLASS = Map.of(
-            "gptneoxforcausallm", "gpt_neox",
-            "gptneoxmodel", "gpt_neox",
-            "gpt2lmheadmodel", "gpt2",
-            "gpt2model", "gpt2",
-            "llamaforcausallm", "llama",
-            "llamamodel", "llama");
+    Map<String, String> TYPE_OF_CLASS = Map.ofEntries(
+            Map.entry("gptneoxforcausallm", "gpt_neox"),
+            Map.entry("gptneoxmodel", "gpt_neox"),
+            Map.entry("gpt2lmheadmodel", "gpt2"),
+            Map.entry("gpt2model", "gpt2"),
+            Map.entry("llamaforcausallm", "llama"),
+            Map.entry("llamamodel", "llama"),
+            Map.entry("mistralforcausallm", "mistral"),
+            Map.entry("mistralmodel", "mistral"),
+            Map.entry("qwen2forcausallm", "qwen2"),
+            Map.entry("qwen2model", "qwen2"),
+            Map.entry("qwen3forcausallm", "qwen3"),
+            Map.entry("qwen3model", "qwen3"));
+
+    /** As a refusal lists them. */
+    String SUPPORTED = "gpt_neox, gpt2, llama, mistral, qwen2, qwen3";
 
     /** Reads the architecture that a config.json describes; one that is not supported is refused by name. */
     static Architecture read(ConfigJson config) {
@@ -108,11 +125,11 @@ interface Architecture {
         if (!config.has("model_type") && typeOfNamed == null) {
             throw new InvalidInputException(
                     config.file() + ": architecture " + (named == null ? "" : "'" + named + "' ")
-                            + "is not known and key 'model_type' is missing, expected one of gpt_neox, gpt2, llama");
+                            + "is not known and key 'model_type' is missing, expected one of " + SUPPORTED);
         }
         String type = config.text("model_type", typeOfNamed);
         if (!TYPE_OF_CLASS.containsValue(type)) {
-            throw config.wrong("model_type", "one of the supported architectures gpt_neox, gpt2, llama");
+            throw config.wrong("model_type", "one of the supported architectures " + SUPPORTED);
         }
         if (named != null && !type.equals(typeOfNamed)) {
             throw config.wrong(
@@ -124,7 +141,7 @@ interface Architecture {
         return switch (type) {
             case "gpt_neox" -> GptNeoX.read(config);
             case "gpt2" -> Gpt2.read(config);
-            default -> Llama.read(config);
+            default -> Llama.read(config, LlamaFamily.of(type).orElseThrow());
         };
     }
 

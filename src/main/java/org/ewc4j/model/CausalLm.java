@@ -246,7 +246,7 @@ public final class CausalLm implements AutoCloseable {
 
     /** What a decoder over this model's parameters gives, (rows, columns, hidden size). */
     Tensor hidden(Architecture.Decoder over, StagedBatch batch) {
-        return over.hidden(ForwardPass.of(batch, numerics, dropout, null));
+        return over.hidden(ForwardPass.of(batch, architecture.slidingWindow(), numerics, dropout, null));
     }
 
     /** Logits of every position, (rows · columns · vocabulary) row-major; for tests and inspection of small batches. */

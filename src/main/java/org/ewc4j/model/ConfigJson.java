@@ -66,6 +66,11 @@ final class ConfigJson {
         return node.hasNonNull(key);
     }
 
+    /** Whether the key is there and null, which some keys tell apart from not being there. */
+    boolean isNull(String key) {
+        return node.path(key).isNull();
+    }
+
     /** The object under a key, or null where there is none. */
     ConfigJson object(String key) {
         if (!has(key)) {
@@ -91,6 +96,20 @@ final class ConfigJson {
     String firstText(String key) {
         JsonNode value = node.path(key).path(0);
         return value.isTextual() ? value.asText() : null;
+    }
+
+    /** A list of texts; empty where the key is missing or null. */
+    List<String> texts(String key) {
+        List<String> texts = new ArrayList<>();
+        if (has(key)) {
+            for (JsonNode text : node.get(key).isArray() ? node.get(key) : List.of(node.get(key))) {
+                if (!node.get(key).isArray() || !text.isTextual()) {
+                    throw wrong(key, "a list of texts");
+                }
+                texts.add(text.asText());
+            }
+        }
+        return texts;
     }
 
     boolean flag(String key, boolean missing) {

@@ -19,18 +19,20 @@ final class ForwardPass {
     private final Tensor inputIds;
     private final Tensor positions;
     private final TensorOptional mask;
+    private final boolean masked;
     private final Tensor paddedQueries; // null where there is none
     private final Dropout dropout;
     private final KeyValueCache cache;
 
-    private ForwardPass(StagedBatch batch, Numerics numerics, Dropout dropout, KeyValueCache cache) {
+    private ForwardPass(StagedBatch batch, int window, Numerics numerics, Dropout dropout, KeyValueCache cache) {
         this.batch = batch;
         this.numerics = numerics;
         this.inputIds = batch.inputIds();
         this.positions = batch.positions();
         this.dropout = dropout;
         this.cache = cache;
-        if (!batch.padded()) {
+        this.masked = batch.padded() || window < batch.keys();
+        if (!masked) {
             this.mask = new TensorOptional();
             this.paddedQueries = null;
             return;
@@ -45,22 +47,27 @@ final class ForwardPass {
             // behind.
             Tensor forbidden =
                     torch.logical_or(keys.gt(queries), keys.lt(starts)).logical_and(keys.ne(queries));
+            if (window < batch.keys()) {
+                forbidden = forbidden.logical_or(keys.le(queries.sub(new Scalar(window))));
+            }
             this.mask = new TensorOptional(
                     torch.zeros(new long[] {batch.rows(), batch.columns(), batch.keys()}, numerics.options())
                             .masked_fill_(forbidden, new Scalar(Double.NEGATIVE_INFINITY))
                             .unsqueeze(1));
-            this.paddedQueries =
-                    batch.columns() == 1 ? null : queries.lt(starts).unsqueeze(1); // a new token is never padding
+            // The new token of a row is never padding.
+            boolean padding = batch.padded() && batch.columns() > 1;
+            this.paddedQueries = padding ? queries.lt(starts).unsqueeze(1) : null;
         }
     }
 
     /**
      * A pass over a staged batch.
      *
+     * @param window see {@link Architecture#slidingWindow}
      * @param cache gives the keys and values of the columns before, and takes up the new ones; or null
      */
-    static ForwardPass of(StagedBatch batch, Numerics numerics, Dropout dropout, KeyValueCache cache) {
-        return new ForwardPass(batch, numerics, dropout, cache);
+    static ForwardPass of(StagedBatch batch, int window, Numerics numerics, Dropout dropout, KeyValueCache cache) {
+        return new ForwardPass(batch, window, numerics, dropout, cache);
     }
 
     int rows() {
@@ -97,7 +104,7 @@ final class ForwardPass {
 
     /** Whether the causal triangle alone is the mask. */
     boolean causal() {
-        return !batch.padded() && batch.columns() > 1;
+        return !masked && batch.columns() > 1;
     }
 
     Dropout dropout() {

@@ -34,15 +34,16 @@ record GptNeoX(
         int hidden = config.size("hidden_size");
         int heads = config.size("num_attention_heads");
         int headSize = Architecture.headSize(config, "hidden_size", hidden, heads);
+        int positions = config.size("max_position_embeddings", 2048);
         return new GptNeoX(
                 config.size("vocab_size"),
                 hidden,
                 config.layers("num_hidden_layers"),
                 heads,
                 config.size("intermediate_size"),
-                config.size("max_position_embeddings", 2048),
+                positions,
                 Activation.named(config, "hidden_act", "gelu"),
-                Rope.read(config, headSize, Rope.Keys.GPT_NEOX),
+                Rope.read(config, headSize, positions, Rope.Keys.GPT_NEOX),
                 config.positive("layer_norm_eps", 1e-5),
                 config.flag("use_parallel_residual", true),
                 config.flag("attention_bias", true),

@@ -125,7 +125,7 @@ final class GreedyDecoder {
     /** Reads the pass's tokens into the cache and gives the likeliest next token of each row. */
     private long[] read(StagedBatch staged, int rows, KeyValueCache cache) {
         try (PointerScope scope = new PointerScope()) {
-            ForwardPass pass = ForwardPass.of(staged, numerics, dropout, cache);
+            ForwardPass pass = ForwardPass.of(staged, architecture.slidingWindow(), numerics, dropout, cache);
             Tensor hidden = decoder.hidden(pass);
             cache.advance(pass.columns());
             Tensor last = hidden.select(1, hidden.size(1) - 1);

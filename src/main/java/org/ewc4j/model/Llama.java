@@ -12,10 +12,15 @@ import org.ewc4j.model.Layers.Projection;
 import org.ewc4j.tensor.Device;
 
 /**
- * LLaMA, and what shares its architecture (TinyLlama, SmolLM2). Touvron et al. 2023; names and conventions of
- * transformers' {@code llama}, with grouped-query attention (Ainslie et al. 2023).
+ * LLaMA and its family: Mistral, Qwen2, Qwen3. Touvron et al. 2023; names and conventions of transformers' {@code llama},
+ * with grouped-query attention (Ainslie et al. 2023). What sets the members apart is in {@link LlamaFamily}.
+ *
+ * @param queryKeyValueBias whether the projections to query, key and value have a bias
+ * @param attentionOutBias whether the projection behind the attention has one
+ * @param feedForwardBias whether the three of the feed-forward layer have one
  */
 record Llama(
+        LlamaFamily family,
         int vocabularySize,
         int hiddenSize,
         int layers,
@@ -27,7 +32,9 @@ record Llama(
         Activation activation,
         Rope rope,
         double normEpsilon,
-        boolean attentionBias,
+        int slidingWindow,
+        boolean queryKeyValueBias,
+        boolean attentionOutBias,
         boolean feedForwardBias,
         boolean tied,
         double attentionDropout,
@@ -35,31 +42,35 @@ record Llama(
         double initializerRange)
         implements Architecture {
 
-    static Llama read(ConfigJson config) {
+    static Llama read(ConfigJson config, LlamaFamily family) {
         int hidden = config.size("hidden_size");
         int heads = config.size("num_attention_heads");
-        int keyValueHeads = config.size("num_key_value_heads", heads);
+        int keyValueHeads = config.size(
+                "num_key_value_heads", config.isNull("num_key_value_heads") ? heads : family.keyValueHeads(heads));
         if (heads % keyValueHeads != 0) {
             throw config.wrong("num_key_value_heads", "a divisor of the " + heads + " attention heads");
         }
-        int headSize = config.has("head_dim")
-                ? config.size("head_dim")
-                : Architecture.headSize(config, "hidden_size", hidden, heads);
-        int vocabulary = config.size("vocab_size", 32000);
+        int headSize = family.headSize(config, hidden, heads);
+        int layers = config.layers("num_hidden_layers");
+        int positions = config.size("max_position_embeddings", family.defaultPositions());
+        int vocabulary = config.size("vocab_size", family.defaultVocabulary());
         return new Llama(
+                family,
                 vocabulary,
                 hidden,
-                config.layers("num_hidden_layers"),
+                layers,
                 heads,
                 keyValueHeads,
                 headSize,
                 config.size("intermediate_size"),
-                config.size("max_position_embeddings", 2048),
+                positions,
                 Activation.named(config, "hidden_act", "silu"),
-                Rope.read(config, headSize, Rope.Keys.LLAMA),
+                Rope.read(config, headSize, positions, Rope.Keys.LLAMA),
                 config.positive("rms_norm_eps", 1e-6),
-                config.flag("attention_bias", false),
-                config.flag("mlp_bias", false),
+                family.slidingWindow(config, layers, positions),
+                family.queryKeyValueBias(config),
+                family.attentionOutBias(config),
+                family.feedForwardBias(config),
                 config.flag("tie_word_embeddings", false),
                 config.dropout("attention_dropout", 0),
                 paddingIndex(config, vocabulary),
@@ -91,10 +102,14 @@ record Llama(
         for (int layer = 0; layer < layers; layer++) {
             String prefix = layerPrefix(layer);
             map.norm(prefix + "input_layernorm", hiddenSize, false);
-            map.linear(prefix + "self_attn.q_proj", queries, hiddenSize, attentionBias);
-            map.linear(prefix + "self_attn.k_proj", keys, hiddenSize, attentionBias);
-            map.linear(prefix + "self_attn.v_proj", keys, hiddenSize, attentionBias);
-            map.linear(prefix + "self_attn.o_proj", hiddenSize, queries, attentionBias);
+            map.linear(prefix + "self_attn.q_proj", queries, hiddenSize, queryKeyValueBias);
+            map.linear(prefix + "self_attn.k_proj", keys, hiddenSize, queryKeyValueBias);
+            map.linear(prefix + "self_attn.v_proj", keys, hiddenSize, queryKeyValueBias);
+            map.linear(prefix + "self_attn.o_proj", hiddenSize, queries, attentionOutBias);
+            if (family.headNorms()) {
+                map.norm(prefix + "self_attn.q_norm", headSize, false);
+                map.norm(prefix + "self_attn.k_norm", headSize, false);
+            }
             map.norm(prefix + "post_attention_layernorm", hiddenSize, false);
             map.linear(prefix + "mlp.gate_proj", intermediateSize, hiddenSize, feedForwardBias);
             map.linear(prefix + "mlp.up_proj", intermediateSize, hiddenSize, feedForwardBias);
@@ -129,12 +144,12 @@ record Llama(
 
     @Override
     public String modelType() {
-        return "llama";
+        return family.modelType();
     }
 
     @Override
     public String transformersClass() {
-        return "LlamaForCausalLM";
+        return family.transformersClass();
     }
 
     private final class Bound implements Decoder {
@@ -149,6 +164,8 @@ record Llama(
                 Projection query,
                 Projection key,
                 Projection value,
+                Norm queryNorm,
+                Norm keyNorm,
                 Projection attentionOut,
                 Norm postNorm,
                 Projection gate,
@@ -158,25 +175,28 @@ record Llama(
         Bound(Weights weights, Device device) {
             embedding = Layers.embedding(weights, inputEmbedding(), paddingIndex);
             blocks = Layers.blocks(weights);
-            finalNorm = norm(weights, "model.norm");
+            finalNorm = Layers.rmsNorm(weights, "model.norm", hiddenSize, normEpsilon);
             frequencies = rope.frequencies(device);
             for (int layer = 0; layer < layers; layer++) {
                 String prefix = layerPrefix(layer);
                 bound.add(new Layer(
-                        norm(weights, prefix + "input_layernorm"),
-                        Layers.linear(weights, prefix + "self_attn.q_proj", attentionBias),
-                        Layers.linear(weights, prefix + "self_attn.k_proj", attentionBias),
-                        Layers.linear(weights, prefix + "self_attn.v_proj", attentionBias),
-                        Layers.linear(weights, prefix + "self_attn.o_proj", attentionBias),
-                        norm(weights, prefix + "post_attention_layernorm"),
+                        Layers.rmsNorm(weights, prefix + "input_layernorm", hiddenSize, normEpsilon),
+                        Layers.linear(weights, prefix + "self_attn.q_proj", queryKeyValueBias),
+                        Layers.linear(weights, prefix + "self_attn.k_proj", queryKeyValueBias),
+                        Layers.linear(weights, prefix + "self_attn.v_proj", queryKeyValueBias),
+                        headNorm(weights, prefix + "self_attn.q_norm"),
+                        headNorm(weights, prefix + "self_attn.k_norm"),
+                        Layers.linear(weights, prefix + "self_attn.o_proj", attentionOutBias),
+                        Layers.rmsNorm(weights, prefix + "post_attention_layernorm", hiddenSize, normEpsilon),
                         Layers.linear(weights, prefix + "mlp.gate_proj", feedForwardBias),
                         Layers.linear(weights, prefix + "mlp.up_proj", feedForwardBias),
                         Layers.linear(weights, prefix + "mlp.down_proj", feedForwardBias)));
             }
         }
 
-        private Norm norm(Weights weights, String prefix) {
-            return Layers.rmsNorm(weights, prefix, hiddenSize, normEpsilon);
+        /** Over the entries of each head, or nothing at all. */
+        private Norm headNorm(Weights weights, String prefix) {
+            return family.headNorms() ? Layers.rmsNorm(weights, prefix, headSize, normEpsilon) : x -> x;
         }
 
         @Override
@@ -199,14 +219,14 @@ record Llama(
         }
 
         private Tensor attention(ForwardPass pass, int index, Layer layer, RotaryAngles angles, Tensor x) {
-            Tensor query = Layers.rotate(heads(pass, layer.query.apply(x), heads), angles.cos(), angles.sin());
-            Tensor key = Layers.rotate(heads(pass, layer.key.apply(x), keyValueHeads), angles.cos(), angles.sin());
+            Tensor query = layer.queryNorm.apply(heads(pass, layer.query.apply(x), heads));
+            Tensor key = layer.keyNorm.apply(heads(pass, layer.key.apply(x), keyValueHeads));
             Tensor value = heads(pass, layer.value.apply(x), keyValueHeads);
             return Layers.cachedAttention(
                     pass,
                     index,
-                    query.transpose(1, 2),
-                    key.transpose(1, 2),
+                    Layers.rotate(query, angles.cos(), angles.sin()).transpose(1, 2),
+                    Layers.rotate(key, angles.cos(), angles.sin()).transpose(1, 2),
                     value.transpose(1, 2),
                     1 / Math.sqrt(headSize),
                     attentionDropout);

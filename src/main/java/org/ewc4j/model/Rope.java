@@ -37,8 +37,10 @@ record Rope(int dimensions, double theta, Scaling scaling) {
     /**
      * Reads both spellings, with the precedence of transformers: {@code rope_scaling} (4) or {@code rope_parameters} (5), and
      * what these do not say from the top level.
+     *
+     * @param positions of the model
      */
-    static Rope read(ConfigJson config, int headSize, Keys keys) {
+    static Rope read(ConfigJson config, int headSize, int positions, Keys keys) {
         ConfigJson rope = config.object("rope_scaling");
         if (rope == null || rope.node().isEmpty()) {
             rope = config.object("rope_parameters");
@@ -48,7 +50,8 @@ record Rope(int dimensions, double theta, Scaling scaling) {
         Scaling scaling = new Scaling.None();
         if (rope != null) {
             theta = rope.positive("rope_theta", theta);
-            scaling = scaling(config, rope);
+            requireOneForAllLayers(rope);
+            scaling = scaling(config, rope, positions);
             if (keys.fraction() != null) {
                 fraction = rope.positive("partial_rotary_factor", fraction);
             } else if (!(scaling instanceof Scaling.None)) {
@@ -71,7 +74,16 @@ record Rope(int dimensions, double theta, Scaling scaling) {
         }
     }
 
-    private static Scaling scaling(ConfigJson config, ConfigJson rope) {
+    /** transformers 5 may nest the parameters by layer type, for architectures that are none of ours. */
+    private static void requireOneForAllLayers(ConfigJson rope) {
+        rope.node().fieldNames().forEachRemaining(key -> {
+            if (rope.node().get(key).isObject()) {
+                throw rope.wrong(key, "no parameters by layer type, as this architecture has one set for all layers");
+            }
+        });
+    }
+
+    private static Scaling scaling(ConfigJson config, ConfigJson rope, int positions) {
         String key = rope.has("rope_type") ? "rope_type" : "type";
         String type = rope.text(key, "default");
         return switch (type) {
@@ -82,14 +94,14 @@ record Rope(int dimensions, double theta, Scaling scaling) {
                         required(rope, "factor"),
                         required(rope, "low_freq_factor"),
                         required(rope, "high_freq_factor"),
-                        originalPositions(config, rope));
+                        originalPositions(config, rope, positions));
             default -> throw rope.wrong(key, "one of the supported rope types default, linear, llama3");
         };
     }
 
-    private static double originalPositions(ConfigJson config, ConfigJson rope) {
+    private static double originalPositions(ConfigJson config, ConfigJson rope, int positions) {
         String key = "original_max_position_embeddings";
-        double inside = rope.positive(key, config.size("max_position_embeddings", 2048));
+        double inside = rope.positive(key, positions);
         return config.positive(key, inside);
     }
 

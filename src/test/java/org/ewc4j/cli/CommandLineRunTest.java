@@ -294,6 +294,31 @@ class CommandLineRunTest {
                 .isZero();
     }
 
+    /** Training computes in fp32: steps too small for a difference leave every bit of a bf16 checkpoint. */
+    @Test
+    void aCheckpointInBfloat16GoesThroughARunUnrounded() throws IOException {
+        train("--set", "save.dtype=bfloat16");
+        Result again = run(
+                "train",
+                configuration,
+                "--set",
+                "model.path=out/model",
+                "--set",
+                "model.init=pretrained",
+                "--set",
+                "training.learning_rate=1e-30",
+                "--set",
+                "training.weight_decay=0",
+                "--set",
+                "save.dtype=bfloat16",
+                "--output",
+                folder.resolve("again"));
+
+        assertThat(again.code()).isZero();
+        assertThat(folder.resolve("again/model/model.safetensors"))
+                .hasSameBinaryContentAs(out.resolve("model/model.safetensors"));
+    }
+
     @Test
     void aFolderThatIsNotEmptyIsRefused() throws IOException {
         train();

@@ -379,6 +379,27 @@ class KernelsTest {
     }
 
     @Test
+    void aSkippedStepUpdatesNothing() {
+        TensorList theta = tensor(1.0f, -1.0f);
+        TensorList gradient = tensor(3.0f, Float.NaN);
+        TensorList first = tensor(0.5f, 0.5f);
+        TensorList second = tensor(0.25f, 0.25f);
+        AdamWOptions options = AdamWOptions.withWeightDecay(0.5);
+        StepOutputs zeroing = new StepOutputs(true, null);
+        StepStatistics statistics = kernels.adamwStep(
+                theta, first, second, gradient, null, null, options, new AdamWStep(AdamWStep.SKIPPED, 0.5, 0), zeroing);
+        assertThat(statistics.gradientNorm()).isNaN();
+        assertThat(read(theta)).containsExactly(1.0f, -1.0f);
+        assertThat(read(first)).containsExactly(0.5f, 0.5f);
+        assertThat(read(second)).containsExactly(0.25f, 0.25f);
+        assertThat(read(gradient)).containsExactly(0.0f, 0.0f);
+        assertThatThrownBy(() -> kernels.adamwStep(
+                        theta, first, second, gradient, null, null, options, new AdamWStep(-1, 0.5, 0), zeroing))
+                .isInstanceOf(KernelArgumentException.class)
+                .hasMessageContaining("values->step: expected 0 or more, came -1");
+    }
+
+    @Test
     void accumulatesAndZeroes() {
         TensorList gradient = tensor(2.0f, 3.0f);
         TensorList fisher = tensor(1.0f, 1.0f);

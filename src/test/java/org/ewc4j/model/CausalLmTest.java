@@ -45,7 +45,8 @@ class CausalLmTest {
     @ParameterizedTest
     @CsvSource({
         "gpt2, transformer.ln_f.weight, transformer.h.0.mlp.c_fc.bias",
-        "gpt_neox, gpt_neox.final_layer_norm.weight, gpt_neox.layers.0.attention.dense.bias"
+        "gpt_neox, gpt_neox.final_layer_norm.weight, gpt_neox.layers.0.attention.dense.bias",
+        "qwen2, model.norm.weight, model.layers.1.self_attn.k_proj.bias"
     })
     void aRandomStartIsThatOfItsSeed(String architecture, String norm, String bias) {
         TinyCheckpoint tiny = TinyCheckpoint.of(architecture, folder).writeConfig();
@@ -61,6 +62,18 @@ class CausalLmTest {
         }
         assertThat(first.get(norm)).containsOnly(1);
         assertThat(first.get(bias)).containsOnly(0);
+    }
+
+    @Test
+    void theNormsOfHeadsStartAtOne() {
+        try (CausalLm model = TinyCheckpoint.qwen3(folder).writeConfig().openRandom(5)) {
+            Map<String, float[]> weights = weights(model);
+            for (String norm : List.of("q_norm", "k_norm")) {
+                assertThat(weights.get("model.layers.1.self_attn." + norm + ".weight"))
+                        .hasSize(6)
+                        .containsOnly(1);
+            }
+        }
     }
 
     @Test
@@ -113,7 +126,8 @@ class CausalLmTest {
         "gpt2, embd_pdrop",
         "gpt_neox, attention_dropout",
         "gpt_neox, hidden_dropout",
-        "llama, attention_dropout"
+        "llama, attention_dropout",
+        "mistral, attention_dropout"
     })
     void dropoutIsOnInTrainingAloneAndFollowsItsSeed(String architecture, String key) {
         TinyCheckpoint tiny =
@@ -123,6 +137,40 @@ class CausalLmTest {
         assertThat(losses(tiny, 2)[1]).isNotEqualTo(first[1]);
         assertThat(first[0]).as("evaluation before").isEqualTo(first[3]);
         assertThat(first[1]).as("training").isFinite().isNotEqualTo(first[0]).isNotEqualTo(first[2]);
+    }
+
+    /** Dropout computes attention by another way, and with next to nothing dropped it has to see as far. */
+    @ParameterizedTest
+    @ValueSource(strings = {"llama", "mistral"})
+    void dropoutChangesNotWhatAttentionSees(String architecture) {
+        TinyCheckpoint tiny = TinyCheckpoint.of(architecture, folder)
+                .with("attention_dropout", "1e-9")
+                .write();
+        double[] losses = losses(tiny, 1);
+        assertThat(losses[1]).isCloseTo(losses[0], within(1e-5 * losses[0]));
+    }
+
+    @Test
+    void aTokenBehindTheWindowIsNotSeen() {
+        long[] ids = {3, 1, 4, 1, 5, 9};
+        TinyCheckpoint tiny =
+                TinyCheckpoint.mistral(folder).shaped("num_hidden_layers", "1").write();
+        try (CausalLm model = tiny.open()) {
+            float[] before = last(model, ids);
+            ids[0] = 7;
+            assertThat(last(model, ids)).as("five tokens are seen").isEqualTo(before);
+            ids[1] = 7;
+            assertThat(last(model, ids)).isNotEqualTo(before);
+        }
+    }
+
+    /** The logits behind the last token. */
+    private static float[] last(CausalLm model, long[] ids) {
+        long[] unscored = new long[ids.length];
+        Arrays.fill(unscored, -100);
+        float[] logits =
+                model.logits(new Batch(1, ids.length, ids, unscored, new int[] {ids.length}, new int[1], 0, 0));
+        return Arrays.copyOfRange(logits, logits.length - TinyCheckpoint.VOCABULARY, logits.length);
     }
 
     /** Evaluation, twice training, evaluation. */
@@ -174,7 +222,7 @@ class CausalLmTest {
 
     /** Long enough that the cache grows twice. */
     @ParameterizedTest
-    @ValueSource(strings = {"gpt2", "gpt_neox", "llama"})
+    @ValueSource(strings = {"gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3"})
     void cachedGenerationIsThatOfWholePasses(String architecture) {
         TinyCheckpoint tiny = TinyCheckpoint.of(architecture, folder).write();
         List<int[]> prompts = List.of(new int[] {3, 1, 4, 1, 5}, new int[] {9}, new int[] {2, 6, 5});
@@ -190,15 +238,11 @@ class CausalLmTest {
         List<Integer> ids = new ArrayList<>(Arrays.stream(prompt).boxed().toList());
         while (ids.size() < prompt.length + maxNewTokens
                 && (ids.size() == prompt.length || ids.get(ids.size() - 1) != 0)) {
-            int length = ids.size();
             long[] input = ids.stream().mapToLong(Integer::longValue).toArray();
-            long[] unscored = new long[length];
-            Arrays.fill(unscored, -100);
-            float[] logits = model.logits(new Batch(1, length, input, unscored, new int[] {length}, new int[1], 0, 0));
+            float[] logits = last(model, input);
             int best = 0;
             for (int token = 1; token < TinyCheckpoint.VOCABULARY; token++) {
-                int last = (length - 1) * TinyCheckpoint.VOCABULARY;
-                best = logits[last + token] > logits[last + best] ? token : best;
+                best = logits[token] > logits[best] ? token : best;
             }
             ids.add(best);
         }

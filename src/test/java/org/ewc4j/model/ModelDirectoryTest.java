@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
+import java.util.List;
 import org.ewc4j.Golden;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.error.InvalidInputException;
@@ -33,7 +34,7 @@ class ModelDirectoryTest {
             delimiter = '|',
             quoteCharacter = '`',
             value = {
-                "llama | model_type | 'mistral' | key 'model_type' is \"mistral\", expected one of the supported architectures gpt_neox, gpt2, llama",
+                "llama | model_type | 'mamba' | key 'model_type' is \"mamba\", expected one of the supported architectures gpt_neox, gpt2, llama, mistral, qwen2, qwen3",
                 "llama | model_type | 3 | key 'model_type' is 3, expected a text",
                 "llama | architectures | ['MistralForCausalLM'] | key 'architectures' is [\"MistralForCausalLM\"], expected the causal language model of model_type 'llama'",
                 "gpt2 | architectures | ['GPT2ForSequenceClassification'] | key 'architectures'",
@@ -50,6 +51,14 @@ class ModelDirectoryTest {
                 "llama | rope_scaling | {'rope_type': 'linear', 'factor': -1} | key 'rope_scaling.factor' is -1, expected a number above 0",
                 "llama | rope_scaling | {'rope_type': 'linear', 'factor': 2, 'partial_rotary_factor': 0.5} | key 'rope_scaling.partial_rotary_factor' is 0.5, expected 1",
                 "llama | rope_scaling | 'linear' | key 'rope_scaling' is \"linear\", expected an object",
+                "qwen3 | rope_scaling | {'rope_type': 'yarn', 'factor': 4.0} | key 'rope_scaling.rope_type' is \"yarn\", expected one of the supported rope types",
+                "qwen3 | rope_parameters | {'full_attention': {'rope_theta': 7}} | key 'rope_parameters.full_attention' is {\"rope_theta\":7}, expected no parameters by layer type",
+                "qwen2 | layer_types | ['full_attention', 'sliding_attention'] | key 'layer_types' is [\"full_attention\",\"sliding_attention\"], expected 'full_attention' for every layer, as windows in some of the layers are not supported",
+                "qwen3 | layer_types | ['chunked_attention'] | key 'layer_types' is [\"chunked_attention\"], expected 'full_attention' for every layer",
+                "qwen3 | layer_types | 'full_attention' | key 'layer_types' is \"full_attention\", expected a list of texts",
+                "mistral | layer_types | ['sliding_attention', 'full_attention'] | expected 'sliding_attention' for every layer, as sliding_window holds for every layer",
+                "mistral | sliding_window | 0 | key 'sliding_window' is 0, expected a whole number from 1",
+                "qwen2 | architectures | ['Qwen3ForCausalLM'] | key 'architectures' is [\"Qwen3ForCausalLM\"], expected the causal language model of model_type 'qwen2'",
                 "llama | rope_theta | 0 | key 'rope_theta' is 0, expected a number above 0",
                 "gpt_neox | rotary_pct | 1e300 | of a head's 4 entries to be rotated",
                 "gpt_neox | rotary_pct | 0.1 | of a head's 4 entries to be rotated",
@@ -140,6 +149,80 @@ class ModelDirectoryTest {
         assertThat(ModelDirectory.open(new ModelSource(folder, ModelSource.Init.RANDOM, 0))
                         .architectureName())
                 .isEqualTo("GPT2LMHeadModel");
+    }
+
+    @Test
+    void windowsThatSomeLayersWouldHave() {
+        TinyCheckpoint tiny = TinyCheckpoint.qwen2(folder)
+                .with("use_sliding_window", "true")
+                .with("sliding_window", "199")
+                .with("max_window_layers", "1");
+        assertRefused(
+                tiny.writeConfig(),
+                "key 'use_sliding_window' is true, expected false, or max_window_layers of at least 2");
+        for (String harmless : List.of("200", "null")) {
+            tiny.with("sliding_window", harmless).writeConfig();
+            assertThat(tiny.architecture().slidingWindow()).isEqualTo(Integer.MAX_VALUE);
+        }
+        tiny.with("sliding_window", "199").with("max_window_layers", "2").writeConfig();
+        assertThat(tiny.architecture().slidingWindow()).isEqualTo(Integer.MAX_VALUE);
+        TinyCheckpoint whole = TinyCheckpoint.mistral(folder)
+                .with("sliding_window", "null")
+                .with("layer_types", "['sliding_attention', 'sliding_attention']");
+        assertRefused(
+                whole.writeConfig(),
+                "key 'layer_types'",
+                "'full_attention' for every layer, as sliding_window is null");
+    }
+
+    /** The defaults of the configuration classes of transformers 5.18, where a key is missing. */
+    @ParameterizedTest
+    @CsvSource({
+        "llama, 32000, 2048, 64, 128, 2147483647",
+        "mistral, 32000, 131072, 8, 128, 4096",
+        "qwen2, 151936, 32768, 32, 128, 2147483647",
+        "qwen3, 151936, 32768, 32, 128, 2147483647"
+    })
+    void keysThatAreMissing(
+            String architecture, int vocabulary, int positions, int keyValueHeads, int headSize, int window) {
+        TinyCheckpoint tiny = TinyCheckpoint.of(architecture, folder)
+                .with("num_attention_heads", "64")
+                .with("hidden_size", "8192");
+        List.of("vocab_size", "max_position_embeddings", "num_key_value_heads", "head_dim", "sliding_window")
+                .forEach(tiny::without);
+        Architecture read = tiny.writeConfig().architecture();
+        assertThat(read.vocabularySize()).isEqualTo(vocabulary);
+        assertThat(read.positions()).isEqualTo(positions);
+        assertThat(read.keyValueHeads()).isEqualTo(keyValueHeads);
+        assertThat(read.headSize()).isEqualTo(headSize);
+        assertThat(read.slidingWindow()).isEqualTo(window);
+        assertThat(read.modelType()).isEqualTo(architecture);
+        Architecture ofNull =
+                tiny.with("num_key_value_heads", "null").writeConfig().architecture();
+        assertThat(ofNull.keyValueHeads()).as("null").isEqualTo(64);
+    }
+
+    /** attention_bias is a key of LLaMA and Qwen3, mlp_bias of LLaMA alone; elsewhere transformers ignores them. */
+    @ParameterizedTest
+    @CsvSource({
+        "llama, false, ''",
+        "llama, true, q_proj k_proj v_proj o_proj gate_proj up_proj down_proj",
+        "mistral, true, ''",
+        "qwen2, false, q_proj k_proj v_proj",
+        "qwen2, true, q_proj k_proj v_proj",
+        "qwen3, false, ''",
+        "qwen3, true, q_proj k_proj v_proj o_proj"
+    })
+    void biases(String architecture, String asked, String expected) {
+        Architecture read = TinyCheckpoint.of(architecture, folder)
+                .with("attention_bias", asked)
+                .with("mlp_bias", asked)
+                .writeConfig()
+                .architecture();
+        assertThat(read.parameters().keySet())
+                .filteredOn(name -> name.startsWith("model.layers.1.") && name.endsWith(".bias"))
+                .extracting(name -> name.split("\\.")[4])
+                .containsExactly(expected.isEmpty() ? new String[0] : expected.split(" "));
     }
 
     private Rope rope(TinyCheckpoint tiny) {

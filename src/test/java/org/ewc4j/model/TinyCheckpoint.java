@@ -33,12 +33,31 @@ final class TinyCheckpoint {
     }
 
     static TinyCheckpoint llama(Path folder) {
+        return llamaFamily(folder, "llama", "LlamaForCausalLM");
+    }
+
+    /** With a window of five tokens. */
+    static TinyCheckpoint mistral(Path folder) {
+        return llamaFamily(folder, "mistral", "MistralForCausalLM").with("sliding_window", "5");
+    }
+
+    static TinyCheckpoint qwen2(Path folder) {
+        return llamaFamily(folder, "qwen2", "Qwen2ForCausalLM");
+    }
+
+    static TinyCheckpoint qwen3(Path folder) {
+        return llamaFamily(folder, "qwen3", "Qwen3ForCausalLM").shaped("head_dim", "6");
+    }
+
+    private static TinyCheckpoint llamaFamily(Path folder, String modelType, String transformersClass) {
         TinyCheckpoint tiny = new TinyCheckpoint(folder, """
-                {'architectures': ['LlamaForCausalLM'], 'model_type': 'llama', 'vocab_size': 11, 'hidden_size': 8,
+                {'vocab_size': 11, 'hidden_size': 8,
                  'intermediate_size': 12, 'num_hidden_layers': 2, 'num_attention_heads': 2, 'num_key_value_heads': 1,
                  'max_position_embeddings': 200, 'rms_norm_eps': 1e-5, 'eos_token_id': 0, 'tie_word_embeddings': false}
                 """);
-        return tiny.withTensors();
+        return tiny.with("model_type", "'" + modelType + "'")
+                .with("architectures", "['" + transformersClass + "']")
+                .withTensors();
     }
 
     static TinyCheckpoint gpt2(Path folder) {
@@ -62,6 +81,9 @@ final class TinyCheckpoint {
         return switch (architecture) {
             case "gpt2" -> gpt2(folder);
             case "gpt_neox" -> gptNeoX(folder);
+            case "mistral" -> mistral(folder);
+            case "qwen2" -> qwen2(folder);
+            case "qwen3" -> qwen3(folder);
             default -> llama(folder);
         };
     }
