@@ -32,8 +32,8 @@ foreach(source IN LISTS EWC_CUDA_SOURCES) # through a file that includes it, as 
   file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/shim/${name}.cpp CONTENT "#include \"${source}\"\n")
   list(APPEND shim_sources ${CMAKE_BINARY_DIR}/shim/${name}.cpp)
 endforeach()
-add_executable(ewc_shim_tests ${EWC_CONTRACT} ${EWC_TEST}/device_chunks_test.cpp ${EWC_TEST}/shim/shim.cpp
-               ${shim_sources})
+add_executable(ewc_shim_tests ${EWC_CONTRACT} ${EWC_TEST}/device_chunks_test.cpp ${EWC_TEST}/device_profiler_test.cpp
+               ${EWC_TEST}/shim/shim.cpp ${shim_sources})
 target_compile_definitions(ewc_shim_tests PRIVATE EWC_TEST_DEVICE_PLACE)
 target_include_directories(ewc_shim_tests PRIVATE ${EWC_TEST} ${EWC_TEST}/shim ${EWC_ROOT}/cuda)
 target_compile_options(ewc_shim_tests PRIVATE -Wno-unknown-pragmas)

@@ -31,5 +31,7 @@ ewc_status cross_entropy(const ewc_exec*, const CrossEntropy*, double* loss, voi
 
 void range_push(const char* name);
 void range_pop();
+ewc_status profiler_start(int32_t device, ewc_cuda_message*);
+ewc_status profiler_stop(int32_t device, ewc_cuda_message*);
 
 } // namespace ewc::cuda

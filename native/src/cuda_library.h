@@ -7,7 +7,7 @@
 #include "verbs.h"
 
 // Goes up whenever the table changes; a libewc_cuda.so of another number is refused.
-#define EWC_CUDA_TABLE_ABI 6
+#define EWC_CUDA_TABLE_ABI 7
 
 // Arguments reach the device library checked. Each function leaves a message of its own where it fails.
 struct ewc_cuda_message {
@@ -43,6 +43,8 @@ struct ewc_cuda_table {
                                 ewc_cuda_message*);
     void (*range_push)(const char* name);
     void (*range_pop)();
+    ewc_status (*profiler_start)(int32_t device, ewc_cuda_message*);
+    ewc_status (*profiler_stop)(int32_t device, ewc_cuda_message*);
 };
 
 // Exported by libewc_cuda.so under this name.

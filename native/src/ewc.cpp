@@ -372,6 +372,15 @@ void ewc_range_pop(void) {
     }
 }
 
+ewc_status ewc_profiler_start(int32_t device) {
+    return translate_exceptions(
+        [&] { ewc::on_device("ewc_profiler_start", &ewc_cuda_table::profiler_start, device); });
+}
+
+ewc_status ewc_profiler_stop(int32_t device) {
+    return translate_exceptions([&] { ewc::on_device("ewc_profiler_stop", &ewc_cuda_table::profiler_stop, device); });
+}
+
 ewc_status ewc_cuda_device_count(int32_t* count) {
     return translate_exceptions([&] { ewc::device_count(count); });
 }

@@ -120,6 +120,15 @@ EWC_API ewc_status ewc_cuda_device_count(int32_t* count);
 EWC_API void ewc_range_push(const char* name);
 EWC_API void ewc_range_pop(void);
 
+/*
+ * Opens and closes the capture of NVIDIA's profilers (cudaProfilerStart and cudaProfilerStop), for a profiler that was told
+ * to wait for it; without a profiler nothing happens. Not a verb: each waits for all work on the device first, so that what
+ * came before is left out and what came since is in. device: a CUDA device number. EWC_UNSUPPORTED, with the reason, where
+ * ewc_cuda_device_count gives one.
+ */
+EWC_API ewc_status ewc_profiler_start(int32_t device);
+EWC_API ewc_status ewc_profiler_stop(int32_t device);
+
 /* Bytes of a segment of numel elements, EWC_I16_BLOCK256's steps included; -1 for a dtype that is none, or numel < 0. */
 EWC_API int64_t ewc_segment_bytes(ewc_dtype dtype, int64_t numel);
 

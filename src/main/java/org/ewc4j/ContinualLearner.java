@@ -26,6 +26,7 @@ import org.ewc4j.eval.Evaluator;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.NativeResource;
+import org.ewc4j.kernel.ProfilerRange;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.model.ModelDirectory;
 import org.ewc4j.model.Numerics;
@@ -164,7 +165,7 @@ public final class ContinualLearner implements AutoCloseable {
      */
     public void learn(Task task, TrainingConfig taskTraining, EwcConfig taskEwc, boolean consolidate) {
         resource.acquire();
-        try {
+        try (ProfilerRange range = ProfilerRange.open("task", task.name())) {
             learnOpen(task, taskTraining, taskEwc, consolidate);
         } finally {
             resource.release();
@@ -227,7 +228,7 @@ public final class ContinualLearner implements AutoCloseable {
      */
     public List<TaskScore> evaluate(Map<Integer, Task> tasks) {
         resource.acquire();
-        try {
+        try (ProfilerRange range = ProfilerRange.open("evaluate")) {
             return evaluateOpen(tasks);
         } finally {
             resource.release();

@@ -15,17 +15,23 @@ import org.ewc4j.Validation;
 import org.ewc4j.bench.BenchOptions;
 import org.ewc4j.bench.BenchResult;
 import org.ewc4j.bench.Benchmark;
+import org.ewc4j.config.DeviceSetting;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.RunConfigReader;
 import org.ewc4j.config.TrainingConfig;
+import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.RunFailedException;
 import org.ewc4j.eval.TaskScore;
+import org.ewc4j.kernel.CudaLibraries;
 import org.ewc4j.kernel.NativeLibrary;
+import org.ewc4j.kernel.ProfilerRange;
 import org.ewc4j.report.RunListener;
 import org.ewc4j.task.Task;
 import org.ewc4j.task.TaskSequence;
+import org.ewc4j.tensor.Torch;
 
 /**
  * Everything the commands ask of ewc4j, in one place, so that none of them loads libtorch before its arguments are read.
@@ -118,6 +124,29 @@ class Engine {
         }
     }
 
+    /** Shows ranges to NVIDIA's profilers until {@link #endProfiling}. */
+    void showRanges() {
+        ProfilerRange.show();
+    }
+
+    /**
+     * Shows ranges, and has a profiler capture the steps {@code first} to {@code last} of a run, until {@link
+     * #endProfiling}.
+     */
+    void profileSteps(RunConfig configuration, long first, long last) {
+        DeviceSetting device = configuration.training().device();
+        if (device instanceof DeviceSetting.Cpu) {
+            throw new InvalidInputException(
+                    "--profile-steps: a capture is of what a CUDA device does, and device is cpu;"
+                            + " expected device: cuda:N, or --nvtx for ranges alone");
+        }
+        ProfilerRange.captureSteps(first, last, device instanceof DeviceSetting.Cuda cuda ? cuda.index() : 0);
+    }
+
+    void endProfiling() {
+        ProfilerRange.hide();
+    }
+
     /** Measures kernels and steps. */
     BenchResult bench(BenchOptions options) {
         return Benchmark.run(options);
@@ -127,5 +156,19 @@ class Engine {
     String nativeLibrary() {
         NativeLibrary.load();
         return NativeLibrary.description();
+    }
+
+    /** One line on the libraries that libtorch's CUDA build needs. Throws where this is that build and some are missing. */
+    String cudaLibraries() {
+        CudaLibraries libraries = CudaLibraries.find();
+        if (libraries.cudaBuild() && !libraries.missing().isEmpty()) {
+            throw new RunFailedException(libraries.description());
+        }
+        return libraries.description();
+    }
+
+    /** One line on libtorch, which it loads: where it can run. Throws where it cannot be loaded. */
+    String libtorch() {
+        return Torch.description();
     }
 }

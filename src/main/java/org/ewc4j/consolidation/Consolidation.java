@@ -7,6 +7,7 @@ import org.ewc4j.error.RunFailedException;
 import org.ewc4j.fisher.FisherEstimator;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
+import org.ewc4j.kernel.ProfilerRange;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.ParameterLayout;
@@ -59,17 +60,29 @@ public final class Consolidation implements AutoCloseable {
      *     then no longer usable, and what was saved of it before stands
      */
     public void add(Kernels kernels, FisherEstimator estimator, Arena theta, HeldFisher what, IntConsumer progress) {
+        try (ProfilerRange range = ProfilerRange.open("merge")) {
+            merge(kernels, estimator, theta, progress);
+        }
+        requireFiniteAnchor(kernels);
+        fishers.add(what);
+    }
+
+    private void merge(Kernels kernels, FisherEstimator estimator, Arena theta, IntConsumer progress) {
         if (estimator.inPlace() && mergesInPlace()) {
             addInPlace(kernels, estimator, theta, progress);
         } else {
             try (Arena accumulator = new Arena(fisher.layout(), ElementType.F32, fisher.device())) {
-                estimator.accumulateInto(accumulator, 1, progress);
+                estimate(estimator, accumulator, 1, progress);
                 requireFinite(kernels, accumulator);
                 merge(kernels, accumulator, theta, 1);
             }
         }
-        requireFiniteAnchor(kernels);
-        fishers.add(what);
+    }
+
+    private static void estimate(FisherEstimator estimator, Arena into, double weight, IntConsumer progress) {
+        try (ProfilerRange range = ProfilerRange.open("fisher")) {
+            estimator.accumulateInto(into, weight, progress);
+        }
     }
 
     private boolean mergesInPlace() {
@@ -83,17 +96,17 @@ public final class Consolidation implements AutoCloseable {
 
     private void addInPlace(Kernels kernels, FisherEstimator estimator, Arena theta, IntConsumer progress) {
         if (fishers.isEmpty()) {
-            estimator.accumulateInto(fisher, 1, progress);
+            estimate(estimator, fisher, 1, progress);
             requireFinite(kernels, fisher);
             kernels.convert(anchor.list(), theta.list());
         } else if (schedule instanceof MergeSchedule.Weighted weighted) {
             kernels.fisherMerge(fisher.list(), null, weighted.retain(fishers.size(), 1), 0);
-            estimator.accumulateInto(fisher, weighted.weight(fishers.size(), 1), progress);
+            estimate(estimator, fisher, weighted.weight(fishers.size(), 1), progress);
             requireFinite(kernels, fisher);
             kernels.convert(anchor.list(), theta.list());
         } else {
             constant += kernels.anchorDisplace(anchor.list(), theta.list(), fisher.list());
-            estimator.accumulateInto(fisher, 1, progress);
+            estimate(estimator, fisher, 1, progress);
             requireFinite(kernels, fisher);
             constant -= kernels.anchorRestore(anchor.list(), theta.list(), fisher.list());
         }
