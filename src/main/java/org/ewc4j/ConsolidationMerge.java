@@ -5,10 +5,10 @@ import java.util.List;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.consolidation.ConsolidationFolder;
-import org.ewc4j.consolidation.HeldFisher;
 import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.fisher.FisherRecord;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.report.Versions;
 import org.ewc4j.tensor.Device;
@@ -41,10 +41,10 @@ public final class ConsolidationMerge {
         List<ConsolidationFolder> kept =
                 folders.stream().map(ConsolidationFolder::open).toList();
         ConsolidationFolder first = kept.get(0);
-        HeldFisher like = first.record().fishers().get(0);
+        FisherRecord like = first.record().fishers().get(0).estimate();
         for (ConsolidationFolder folder : kept) {
             folder.requireModel("the model of " + first.path(), first.record().architecture(), first.layout());
-            folder.requireMergeable(like.kind(), like.unit(), schedule);
+            folder.requireMergeable(like.kind(), like.unit(), like.normalize(), schedule);
         }
         Torch.start(threads);
         ParameterLayout layout = first.layout();

@@ -1,26 +1,22 @@
 package org.ewc4j;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.function.IntConsumer;
 import org.ewc4j.config.EwcConfig;
+import org.ewc4j.config.EwcConfig.FisherKind;
+import org.ewc4j.config.FisherOptions;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.consolidation.ConsolidationFolder;
 import org.ewc4j.consolidation.HeldFisher;
 import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.consolidation.StateTypes;
-import org.ewc4j.data.Batch;
-import org.ewc4j.data.BatchLoader;
-import org.ewc4j.data.StepBatch;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
-import org.ewc4j.fisher.BatchFisher;
 import org.ewc4j.fisher.FisherEstimator;
-import org.ewc4j.fisher.UniformFisher;
+import org.ewc4j.fisher.FisherRows;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.CausalLm;
@@ -70,25 +66,32 @@ final class Consolidator implements AutoCloseable {
     private Consolidation read(Path folder) {
         ConsolidationFolder kept = ConsolidationFolder.open(folder);
         kept.requireModel(model.directory().path().toString(), model.directory().architectureName(), model.layout());
-        HeldFisher what = what("", 0, training);
         MergeSchedule schedule = MergeSchedule.of(ewc);
-        kept.requireMergeable(what.kind(), what.unit(), schedule);
-        kept.record().fishers().stream()
-                .filter(held -> !held.batchSize().equals(what.batchSize()))
-                .findFirst()
-                .ifPresent(held -> LOG.warn(
-                        "{}: the Fisher of task '{}' was estimated in batches of {}, this run's will be in batches of {}: a"
-                                + " λ means something else for each; ewc.fisher_batch_size can make them alike",
-                        folder,
-                        held.task(),
-                        held.batchSize().orElse(0),
-                        what.batchSize().orElse(0)));
+        FisherOptions options = ewc.fisherOptions();
+        kept.requireMergeable(ewc.fisher(), options.unit(), options.normalize(), schedule);
+        warnOfAnotherBatchSize(kept);
         return kept.read(
                 kernels,
                 model.layout(),
                 schedule,
                 StateTypes.of(ewc),
                 model.theta().device());
+    }
+
+    /** Of the kinds only this one depends on it. */
+    private void warnOfAnotherBatchSize(ConsolidationFolder kept) {
+        int batchSize = ewc.fisherBatchSize().orElse(training.batchSize()) * training.gradientAccumulation();
+        kept.record().fishers().stream()
+                .filter(held -> held.estimate().kind() == FisherKind.BATCH)
+                .filter(held -> held.estimate().batchSize() != batchSize)
+                .findFirst()
+                .ifPresent(held -> LOG.warn(
+                        "{}: the Fisher of task '{}' was estimated in batches of {}, this run's will be in batches of {}: a"
+                                + " λ means something else for each; ewc.fisher_batch_size can make them alike",
+                        kept.path(),
+                        held.task(),
+                        held.estimate().batchSize(),
+                        batchSize));
     }
 
     /** What is kept of the tasks so far; null before the first. */
@@ -99,10 +102,11 @@ final class Consolidator implements AutoCloseable {
     /**
      * Estimates the Fisher at the present parameters on a task's training rows, and takes it in.
      *
+     * @param index of the task, which takes part in what the pass draws
      * @param taskTraining its batch size and accumulation make the batches of the pass
      * @param progress told how many rows have been read
      */
-    void add(String task, List<TokenizedRow> rows, TrainingConfig taskTraining, IntConsumer progress) {
+    void add(int index, String task, List<TokenizedRow> rows, TrainingConfig taskTraining, IntConsumer progress) {
         if (consolidation == null) {
             consolidation = new Consolidation(
                     model.layout(),
@@ -110,43 +114,19 @@ final class Consolidator implements AutoCloseable {
                     StateTypes.of(ewc),
                     model.theta().device());
         }
-        consolidation.add(
-                kernels, estimator(rows, taskTraining), model.theta(), what(task, rows.size(), taskTraining), progress);
+        FisherEstimator estimator = estimator(index, rows, taskTraining);
+        consolidation.add(kernels, estimator, model.theta(), new HeldFisher(task, estimator.describe()), progress);
     }
 
-    private FisherEstimator estimator(List<TokenizedRow> rows, TrainingConfig taskTraining) {
-        return switch (ewc.fisher()) {
-            case UNIFORM -> new UniformFisher();
-            case BATCH -> new BatchFisher(model, kernels, batches(rows, taskTraining));
-        };
-    }
-
-    private HeldFisher what(String task, int examples, TrainingConfig taskTraining) {
-        return switch (ewc.fisher()) {
-            case UNIFORM -> new HeldFisher(task, "uniform", "none", OptionalInt.empty(), examples);
-            case BATCH ->
-                new HeldFisher(
-                        task,
-                        "batch",
-                        "batch",
-                        OptionalInt.of(batchSize(taskTraining) * taskTraining.gradientAccumulation()),
-                        examples);
-        };
-    }
-
-    private int batchSize(TrainingConfig taskTraining) {
-        return ewc.fisherBatchSize().orElse(taskTraining.batchSize());
-    }
-
-    private List<StepBatch> batches(List<TokenizedRow> rows, TrainingConfig taskTraining) {
-        List<Batch> batches = BatchLoader.inFileOrder(
-                rows, batchSize(taskTraining), model.specialTokens().padding(), training.maxLength());
-        List<StepBatch> groups = new ArrayList<>();
-        int accumulation = taskTraining.gradientAccumulation();
-        for (int from = 0; from < batches.size(); from += accumulation) {
-            groups.add(new StepBatch(0, batches.subList(from, Math.min(batches.size(), from + accumulation))));
-        }
-        return groups;
+    private FisherEstimator estimator(int task, List<TokenizedRow> rows, TrainingConfig taskTraining) {
+        FisherRows read = new FisherRows(
+                rows,
+                task,
+                taskTraining.batchSize(),
+                taskTraining.gradientAccumulation(),
+                training.maxLength(),
+                taskTraining.seed());
+        return FisherEstimator.of(ewc, read, model, kernels);
     }
 
     /**

@@ -208,6 +208,7 @@ public final class ContinualLearner implements AutoCloseable {
         long started = System.nanoTime();
         try {
             consolidator.add(
+                    index,
                     task.name(),
                     rows,
                     taskTraining,

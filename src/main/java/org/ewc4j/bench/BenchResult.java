@@ -68,10 +68,12 @@ public final class BenchResult {
         row(text, "forward + backward", step.forwardBackward());
         row(text, "plain step", step.plain());
         row(text, "EWC step", step.ewc());
-        row(text, "Fisher pass", step.fisher());
+        row(text, "Fisher pass, batch", step.fisher());
+        row(text, "Fisher pass, example", step.exampleFisher());
         line(text, "");
         line(text, "EWC step / plain step                  %s", spread(ewcOverPlain(), 3));
-        line(text, "Fisher pass / forward + backward       %s", spread(fisherOverForwardBackward(), 3));
+        line(text, "Fisher, batch / forward + backward     %s", spread(overForwardBackward(step.fisher()), 3));
+        line(text, "Fisher, example / forward + backward   %s", spread(overForwardBackward(step.exampleFisher()), 3));
         line(
                 text,
                 "state of EWC, bytes a parameter        %.2f, F %s, anchor %s (beside %.2f of AdamW training and a gradient of 4)",
@@ -128,8 +130,8 @@ public final class BenchResult {
         return step.ewc().wall().over(step.plain().wall());
     }
 
-    private Spread fisherOverForwardBackward() {
-        return step.fisher().wall().over(step.forwardBackward().wall());
+    private Spread overForwardBackward(StepBenchmark.Timing timing) {
+        return timing.wall().over(step.forwardBackward().wall());
     }
 
     /**
@@ -190,7 +192,9 @@ public final class BenchResult {
         put(node, "tokens_per_second", step.ewc().wall().map(ms -> 1e3 / ms * batches.tokens()));
         ObjectNode fisher = root.putObject("fisher");
         put(fisher, "batch", step.fisher());
-        put(fisher, "batch_over_forward_backward", fisherOverForwardBackward());
+        put(fisher, "batch_over_forward_backward", overForwardBackward(step.fisher()));
+        put(fisher, "example", step.exampleFisher());
+        put(fisher, "example_over_forward_backward", overForwardBackward(step.exampleFisher()));
     }
 
     private static void put(ObjectNode node, String name, StepBenchmark.Timing timing) {

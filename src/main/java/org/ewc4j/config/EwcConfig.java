@@ -17,6 +17,7 @@ import java.util.OptionalInt;
  * @param anchorType in which θ* is kept
  * @param from folder of a consolidation that training starts under
  * @param fisherBatchSize rows of a batch in the Fisher pass; none: the training batch size
+ * @param fisherOptions what else there is to say about the estimate
  */
 public record EwcConfig(
         double lambda,
@@ -27,10 +28,15 @@ public record EwcConfig(
         FisherType fisherType,
         AnchorType anchorType,
         Optional<Path> from,
-        OptionalInt fisherBatchSize) {
+        OptionalInt fisherBatchSize,
+        FisherOptions fisherOptions) {
     public enum FisherKind {
         /** Σ n_b g_b² / Σ n_b over batches, g_b the gradient of a batch's mean token loss. */
         BATCH,
+        /** The mean of g_n² over examples, g_n the gradient of an example's summed token loss: the empirical Fisher. */
+        EXAMPLE,
+        /** As EXAMPLE with labels drawn from what the model predicts: the Fisher information by Monte Carlo. */
+        SAMPLED,
         /** All ones: an L2 pull towards the last task, the control. */
         UNIFORM
     }
@@ -77,39 +83,68 @@ public record EwcConfig(
     }
 
     public EwcConfig withLambda(double value) {
-        return new EwcConfig(value, fisher, merge, gamma, alpha, fisherType, anchorType, from, fisherBatchSize);
+        return new EwcConfig(
+                value, fisher, merge, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
     }
 
     public EwcConfig withFisher(FisherKind value) {
-        return new EwcConfig(lambda, value, merge, gamma, alpha, fisherType, anchorType, from, fisherBatchSize);
+        return new EwcConfig(
+                lambda, value, merge, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
     }
 
     public EwcConfig withMerge(Merge value) {
-        return new EwcConfig(lambda, fisher, value, gamma, alpha, fisherType, anchorType, from, fisherBatchSize);
+        return new EwcConfig(
+                lambda, fisher, value, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
     }
 
     /** γ, of {@link Merge#ONLINE}. */
     public EwcConfig withGamma(double value) {
-        return new EwcConfig(lambda, fisher, merge, value, alpha, fisherType, anchorType, from, fisherBatchSize);
+        return new EwcConfig(
+                lambda, fisher, merge, value, alpha, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
     }
 
     /** α, of {@link Merge#EMA}. */
     public EwcConfig withAlpha(double value) {
-        return new EwcConfig(lambda, fisher, merge, gamma, value, fisherType, anchorType, from, fisherBatchSize);
+        return new EwcConfig(
+                lambda, fisher, merge, gamma, value, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
     }
 
     /** In which types F and θ* are kept. */
     public EwcConfig withStateTypes(FisherType fisherValue, AnchorType anchorValue) {
-        return new EwcConfig(lambda, fisher, merge, gamma, alpha, fisherValue, anchorValue, from, fisherBatchSize);
+        return new EwcConfig(
+                lambda, fisher, merge, gamma, alpha, fisherValue, anchorValue, from, fisherBatchSize, fisherOptions);
     }
 
     /** The folder of a consolidation that training starts under. */
     public EwcConfig withFrom(Path folder) {
         return new EwcConfig(
-                lambda, fisher, merge, gamma, alpha, fisherType, anchorType, Optional.of(folder), fisherBatchSize);
+                lambda,
+                fisher,
+                merge,
+                gamma,
+                alpha,
+                fisherType,
+                anchorType,
+                Optional.of(folder),
+                fisherBatchSize,
+                fisherOptions);
     }
 
     public EwcConfig withFisherBatchSize(int value) {
-        return new EwcConfig(lambda, fisher, merge, gamma, alpha, fisherType, anchorType, from, OptionalInt.of(value));
+        return new EwcConfig(
+                lambda,
+                fisher,
+                merge,
+                gamma,
+                alpha,
+                fisherType,
+                anchorType,
+                from,
+                OptionalInt.of(value),
+                fisherOptions);
+    }
+
+    public EwcConfig withFisherOptions(FisherOptions value) {
+        return new EwcConfig(lambda, fisher, merge, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, value);
     }
 }

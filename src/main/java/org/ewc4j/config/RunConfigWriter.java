@@ -36,6 +36,7 @@ final class RunConfigWriter {
         writer.put("ewc.anchor_dtype", config.ewc().anchorType());
         writer.put("ewc.from", config.ewc().from().map(Path::toString).orElse(null));
         writer.put("ewc.fisher_batch_size", config.ewc().fisherBatchSize());
+        writer.fisher(config.ewc().fisherOptions());
         writer.put("evaluation.max_new_tokens", config.evaluation().maxNewTokens());
         writer.put("evaluation.every_task", config.evaluation().everyTask());
         writer.put("evaluation.splits", config.evaluation().splits());
@@ -72,6 +73,14 @@ final class RunConfigWriter {
         put("training.positions", training.positions());
         put("training.log_every", training.logEvery());
         put("training.on_nonfinite", training.onNonfinite());
+    }
+
+    private void fisher(FisherOptions options) {
+        put("ewc.fisher_samples", options.samples());
+        put("ewc.fisher_max_examples", options.maxExamples());
+        put("ewc.fisher_unit", options.unit());
+        put("ewc.fisher_normalize", options.normalize());
+        put("ewc.fisher_clamp", options.clamp());
     }
 
     private void tasks(TaskSource tasks) {

@@ -99,7 +99,13 @@ final class SettingValues {
                 get("ewc.fisher_dtype", EwcConfig.FisherType.class),
                 get("ewc.anchor_dtype", EwcConfig.AnchorType.class),
                 find("ewc.from", Path.class),
-                optionalWhole("ewc.fisher_batch_size"));
+                optionalWhole("ewc.fisher_batch_size"),
+                new FisherOptions(
+                        whole("ewc.fisher_samples"),
+                        optionalWhole("ewc.fisher_max_examples"),
+                        get("ewc.fisher_unit", FisherOptions.Unit.class),
+                        get("ewc.fisher_normalize", FisherOptions.Normalize.class),
+                        optionalReal("ewc.fisher_clamp")));
     }
 
     @SuppressWarnings("unchecked") // Choices of Split makes nothing else

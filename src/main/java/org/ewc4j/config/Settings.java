@@ -189,7 +189,9 @@ final class Settings {
                     Choice.of(EwcConfig.FisherKind.class),
                     "batch",
                     "`batch`: squared gradients of batch-mean losses, weighted by batch size, as published for language "
-                            + "models. `uniform`: all ones, an L2 pull towards the last task, as a control."),
+                            + "models. `example`: squared gradients of single examples, exactly. `sampled`: the same with "
+                            + "labels drawn from what the model predicts. `uniform`: all ones, an L2 pull towards the last "
+                            + "task, as a control. λ means something else for each: docs/methods.md."),
             Setting.of(
                     "ewc.merge",
                     Choice.of(EwcConfig.Merge.class),
@@ -231,7 +233,35 @@ final class Settings {
                     "ewc.fisher_batch_size",
                     COUNT,
                     "`training.batch_size`",
-                    "Rows of a batch in the Fisher pass. The scale of the `batch` Fisher depends on it."),
+                    "Rows of a batch in the Fisher pass. The scale of the `batch` Fisher depends on it; `example` and "
+                            + "`sampled` do not."),
+            Setting.of(
+                    "ewc.fisher_samples",
+                    COUNT,
+                    1,
+                    "Draws of labels for each example, of the `sampled` Fisher; each costs a backward pass."),
+            Setting.optional(
+                    "ewc.fisher_max_examples",
+                    COUNT,
+                    "all",
+                    "Most rows that the Fisher pass reads, drawn from the task's training rows by `training.seed`."),
+            Setting.of(
+                    "ewc.fisher_unit",
+                    Choice.of(FisherOptions.Unit.class),
+                    "sequence",
+                    "What the Fisher is a mean over: examples, or scored tokens. One factor between the two."),
+            Setting.of(
+                    "ewc.fisher_normalize",
+                    Choice.of(FisherOptions.Normalize.class),
+                    "none",
+                    "`mean` divides a task's Fisher by its mean over all parameters before it is merged, so that every task "
+                            + "weighs the same and λ has the unit of `uniform`."),
+            Setting.optional(
+                    "ewc.fisher_clamp",
+                    Real.above(0),
+                    "none",
+                    "Largest element of a task's Fisher before it is merged, behind `fisher_normalize`. With either of the "
+                            + "two a `batch` Fisher takes 4 bytes a parameter more during its pass."),
             Setting.of("evaluation.max_new_tokens", COUNT, 10, "Longest answer that is generated."),
             Setting.of(
                     "evaluation.every_task",

@@ -16,8 +16,9 @@ import org.ewc4j.tensor.ParameterLayout;
  * What is kept of the tasks learned so far: the merged Fisher F, the anchor θ* and a constant c, whatever the number of
  * tasks. The penalty is ½ ΣF(θ*−θ)² + c; c is 0 but for {@link MergeSchedule.Sum}. Kirkpatrick et al. 2017, eq. 3.
  *
- * <p>Where F is fp32 (and, for a sum, θ* too) a task's Fisher is accumulated in place, without a second buffer; otherwise,
- * and for {@link MergeSchedule.Maximum}, in an fp32 accumulator that lives as long as {@link #add} runs.
+ * <p>Where F is fp32 (and, for a sum, θ* too) and the estimator can add to a Fisher that holds something, a task's Fisher is
+ * accumulated in place, without a second buffer; otherwise, and for {@link MergeSchedule.Maximum}, in an fp32 accumulator
+ * that lives as long as {@link #add} runs.
  *
  * <p>Owned and closed by the learner; used by one thread at a time.
  */
@@ -67,7 +68,7 @@ public final class Consolidation implements AutoCloseable {
     }
 
     private void merge(Kernels kernels, FisherEstimator estimator, Arena theta, IntConsumer progress) {
-        if (accumulatesInPlace()) {
+        if (estimator.inPlace() && mergesInPlace()) {
             addInPlace(kernels, estimator, theta, progress);
         } else {
             try (Arena accumulator = new Arena(fisher.layout(), ElementType.F32, fisher.device())) {
@@ -84,7 +85,7 @@ public final class Consolidation implements AutoCloseable {
         }
     }
 
-    private boolean accumulatesInPlace() {
+    private boolean mergesInPlace() {
         if (fisher.type() != ElementType.F32) {
             return false;
         }

@@ -8,9 +8,13 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
+import org.ewc4j.config.EwcConfig.FisherKind;
+import org.ewc4j.config.FisherOptions.Normalize;
+import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.Quoted;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.fisher.FisherRecord;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.Arena;
@@ -209,17 +213,24 @@ public final class ConsolidationFolder {
     }
 
     /**
-     * That Fishers of this kind and unit can join it under a schedule.
+     * That Fishers of this kind can join it under a schedule.
      *
+     * @param unit what they are a mean over; of a uniform Fisher without meaning
+     * @param normalize what they were divided by
      * @throws InvalidInputException naming what differs
      */
-    public void requireMergeable(String kind, String unit, MergeSchedule schedule) {
+    public void requireMergeable(FisherKind kind, Unit unit, Normalize normalize, MergeSchedule schedule) {
         for (HeldFisher held : record.fishers()) {
-            if (!held.kind().equals(kind) || !held.unit().equals(unit)) {
-                throw new InvalidInputException(path + ": holds a Fisher of kind " + held.kind() + ", unit "
-                        + held.unit() + " (task " + Quoted.of(held.task()) + "), which does not merge with kind " + kind
-                        + ", unit " + unit
-                        + ": a λ means something else for each; set ewc.fisher to match, or estimate anew");
+            FisherRecord estimate = held.estimate();
+            boolean same = estimate.kind() == kind
+                    && estimate.normalize() == normalize
+                    && (kind == FisherKind.UNIFORM || estimate.unit() == unit);
+            if (!same) {
+                throw new InvalidInputException(path + ": holds a Fisher of "
+                        + said(estimate.kind(), estimate.unit(), estimate.normalize()) + " (task "
+                        + Quoted.of(held.task()) + "), which does not merge with " + said(kind, unit, normalize)
+                        + ": a λ means something else for each; set ewc.fisher, ewc.fisher_unit and"
+                        + " ewc.fisher_normalize to match, or estimate anew");
             }
         }
         if (record.fishers().size() > 1 && record.schedule().kind() != schedule.kind()) {
@@ -228,6 +239,11 @@ public final class ConsolidationFolder {
                     + ConsolidationJson.name(schedule.kind()) + "; use "
                     + ConsolidationJson.name(record.schedule().kind()) + " (ewc.merge, --schedule)");
         }
+    }
+
+    private static String said(FisherKind kind, Unit unit, Normalize normalize) {
+        return "kind " + ConsolidationJson.name(kind) + ", unit " + ConsolidationJson.name(unit)
+                + (normalize == Normalize.NONE ? "" : ", normalize " + ConsolidationJson.name(normalize));
     }
 
     /**

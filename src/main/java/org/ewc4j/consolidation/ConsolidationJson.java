@@ -14,12 +14,18 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.OptionalInt;
+import java.util.OptionalDouble;
+import java.util.stream.Collectors;
 import org.ewc4j.config.EwcConfig;
+import org.ewc4j.config.EwcConfig.FisherKind;
+import org.ewc4j.config.FisherOptions.Normalize;
+import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.fisher.FisherRecord;
 
 /** {@code consolidation.json} to a {@link ConsolidationRecord} and back; what does not fit is refused by file and key. */
 final class ConsolidationJson {
@@ -48,11 +54,13 @@ final class ConsolidationJson {
         ArrayNode fishers = root.putArray("fishers");
         for (HeldFisher held : record.fishers()) {
             ObjectNode node = fishers.addObject();
-            node.put("task", held.task()).put("kind", held.kind()).put("unit", held.unit());
-            node.put(
-                    "batch_size",
-                    held.batchSize().isPresent() ? held.batchSize().getAsInt() : null);
-            node.put("examples", held.examples());
+            FisherRecord estimate = held.estimate();
+            node.put("task", held.task()).put("kind", name(estimate.kind())).put("unit", name(estimate.unit()));
+            node.put("examples", estimate.examples()).put("scored_tokens", estimate.scoredTokens());
+            node.put("batch_size", estimate.batchSize()).put("samples", estimate.samples());
+            node.put("normalize", name(estimate.normalize()));
+            node.put("clamp", estimate.clamp().isPresent() ? estimate.clamp().getAsDouble() : null);
+            node.put("model_sha256", estimate.modelFingerprint()).put("data_sha256", estimate.dataFingerprint());
         }
         ObjectNode schedule = root.putObject("schedule");
         schedule.put("merge", name(record.schedule().kind()));
@@ -72,8 +80,9 @@ final class ConsolidationJson {
         return (root.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8);
     }
 
-    static String name(EwcConfig.Merge merge) {
-        return merge.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    /** As the configuration spells it. */
+    static String name(Enum<?> value) {
+        return value.name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 
     static ConsolidationRecord read(Path file) {
@@ -135,34 +144,51 @@ final class ConsolidationJson {
         List<HeldFisher> fishers = new ArrayList<>();
         for (JsonNode node : list) {
             String at = "fishers[" + fishers.size() + "].";
-            OptionalInt batchSize = node.hasNonNull("batch_size")
-                    ? OptionalInt.of((int) whole(node, at, "batch_size", Integer.MAX_VALUE))
-                    : OptionalInt.empty();
-            fishers.add(new HeldFisher(
-                    text(node, at, "task"),
-                    text(node, at, "kind"),
-                    text(node, at, "unit"),
-                    batchSize,
-                    whole(node, at, "examples", Long.MAX_VALUE)));
+            fishers.add(new HeldFisher(text(node, at, "task"), estimate(node, at)));
         }
         return fishers;
     }
 
+    private FisherRecord estimate(JsonNode node, String at) {
+        return new FisherRecord(
+                constant(node, at, "kind", FisherKind.class),
+                constant(node, at, "unit", Unit.class),
+                whole(node, at, "examples", Long.MAX_VALUE),
+                whole(node, at, "scored_tokens", Long.MAX_VALUE),
+                (int) whole(node, at, "batch_size", Integer.MAX_VALUE),
+                (int) whole(node, at, "samples", Integer.MAX_VALUE),
+                constant(node, at, "normalize", Normalize.class),
+                node.hasNonNull("clamp") ? OptionalDouble.of(number(node, at, "clamp")) : OptionalDouble.empty(),
+                text(node, at, "model_sha256"),
+                text(node, at, "data_sha256"));
+    }
+
+    private <E extends Enum<E>> E constant(JsonNode node, String at, String key, Class<E> type) {
+        String given = text(node, at, key);
+        return Arrays.stream(type.getEnumConstants())
+                .filter(value -> name(value).equals(given))
+                .findFirst()
+                .orElseThrow(() -> wrong(
+                        at + key,
+                        "one of "
+                                + Arrays.stream(type.getEnumConstants())
+                                        .map(ConsolidationJson::name)
+                                        .collect(Collectors.joining(", "))));
+    }
+
     private MergeSchedule schedule(JsonNode node) {
-        String merge = text(node, "schedule.", "merge");
-        EwcConfig ewc = EwcConfig.defaults();
-        for (EwcConfig.Merge kind : EwcConfig.Merge.values()) {
-            if (name(kind).equals(merge)) {
-                try {
-                    ewc = kind == EwcConfig.Merge.ONLINE ? ewc.withGamma(number(node, "schedule.", "gamma")) : ewc;
-                    ewc = kind == EwcConfig.Merge.EMA ? ewc.withAlpha(number(node, "schedule.", "alpha")) : ewc;
-                } catch (InvalidInputException e) {
-                    throw new InvalidInputException(file + ": schedule: " + e.getMessage(), e);
-                }
-                return MergeSchedule.of(ewc.withMerge(kind));
-            }
+        EwcConfig.Merge kind = constant(node, "schedule.", "merge", EwcConfig.Merge.class);
+        EwcConfig ewc = EwcConfig.defaults().withMerge(kind);
+        try {
+            return MergeSchedule.of(
+                    switch (kind) {
+                        case ONLINE -> ewc.withGamma(number(node, "schedule.", "gamma"));
+                        case EMA -> ewc.withAlpha(number(node, "schedule.", "alpha"));
+                        default -> ewc;
+                    });
+        } catch (InvalidInputException e) {
+            throw new InvalidInputException(file + ": schedule: " + e.getMessage(), e);
         }
-        throw wrong("schedule.merge", "running-mean, online, ema, sum or max");
     }
 
     private void requireFile(JsonNode node, String key, String name) {

@@ -7,12 +7,14 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.stream.Collectors;
+import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.consolidation.ConsolidationFolder;
 import org.ewc4j.consolidation.ConsolidationRecord;
 import org.ewc4j.consolidation.FisherDistribution;
 import org.ewc4j.consolidation.FisherSummary;
 import org.ewc4j.consolidation.HeldFisher;
 import org.ewc4j.consolidation.MergeSchedule;
+import org.ewc4j.fisher.FisherRecord;
 import org.ewc4j.tensor.AtomicFile;
 
 /**
@@ -60,7 +62,7 @@ public final class FisherPage {
 
     private String contents() {
         ConsolidationRecord record = folder.record();
-        HeldFisher first = record.fishers().get(0);
+        FisherRecord first = record.fishers().get(0).estimate();
         String tasks = record.fishers().stream().map(HeldFisher::task).collect(Collectors.joining(", "));
         return String.format(
                 Locale.ROOT,
@@ -70,10 +72,8 @@ public final class FisherPage {
                 record.fishers().size(),
                 record.fishers().size() == 1 ? "" : "s",
                 tasks,
-                first.kind(),
-                first.batchSize().isPresent()
-                        ? " in batches of " + first.batchSize().getAsInt()
-                        : "",
+                first.kind().name().toLowerCase(Locale.ROOT),
+                first.kind() == FisherKind.BATCH ? " in batches of " + first.batchSize() : "",
                 record.schedule().kind().name().toLowerCase(Locale.ROOT).replace('_', '-'),
                 record.schedule() instanceof MergeSchedule.Sum
                         ? String.format(Locale.ROOT, " (c = %.4g)", record.constant())

@@ -2,7 +2,11 @@ package org.ewc4j.tensor;
 
 import static org.ewc4j.tensor.Torch.keep;
 
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
 import java.util.Locale;
+import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
@@ -25,6 +29,8 @@ import org.ewc4j.tensor.ParameterLayout.Parameter;
 public final class Arena implements AutoCloseable {
     /** Elements that share a step in {@link ElementType#I16_BLOCK256}. */
     private static final int BLOCK = 256;
+
+    private static final long DIGESTED_ELEMENTS = 1 << 20;
 
     private final ParameterLayout layout;
     private final ElementType type;
@@ -205,6 +211,54 @@ public final class Arena implements AutoCloseable {
                 NoGradGuard guard = new NoGradGuard()) {
             return flat.min().item_float();
         }
+    }
+
+    /** Sets every element above a number to it; NaN stays. */
+    public void clampTo(double largest) {
+        requireTensors();
+        try (PointerScope scope = new PointerScope();
+                NoGradGuard guard = new NoGradGuard()) {
+            flat.clamp_max_(new Scalar(largest));
+        }
+    }
+
+    /** The sum over all parameters, without the gaps; each parameter's in fp32, as libtorch adds it, theirs in double. */
+    public double sum() {
+        requireTensors();
+        double sum = 0;
+        for (Parameter parameter : layout.parameters()) {
+            try (PointerScope scope = new PointerScope();
+                    NoGradGuard guard = new NoGradGuard()) {
+                sum += flat.narrow(0, parameter.offset(), parameter.elements())
+                        .sum()
+                        .item_double();
+            }
+        }
+        return sum;
+    }
+
+    /** SHA-256 of the values, parameter by parameter in layout order, in lower-case hexadecimal; some seconds for billions. */
+    public String fingerprint() {
+        requireTensors();
+        MessageDigest digest;
+        try {
+            digest = MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java has SHA-256", e);
+        }
+        for (Parameter parameter : layout.parameters()) {
+            for (long from = 0; from < parameter.elements(); from += DIGESTED_ELEMENTS) {
+                long count = Math.min(DIGESTED_ELEMENTS, parameter.elements() - from);
+                try (PointerScope scope = new PointerScope()) {
+                    Tensor part =
+                            flat.narrow(0, parameter.offset() + from, count).cpu();
+                    digest.update(new BytePointer(part.data_ptr())
+                            .capacity(count * type.bytes())
+                            .asByteBuffer());
+                }
+            }
+        }
+        return HexFormat.of().formatHex(digest.digest());
     }
 
     private void requireTensors() {

@@ -301,7 +301,7 @@ class RunConfigReaderTest {
                 "run.yaml:3: evaluation.splits: expected a list of at least one of train, test, got []");
         assertRefused(
                 MINIMAL + "ewc: {fisher: exact}\n",
-                "run.yaml:3: ewc.fisher: expected one of batch, uniform, got \"exact\"");
+                "run.yaml:3: ewc.fisher: expected one of batch, example, sampled, uniform, got \"exact\"");
         assertRefused("model: [m]\n", "run.yaml:1: model: expected a mapping with path, init, seed, got [\"m\"]");
         assertSetRefused("ewc.lambda=-1", "--set ewc.lambda=-1: ewc.lambda: expected a number of at least 0, got -1");
         assertSetRefused("ewc.lambda", "--set ewc.lambda: expected key=value, as in training.epochs=2");

@@ -12,12 +12,16 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
+import java.util.OptionalDouble;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.ewc4j.Golden;
 import org.ewc4j.config.EwcConfig;
+import org.ewc4j.config.EwcConfig.FisherKind;
+import org.ewc4j.config.FisherOptions.Normalize;
+import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.fisher.FisherRecord;
 import org.ewc4j.fisher.UniformFisher;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
@@ -38,7 +42,10 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class ConsolidationFolderTest {
     private static final String RECORD = "consolidation.json";
-    private static final HeldFisher WHAT = new HeldFisher("a \"task\"", "uniform", "none", OptionalInt.empty(), 8);
+    private static final HeldFisher WHAT = new HeldFisher(
+            "a \"task\"",
+            new FisherRecord(
+                    FisherKind.UNIFORM, Unit.SEQUENCE, 8, 3, 4, 2, Normalize.NONE, OptionalDouble.empty(), "abc", ""));
 
     @TempDir
     Path folder;
@@ -67,7 +74,7 @@ class ConsolidationFolderTest {
         try (Arena theta = new Arena(layout)) {
             for (double anchor : anchors) {
                 theta.fill(anchor);
-                consolidation.add(kernels, new UniformFisher(), theta, WHAT, done -> {});
+                consolidation.add(kernels, new UniformFisher(null), theta, WHAT, done -> {});
             }
         }
         return consolidation;
@@ -140,7 +147,7 @@ class ConsolidationFolderTest {
             theta.fill(1);
             kernels.fisherMerge(theta.list(), null, 0, 0);
             ramp(theta, source);
-            consolidation.add(kernels, new UniformFisher(), theta, WHAT, done -> {});
+            consolidation.add(kernels, new UniformFisher(null), theta, WHAT, done -> {});
             ConsolidationFolder.write(folder.resolve("kept"), consolidation, "A", "1", Optional.empty());
 
             Map<String, float[]> expected = Golden.allFloats(source);
@@ -274,8 +281,13 @@ class ConsolidationFolderTest {
                 new Damage("no fishers", edit(text -> text.replaceAll("(?s)\\[.*\\]", "[]")), "'fishers'"),
                 new Damage(
                         "kind a number", json("\"kind\" : \"uniform\"", "\"kind\" : 7"), "fishers[0].kind", "a text"),
+                new Damage(
+                        "kind unknown",
+                        json("\"kind\" : \"uniform\"", "\"kind\" : \"exact\""),
+                        "fishers[0].kind",
+                        "sampled"),
                 new Damage("examples", json("\"examples\" : 8", "\"examples\" : 1e99"), "fishers[0].examples"),
-                new Damage("batch size", json("\"batch_size\" : null", "\"batch_size\" : -3"), "fishers[0].batch_size"),
+                new Damage("batch size", json("\"batch_size\" : 4", "\"batch_size\" : -3"), "fishers[0].batch_size"),
                 new Damage("schedule unknown", json("\"merge\" : \"ema\"", "\"merge\" : \"mean\""), "schedule.merge"),
                 new Damage("alpha out of range", json("\"alpha\" : 0.75", "\"alpha\" : 2"), "schedule", "ewc.alpha"),
                 new Damage("alpha a text", json("\"alpha\" : 0.75", "\"alpha\" : \"x\""), "schedule.alpha"),
@@ -382,18 +394,21 @@ class ConsolidationFolderTest {
         ConsolidationFolder kept =
                 ConsolidationFolder.open(write(new MergeSchedule.RunningMean(), StateTypes.FULL, 1, 2));
 
-        kept.requireMergeable("uniform", "none", new MergeSchedule.RunningMean());
-        assertThatThrownBy(() -> kept.requireMergeable("batch", "batch", new MergeSchedule.RunningMean()))
+        kept.requireMergeable(FisherKind.UNIFORM, Unit.SEQUENCE, Normalize.NONE, new MergeSchedule.RunningMean());
+        assertThatThrownBy(() -> kept.requireMergeable(
+                        FisherKind.BATCH, Unit.SEQUENCE, Normalize.NONE, new MergeSchedule.RunningMean()))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessageContainingAll("kind uniform", "kind batch", "λ", "ewc.fisher");
-        assertThatThrownBy(() -> kept.requireMergeable("uniform", "token", new MergeSchedule.RunningMean()))
-                .hasMessageContainingAll("unit none", "unit token");
-        assertThatThrownBy(() -> kept.requireMergeable("uniform", "none", new MergeSchedule.Sum()))
+        assertThatThrownBy(() -> kept.requireMergeable(
+                        FisherKind.UNIFORM, Unit.TOKEN, Normalize.MEAN, new MergeSchedule.RunningMean()))
+                .hasMessageContainingAll("unit sequence", "normalize mean");
+        assertThatThrownBy(() -> kept.requireMergeable(
+                        FisherKind.UNIFORM, Unit.SEQUENCE, Normalize.NONE, new MergeSchedule.Sum()))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessageContainingAll("running-mean", "sum", "ewc.merge");
         // One Fisher is the same under every schedule.
         ConsolidationFolder.open(write(new MergeSchedule.RunningMean(), StateTypes.FULL, 1))
-                .requireMergeable("uniform", "none", new MergeSchedule.Sum());
+                .requireMergeable(FisherKind.UNIFORM, Unit.SEQUENCE, Normalize.NONE, new MergeSchedule.Sum());
     }
 
     @Test

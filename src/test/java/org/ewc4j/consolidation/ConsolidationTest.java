@@ -5,9 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.Map;
-import java.util.OptionalInt;
+import java.util.OptionalDouble;
 import org.ewc4j.Golden;
+import org.ewc4j.config.EwcConfig.FisherKind;
+import org.ewc4j.config.FisherOptions.Normalize;
+import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.fisher.FisherRecord;
 import org.ewc4j.fisher.UniformFisher;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
@@ -24,7 +28,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 class ConsolidationTest {
     private static final ParameterLayout LAYOUT =
             ParameterLayout.of(Map.of("a", new long[] {512, 100}, "b", new long[] {2048}));
-    private static final HeldFisher WHAT = new HeldFisher("a task", "uniform", "none", OptionalInt.empty(), 8);
+    private static final HeldFisher WHAT = new HeldFisher(
+            "a task",
+            new FisherRecord(
+                    FisherKind.UNIFORM, Unit.SEQUENCE, 8, 3, 4, 2, Normalize.NONE, OptionalDouble.empty(), "abc", ""));
 
     private Kernels kernels;
     private Arena theta;
@@ -47,7 +54,7 @@ class ConsolidationTest {
 
     private void add(Consolidation consolidation, double at) {
         theta.fill(at);
-        consolidation.add(kernels, new UniformFisher(), theta, WHAT, done -> {});
+        consolidation.add(kernels, new UniformFisher(null), theta, WHAT, done -> {});
     }
 
     @ParameterizedTest
@@ -102,7 +109,7 @@ class ConsolidationTest {
             add(three, 0);
             add(three, 0);
             theta.fill(7);
-            one.add(kernels, new UniformFisher(), theta, WHAT, done -> {});
+            one.add(kernels, new UniformFisher(null), theta, WHAT, done -> {});
             kernels.fisherMerge(one.fisher().list(), null, 5, 0);
 
             three.join(kernels, one);
@@ -120,7 +127,7 @@ class ConsolidationTest {
                 LAYOUT, new MergeSchedule.Maximum(), new StateTypes(ElementType.F32, ElementType.F16), Device.CPU)) {
             add(consolidation, 1);
             theta.fill(1e30);
-            assertThatThrownBy(() -> consolidation.add(kernels, new UniformFisher(), theta, WHAT, done -> {}))
+            assertThatThrownBy(() -> consolidation.add(kernels, new UniformFisher(null), theta, WHAT, done -> {}))
                     .isInstanceOf(RunFailedException.class)
                     .hasMessageContainingAll("65504", "ewc.anchor_dtype");
         }
