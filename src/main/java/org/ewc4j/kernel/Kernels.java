@@ -2,6 +2,7 @@ package org.ewc4j.kernel;
 
 import java.util.Objects;
 import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.ewc4j.kernel.EwcLibrary.ewc_list;
 
 /**

@@ -222,7 +222,8 @@ class FisherEstimatorTest {
     void theClampComesBehindTheMean() {
         double[] normalized = estimated(FisherKind.EXAMPLE, options -> options.withNormalize(Normalize.MEAN));
         double[] both = estimated(
-                FisherKind.EXAMPLE, options -> options.withNormalize(Normalize.MEAN).withClamp(3));
+                FisherKind.EXAMPLE,
+                options -> options.withNormalize(Normalize.MEAN).withClamp(3));
         for (int i = 0; i < both.length; i++) {
             assertThat(both[i]).isEqualTo(Math.min(3, normalized[i]));
         }
@@ -235,11 +236,9 @@ class FisherEstimatorTest {
 
     @Test
     void aFisherOfZerosStaysOne() {
-        FisherEstimator none =
-                new ExampleFisher(model, kernels, List.of(), Unit.SEQUENCE, new Labels.OfData());
+        FisherEstimator none = new ExampleFisher(model, kernels, List.of(), Unit.SEQUENCE, new Labels.OfData());
         try (Arena fisher = new Arena(model.layout())) {
-            new ScaledFisher(none, kernels, Normalize.MEAN, OptionalDouble.of(1))
-                    .accumulateInto(fisher, 1, done -> {});
+            new ScaledFisher(none, kernels, Normalize.MEAN, OptionalDouble.of(1)).accumulateInto(fisher, 1, done -> {});
             assertThat(values(fisher)).containsOnly(0);
         }
     }
@@ -276,7 +275,8 @@ class FisherEstimatorTest {
 
     @Test
     void fingerprintsAreThoseOfRowsAndParameters() {
-        FisherRecord record = estimator(FisherKind.EXAMPLE, options -> options, 4, 5).describe();
+        FisherRecord record =
+                estimator(FisherKind.EXAMPLE, options -> options, 4, 5).describe();
         FisherRecord otherBatches =
                 estimator(FisherKind.EXAMPLE, options -> options, 3, 5).describe();
         FisherRecord fewer = estimator(FisherKind.EXAMPLE, options -> options.withMaxExamples(9), 4, 5)
@@ -294,13 +294,13 @@ class FisherEstimatorTest {
                 .isNotEqualTo(record.modelFingerprint());
     }
 
-    /** Weights of 1e25 give losses and gradients that are finite, and squares that are not. */
+    /** Logits of 1e25 give losses and gradients that are finite, and squares that are not. */
     private void makeSquaresOverflow() {
         try (PointerScope scope = new PointerScope()) {
             model.theta()
-                    .view(model.layout().get("transformer.wte.weight"))
+                    .view(model.layout().get("transformer.ln_f.weight"))
                     .detach()
-                    .mul_(new Scalar(1e27));
+                    .mul_(new Scalar(1e25));
         }
     }
 
