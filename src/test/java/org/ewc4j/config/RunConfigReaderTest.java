@@ -304,6 +304,20 @@ class RunConfigReaderTest {
                 "run.yaml:3: ewc.fisher: expected one of batch, example, sampled, uniform, got \"exact\"");
         assertRefused("model: [m]\n", "run.yaml:1: model: expected a mapping with path, init, seed, got [\"m\"]");
         assertSetRefused("ewc.lambda=-1", "--set ewc.lambda=-1: ewc.lambda: expected a number of at least 0, got -1");
+        assertSetRefused(
+                "ewc.fisher_samples=0",
+                "--set ewc.fisher_samples=0: ewc.fisher_samples: expected a whole number of at least 1, got 0");
+        assertSetRefused(
+                "ewc.fisher_max_examples=0",
+                "--set ewc.fisher_max_examples=0: ewc.fisher_max_examples: expected a whole number of at least 1, got 0");
+        assertSetRefused(
+                "ewc.fisher_unit=row",
+                "--set ewc.fisher_unit=row: ewc.fisher_unit: expected one of sequence, token, got \"row\"");
+        assertSetRefused(
+                "ewc.fisher_normalize=max",
+                "--set ewc.fisher_normalize=max: ewc.fisher_normalize: expected one of none, mean, got \"max\"");
+        assertSetRefused(
+                "ewc.fisher_clamp=0", "--set ewc.fisher_clamp=0: ewc.fisher_clamp: expected a number above 0, got 0");
         assertSetRefused("ewc.lambda", "--set ewc.lambda: expected key=value, as in training.epochs=2");
         assertSetRefused("ewc.lambda=", "--set ewc.lambda=: expected a value behind the =");
     }

@@ -294,13 +294,13 @@ class FisherEstimatorTest {
                 .isNotEqualTo(record.modelFingerprint());
     }
 
-    /** Weights of 1e25 give losses and gradients that are finite, and squares that are not. */
+    /** Logits of 1e25 give losses and gradients that are finite, and squares that are not. */
     private void makeSquaresOverflow() {
         try (PointerScope scope = new PointerScope()) {
             model.theta()
-                    .view(model.layout().get("transformer.wte.weight"))
+                    .view(model.layout().get("transformer.ln_f.weight"))
                     .detach()
-                    .mul_(new Scalar(1e27));
+                    .mul_(new Scalar(1e25));
         }
     }
 

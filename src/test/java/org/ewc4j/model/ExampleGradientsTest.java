@@ -80,12 +80,6 @@ class ExampleGradientsTest {
                                 .shaped("tie_word_embeddings", "true")));
     }
 
-    private static TinyCheckpoint family(Path folder, String type, String name) {
-        return TinyCheckpoint.llama(folder)
-                .with("model_type", "'" + type + "'")
-                .shaped("architectures", "['" + name + "ForCausalLM']");
-    }
-
     private interface Making {
         TinyCheckpoint in(Path folder);
     }
