@@ -11,8 +11,8 @@ import org.ewc4j.model.CausalLm;
 import org.ewc4j.tensor.Arena;
 
 /**
- * F = Σ_b n_b g_b² ÷ Σ_b n_b (by {@link Unit#TOKEN} ÷ the number of scored tokens), with g_b the gradient of batch b's mean token loss and n_b its examples: the recipe that EWC
- * for language models was published with. It depends on the batch size: near an optimum the per-example Fisher is about
+ * F = Σ_b n_b g_b² ÷ Σ_b n_b (by {@link Unit#TOKEN} ÷ the number of scored tokens), with g_b the gradient of batch b's mean
+ * token loss and n_b its examples: the recipe that EWC for language models was published with. It depends on the batch size: near an optimum the per-example Fisher is about
  * batch × scored² times this one.
  *
  * <p>Dropout is off: it is the Fisher of the model that is used, where the published code leaves dropout on.
@@ -42,18 +42,29 @@ public final class BatchFisher implements FisherEstimator {
         int done = 0;
         model.training(false);
         for (StepBatch batch : batches) {
-            try {
-                double loss = 0;
-                for (Batch microBatch : batch.microBatches()) {
-                    loss += model.accumulateGradient(microBatch, batch.scoredPositions());
-                }
-                FisherPass.requireFinite(loss, "a loss", batch);
-                kernels.fisherAccumulate(fisher.list(), model.gradients(), weight * batch.examples() / total);
-            } finally {
-                model.clearGradients();
-            }
+            double loss = accumulate(batch, fisher, weight * batch.examples() / total);
+            FisherPass.requireFinite(loss, "a loss", batch);
             done += batch.examples();
             progress.accept(done);
+        }
+    }
+
+    /** Adds a batch's squares unless its loss is not finite; returns the loss. */
+    private double accumulate(StepBatch batch, Arena fisher, double weight) {
+        if (batch.microBatches().size() == 1) {
+            return model.accumulateSquaredGradient(batch.microBatches().get(0), fisher, weight);
+        }
+        try {
+            double loss = 0;
+            for (Batch microBatch : batch.microBatches()) {
+                loss += model.accumulateGradient(microBatch, batch.scoredPositions());
+            }
+            if (Double.isFinite(loss)) {
+                kernels.fisherAccumulate(fisher.list(), model.gradients(), weight);
+            }
+            return loss;
+        } finally {
+            model.clearGradients();
         }
     }
 

@@ -57,6 +57,11 @@ public final class TensorList implements AutoCloseable {
         return new TensorList(type, addresses, elementCounts);
     }
 
+    /** A list of one tensor; see {@link #of(ElementType, long[], long[])}. */
+    public static TensorList of(ElementType type, long address, long elementCount) {
+        return of(type, new long[] {address}, new long[] {elementCount});
+    }
+
     /** How many tensors. */
     public int size() {
         return size;

@@ -233,6 +233,59 @@ public final class CausalLm implements AutoCloseable {
         return ownSlot.loss(0);
     }
 
+    /**
+     * Adds the squared gradient of (Σ token losses of this batch) ÷ its scored positions to a Fisher: fisher += weight · g².
+     * Nothing is added where the loss is not finite. The gradients that were formed on the way are dropped.
+     *
+     * @param fisher in the layout of the parameters, fp32
+     * @return Σ token losses of the batch, in nats
+     */
+    public double accumulateSquaredGradient(Batch batch, Arena fisher, double weight) {
+        try (StagedBatch staged = stage(batch)) {
+            if (architecture.tied() || !outputLayer.squares(staged)) {
+                accumulateGradient(staged, batch.scoredPositions(), ownSlot, 0, true);
+                ownSlot.read();
+                if (Double.isFinite(ownSlot.loss(0))) {
+                    kernels.fisherAccumulate(fisher.list(), gradients(), weight);
+                }
+                return ownSlot.loss(0);
+            }
+            try (PointerScope step = new PointerScope()) {
+                long output = fisher.segment(layout.get(architecture.outputEmbedding()));
+                double loss = outputLayer.square(hidden(staged), staged, ownSlot, output, weight);
+                addSquares(fisher, weight);
+                return loss;
+            }
+        } finally {
+            clearGradients();
+        }
+    }
+
+    /** Adds the squares of the gradients that there are. */
+    private void addSquares(Arena fisher, double weight) {
+        List<Parameter> reached = layout.parameters().stream()
+                .filter(parameter -> leaves.get(parameter.name()).grad().defined())
+                .toList();
+        long[] counts = reached.stream().mapToLong(Parameter::elements).toArray();
+        long[] squares = reached.stream().mapToLong(fisher::segment).toArray();
+        long[] gradients = reached.stream()
+                .mapToLong(parameter -> contiguousGradient(leaves.get(parameter.name()))
+                        .data_ptr()
+                        .address())
+                .toArray();
+        try (TensorList into = TensorList.of(ElementType.F32, squares, counts);
+                TensorList from = TensorList.of(numerics.type(), gradients, counts)) {
+            kernels.fisherAccumulate(into, from, weight);
+        }
+    }
+
+    private static Tensor contiguousGradient(Tensor leaf) {
+        if (!leaf.grad().is_contiguous()) {
+            leaf.mutable_grad().put(leaf.grad().contiguous());
+        }
+        return leaf.grad();
+    }
+
     /** Σ token losses of a batch in nats, without a gradient. */
     public double loss(Batch batch) {
         requireOpen();
@@ -285,10 +338,8 @@ public final class CausalLm implements AutoCloseable {
                 Tensor leaf = leaves.get(parameter.name());
                 if (!leaf.grad().defined()) {
                     leaf.mutable_grad().put(torch.zeros_like(leaf));
-                } else if (!leaf.grad().is_contiguous()) {
-                    leaf.mutable_grad().put(leaf.grad().contiguous());
                 }
-                addresses[i] = leaf.grad().data_ptr().address();
+                addresses[i] = contiguousGradient(leaf).data_ptr().address();
                 counts[i] = parameter.elements();
             }
             if (gradients == null) {

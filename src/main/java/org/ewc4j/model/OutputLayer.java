@@ -10,6 +10,7 @@ import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.ProfilerRange;
 import org.ewc4j.kernel.StepSlots;
+import org.ewc4j.kernel.TensorList;
 
 /**
  * The output embedding with the loss behind it. Logits are formed at scored positions only, the rest would be multiplied by
@@ -19,6 +20,9 @@ import org.ewc4j.kernel.StepSlots;
 final class OutputLayer {
     /** Logits are formed for as many rows at once as fit, so that a large batch does not need a large vocabulary's worth of memory. */
     static final long LOGIT_BYTES = 256L << 20;
+
+    /** What stays in a cache between a product and the pass over it. */
+    private static final long BLOCK_BYTES = 4L << 20;
 
     private final Tensor weight;
     private final Kernels kernels;
@@ -60,6 +64,69 @@ final class OutputLayer {
         }
         try (ProfilerRange range = ProfilerRange.open("backward")) {
             scored.backward(gradient, new BoolOptional(false), false, new TensorArrayRefOptional());
+        }
+    }
+
+    /** Whether {@link #square} takes the batch: its logits fit at once. */
+    boolean squares(StagedBatch batch) {
+        return batch.scoredPositions() <= rowsAtOnce;
+    }
+
+    /**
+     * As {@link #learn} for a step of one micro-batch, but the square of the weight's gradient is added to a Fisher block by
+     * block, while the block is in the cache: the gradient is never formed whole. Reads the loss first; where it is not
+     * finite, nothing is added and no gradient is formed.
+     *
+     * @param fisher address of the weight's (vocabulary, hidden size), fp32
+     * @param factor of the squares
+     * @return Σ token losses, in nats
+     */
+    double square(Tensor hidden, StagedBatch batch, StepSlots slots, long fisher, double factor) {
+        Tensor scored = scored(hidden, batch);
+        Tensor gradient;
+        try (NoGradGuard guard = new NoGradGuard();
+                ProfilerRange range = ProfilerRange.open("output layer")) {
+            Tensor x = scored.detach();
+            Tensor logits = torch.linear(x, weight);
+            slots.putLossScale(0, 1.0 / batch.scoredPositions());
+            kernels.crossEntropy(
+                    logits.data_ptr().address(),
+                    type,
+                    batch.scoredPositions(),
+                    weight.size(0),
+                    batch.targets().data_ptr().address(),
+                    true,
+                    false,
+                    slots,
+                    0);
+            slots.read();
+            if (!Double.isFinite(slots.loss(0))) {
+                return slots.loss(0);
+            }
+            addSquares(logits.t(), x, fisher, factor);
+            gradient = torch.mm(logits, weight);
+        }
+        try (ProfilerRange range = ProfilerRange.open("backward")) {
+            scored.backward(gradient, new BoolOptional(false), false, new TensorArrayRefOptional());
+        }
+        return slots.loss(0);
+    }
+
+    private void addSquares(Tensor logitGradient, Tensor x, long fisher, double factor) {
+        long vocabulary = weight.size(0);
+        long size = weight.size(1);
+        long rows = Math.min(vocabulary, Math.max(1, BLOCK_BYTES / (size * type.bytes())));
+        Tensor block = torch.empty(new long[] {rows, size}, x.options(), null);
+        long at = block.data_ptr().address();
+        for (long from = 0; from < vocabulary; from += rows) {
+            long count = Math.min(rows, vocabulary - from);
+            try (PointerScope scope = new PointerScope();
+                    TensorList squares =
+                            TensorList.of(ElementType.F32, fisher + from * size * Float.BYTES, count * size);
+                    TensorList gradients = TensorList.of(type, at, count * size)) {
+                torch.mm_out(block.narrow(0, 0, count), logitGradient.narrow(0, from, count), x);
+                kernels.fisherAccumulate(squares, gradients, factor);
+            }
         }
     }
 

@@ -127,6 +127,12 @@ public final class Arena implements AutoCloseable {
         return flat.narrow(0, parameter.offset(), parameter.elements()).view(parameter.shapeArray());
     }
 
+    /** Address of a parameter's segment, as the kernels take it; on the device where the arena lies there. */
+    public long segment(Parameter parameter) {
+        requireTensors();
+        return flat.data_ptr().address() + parameter.offset() * type.bytes();
+    }
+
     /**
      * Address of the first byte of a parameter, for whoever writes it in place.
      *
