@@ -315,11 +315,13 @@ class FisherEstimatorTest {
             double[] fisher = values(consolidation.fisher());
             double[] anchor = values(consolidation.anchor());
 
-            makeSquaresOverflow();
-            assertThatThrownBy(() -> consolidation.add(
-                            kernels, estimator(kind, options -> options, 4, 5), model.theta(), done -> {}))
-                    .isInstanceOf(RunFailedException.class)
-                    .hasMessageContaining("not finite");
+            if (kind == FisherKind.EXAMPLE) { // labels that are drawn are those that such logits are sure of
+                makeSquaresOverflow();
+                assertThatThrownBy(() -> consolidation.add(
+                                kernels, estimator(kind, options -> options, 4, 5), model.theta(), done -> {}))
+                        .isInstanceOf(RunFailedException.class)
+                        .hasMessageContaining("not finite");
+            }
             model.theta().fill(Double.NaN);
             assertThatThrownBy(() -> consolidation.add(
                             kernels, estimator(kind, options -> options, 4, 5), model.theta(), done -> {}))
