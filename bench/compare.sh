@@ -3,7 +3,7 @@
 # other, and prints the ratios.
 #
 #   bench/compare.sh [--shape pythia-70m] [--batch 4] [--length 32] [--questions CONFIG] [--threads 2] [--repeat 8]
-#                    [--rounds 3] [--json FILE]
+#                    [--rounds 3] [--device cpu] [--precision fp32] [--json FILE]
 #
 # --repeat is the measured steps of each quantity in a round. Needs torch and transformers in the Python that PYTHON
 # names, or in bench/venv; EWC4J (default: ./ewc4j of this clone) is how ewc4j is started.
@@ -15,12 +15,13 @@ fail() {
     exit 2
 }
 
-rounds=3 shape=pythia-70m threads=2 repeat=8 json=
+rounds=3 shape=pythia-70m threads=2 repeat=8 device=cpu precision=fp32 json=
 arguments=()
 command=("$(basename "$0")" "$@")
 while [ $# -gt 0 ]; do
     case $1 in
-        --shape | --batch | --length | --questions | --threads | --repeat | --rounds | --json) ;;
+        --shape | --batch | --length | --questions | --threads | --repeat | --rounds | --device | --precision | \
+            --json) ;;
         -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" && exit 0 ;;
         *) fail "unknown option $1; see bench/compare.sh --help" ;;
     esac
@@ -30,6 +31,8 @@ while [ $# -gt 0 ]; do
         --threads) threads=$2 ;;
         --repeat) repeat=$2 ;;
         --rounds) rounds=$2 ;;
+        --device) device=$2 ;;
+        --precision) precision=$2 ;;
         --json) json=$2 ;;
         *) arguments+=("$1" "$2") ;;
     esac
@@ -48,10 +51,11 @@ work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 for ((round = 1; round <= rounds; round++)); do
     echo "round $round of $rounds: ewc4j" >&2
-    "${EWC4J:-$here/../ewc4j}" bench --shape "$shape" --threads "$threads" --repeat "$repeat" "${arguments[@]}" \
+    "${EWC4J:-$here/../ewc4j}" bench --shape "$shape" --threads "$threads" --repeat "$repeat" --device "$device" \
+        --precision "$precision" "${arguments[@]}" \
         --rows "$work/rows.json" --json "$work/ewc4j-$round.json" >/dev/null
     echo "round $round of $rounds: PyTorch" >&2
     "$python" "$here/pytorch_step.py" --shape "$shape" --rows "$work/rows.json" --threads "$threads" \
-        --json "$work/pytorch-$round.json"
+        --device "$device" --precision "$precision" --json "$work/pytorch-$round.json"
 done
 "$python" "$here/ratios.py" "$work" "$rounds" "${command[*]}" "$json"

@@ -38,7 +38,7 @@ def main():
     theirs = [json.load(open(f"{folder}/pytorch-{i}.json")) for i in range(1, rounds + 1)]
     first = ours[0]
     print(f"{first['shape']}, {first['batch']} rows of {first['rows']} ids, {first['length']} columns, {first['threads']} threads, "
-          f"fp32; torch {theirs[0]['torch']}, transformers {theirs[0]['transformers']}; median (min - max) of {rounds} rounds\n")
+          f"{first['device']}, {first['precision']}; torch {theirs[0]['torch']}, transformers {theirs[0]['transformers']}; median (min - max) of {rounds} rounds\n")
     wall, processor = compared(ours, theirs, "_ms"), compared(ours, theirs, "_cpu_ms")
     print("| | ewc4j ms | PyTorch ms | ewc4j / PyTorch | the same in CPU time |\n|---|---|---|---|---|")
     for label, row in wall.items():

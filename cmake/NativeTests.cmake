@@ -17,8 +17,9 @@ include(GoogleTest)
 
 set(EWC_TEST ${EWC_ROOT}/native/test)
 # One list of cases, run at every place that a program links: here the instruction sets of the host.
-set(EWC_CONTRACT ${EWC_TEST}/contract_test.cpp ${EWC_TEST}/contract_more_test.cpp ${EWC_TEST}/cross_entropy_test.cpp
-    ${EWC_TEST}/adamw_prepare_test.cpp ${EWC_TEST}/contract_linear_test.cpp ${EWC_TEST}/place.cpp)
+set(EWC_CONTRACT ${EWC_TEST}/contract_test.cpp ${EWC_TEST}/contract_more_test.cpp ${EWC_TEST}/contract_anchor_test.cpp
+    ${EWC_TEST}/contract_linear_test.cpp ${EWC_TEST}/cross_entropy_test.cpp ${EWC_TEST}/adamw_prepare_test.cpp
+    ${EWC_TEST}/place.cpp)
 
 add_executable(ewc_tests ${EWC_CONTRACT} ${EWC_TEST}/arguments_test.cpp ${EWC_TEST}/chunks_test.cpp)
 target_link_libraries(ewc_tests PRIVATE ewc_objects ewc_warnings GTest::gtest GTest::gtest_main)
@@ -31,8 +32,8 @@ foreach(source IN LISTS EWC_CUDA_SOURCES) # through a file that includes it, as 
   file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/shim/${name}.cpp CONTENT "#include \"${source}\"\n")
   list(APPEND shim_sources ${CMAKE_BINARY_DIR}/shim/${name}.cpp)
 endforeach()
-add_executable(ewc_shim_tests ${EWC_CONTRACT} ${EWC_TEST}/device_chunks_test.cpp ${EWC_TEST}/shim/shim.cpp
-               ${shim_sources})
+add_executable(ewc_shim_tests ${EWC_CONTRACT} ${EWC_TEST}/device_chunks_test.cpp ${EWC_TEST}/device_profiler_test.cpp
+               ${EWC_TEST}/shim/shim.cpp ${shim_sources})
 target_compile_definitions(ewc_shim_tests PRIVATE EWC_TEST_DEVICE_PLACE)
 target_include_directories(ewc_shim_tests PRIVATE ${EWC_TEST} ${EWC_TEST}/shim ${EWC_ROOT}/cuda)
 target_compile_options(ewc_shim_tests PRIVATE -Wno-unknown-pragmas)

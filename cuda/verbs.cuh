@@ -16,6 +16,9 @@ ewc_status fisher_accumulate_linear(const ewc_exec*, const LinearFisher*, double
                                     ewc_cuda_message*);
 ewc_status fisher_merge(const ewc_exec*, const ewc_list* fisher, const ewc_list* new_fisher, double retain,
                         double weight, ewc_cuda_message*);
+ewc_status fisher_max(const ewc_exec*, const ewc_list* fisher, const ewc_list* new_fisher, ewc_cuda_message*);
+ewc_status anchor(const ewc_exec*, AnchorChange, const AnchorLists*, double* energy, void* workspace,
+                  ewc_cuda_message*);
 ewc_status penalty(const ewc_exec*, const PenaltyLists*, const double* lambda, double* penalty, void* workspace,
                    ewc_cuda_message*);
 ewc_status norm(const ewc_exec*, const PenaltyLists*, const double* lambda, double* norm_squared, void* workspace,
@@ -28,5 +31,7 @@ ewc_status cross_entropy(const ewc_exec*, const CrossEntropy*, double* loss, voi
 
 void range_push(const char* name);
 void range_pop();
+ewc_status profiler_start(int32_t device, ewc_cuda_message*);
+ewc_status profiler_stop(int32_t device, ewc_cuda_message*);
 
 } // namespace ewc::cuda

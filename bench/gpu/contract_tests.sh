@@ -113,7 +113,7 @@ PROBE
 
 find_sanitizer() {
     sanitizer=$(command -v compute-sanitizer) ||
-        sanitizer=$(ls -d /usr/local/cuda*/bin/compute-sanitizer /opt/nvidia/*/*/compute-sanitizer 2>/dev/null | head -n 1)
+        sanitizer=$(find /usr/local/cuda*/bin /opt/nvidia -maxdepth 3 -name compute-sanitizer 2>/dev/null | head -n 1)
     [ -n "$sanitizer" ]
 }
 

@@ -7,7 +7,7 @@
 #include "verbs.h"
 
 // Goes up whenever the table changes; a libewc_cuda.so of another number is refused.
-#define EWC_CUDA_TABLE_ABI 5
+#define EWC_CUDA_TABLE_ABI 6
 
 // Arguments reach the device library checked. Each function leaves a message of its own where it fails.
 struct ewc_cuda_message {
@@ -27,6 +27,9 @@ struct ewc_cuda_table {
                                            ewc_cuda_message*);
     ewc_status (*fisher_merge)(const ewc_exec*, const ewc_list* fisher, const ewc_list* new_fisher, double retain,
                                double weight, ewc_cuda_message*);
+    ewc_status (*fisher_max)(const ewc_exec*, const ewc_list* fisher, const ewc_list* new_fisher, ewc_cuda_message*);
+    ewc_status (*anchor)(const ewc_exec*, ewc::AnchorChange, const ewc::AnchorLists*, double* energy, void* workspace,
+                         ewc_cuda_message*);
     ewc_status (*penalty)(const ewc_exec*, const ewc::PenaltyLists*, const double* lambda, double* penalty,
                           void* workspace, ewc_cuda_message*);
     ewc_status (*norm)(const ewc_exec*, const ewc::PenaltyLists*, const double* lambda, double* norm_squared,
@@ -40,6 +43,8 @@ struct ewc_cuda_table {
                                 ewc_cuda_message*);
     void (*range_push)(const char* name);
     void (*range_pop)();
+    ewc_status (*profiler_start)(int32_t device, ewc_cuda_message*);
+    ewc_status (*profiler_stop)(int32_t device, ewc_cuda_message*);
 };
 
 // Exported by libewc_cuda.so under this name.

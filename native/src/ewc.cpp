@@ -144,6 +144,34 @@ void fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* 
     }
 }
 
+void fisher_max(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher) {
+    const char* verb = "ewc_fisher_max";
+    const Arguments check(verb, exec);
+    check.lists({{"fisher", fisher, kFisher}, {"new_fisher", new_fisher, kFisher}});
+    if (on_host(exec)) {
+        host::fisher_max(*exec, *fisher, *new_fisher);
+    } else {
+        on_device(verb, &ewc_cuda_table::fisher_max, exec, fisher, new_fisher);
+    }
+}
+
+void anchor(const char* verb, AnchorChange change, const ewc_exec* exec, const AnchorLists& lists, double* energy,
+            void* workspace, size_t workspace_bytes) {
+    const Arguments check(verb, exec);
+    const bool merge = change == AnchorChange::merge;
+    check.lists({{"theta", lists.theta},
+                 {"anchor", lists.anchor, merge ? kAnchor : kF32},
+                 {"fisher", lists.fisher, merge ? kFisher : kF32},
+                 {"new_fisher", merge ? lists.new_fisher : lists.theta}});
+    check.require("energy", energy);
+    check.workspace(workspace, workspace_bytes, sum_workspace(verb, exec, *lists.theta));
+    if (on_host(exec)) {
+        host::anchor(*exec, change, lists, energy, workspace);
+    } else {
+        on_device(verb, &ewc_cuda_table::anchor, exec, change, &lists, energy, workspace);
+    }
+}
+
 void workspace(const char* verb, const ewc_exec* exec, const NamedList& list, size_t* bytes,
                size_t (*needed)(const char* verb, const ewc_exec*, const ewc_list&)) {
     const Arguments check(verb, exec);
@@ -344,6 +372,15 @@ void ewc_range_pop(void) {
     }
 }
 
+ewc_status ewc_profiler_start(int32_t device) {
+    return translate_exceptions(
+        [&] { ewc::on_device("ewc_profiler_start", &ewc_cuda_table::profiler_start, device); });
+}
+
+ewc_status ewc_profiler_stop(int32_t device) {
+    return translate_exceptions([&] { ewc::on_device("ewc_profiler_stop", &ewc_cuda_table::profiler_stop, device); });
+}
+
 ewc_status ewc_cuda_device_count(int32_t* count) {
     return translate_exceptions([&] { ewc::device_count(count); });
 }
@@ -379,6 +416,40 @@ ewc_status ewc_fisher_accumulate_linear(const ewc_exec* exec, float* fisher, con
 ewc_status ewc_fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher, double retain,
                             double weight) {
     return translate_exceptions([&] { ewc::fisher_merge(exec, fisher, new_fisher, retain, weight); });
+}
+
+ewc_status ewc_fisher_max(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher) {
+    return translate_exceptions([&] { ewc::fisher_max(exec, fisher, new_fisher); });
+}
+
+ewc_status ewc_anchor_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes) {
+    return translate_exceptions(
+        [&] { ewc::workspace("ewc_anchor_workspace", exec, {"theta", theta}, bytes, ewc::sum_workspace); });
+}
+
+ewc_status ewc_anchor_displace(const ewc_exec* exec, const ewc_list* anchor, const ewc_list* theta,
+                               const ewc_list* fisher, double* energy, void* workspace, size_t workspace_bytes) {
+    return translate_exceptions([&] {
+        ewc::anchor("ewc_anchor_displace", ewc::AnchorChange::displace, exec, {anchor, theta, fisher, nullptr}, energy,
+                    workspace, workspace_bytes);
+    });
+}
+
+ewc_status ewc_anchor_restore(const ewc_exec* exec, const ewc_list* anchor, const ewc_list* theta,
+                              const ewc_list* fisher, double* energy, void* workspace, size_t workspace_bytes) {
+    return translate_exceptions([&] {
+        ewc::anchor("ewc_anchor_restore", ewc::AnchorChange::restore, exec, {anchor, theta, fisher, nullptr}, energy,
+                    workspace, workspace_bytes);
+    });
+}
+
+ewc_status ewc_anchor_merge(const ewc_exec* exec, const ewc_list* anchor, const ewc_list* theta,
+                            const ewc_list* fisher, const ewc_list* new_fisher, double* energy, void* workspace,
+                            size_t workspace_bytes) {
+    return translate_exceptions([&] {
+        ewc::anchor("ewc_anchor_merge", ewc::AnchorChange::merge, exec, {anchor, theta, fisher, new_fisher}, energy,
+                    workspace, workspace_bytes);
+    });
 }
 
 ewc_status ewc_penalty_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes) {

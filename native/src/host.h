@@ -11,6 +11,8 @@ void fisher_accumulate(const ewc_exec&, const ewc_list& fisher, const ewc_list& 
                        bool zero_gradient);
 void fisher_accumulate_linear(const ewc_exec&, const LinearFisher&, double weight, void* workspace);
 void fisher_merge(const ewc_exec&, const ewc_list& fisher, const ewc_list* new_fisher, double retain, double weight);
+void fisher_max(const ewc_exec&, const ewc_list& fisher, const ewc_list& new_fisher);
+void anchor(const ewc_exec&, AnchorChange, const AnchorLists&, double* energy, void* workspace);
 void penalty(const ewc_exec&, const PenaltyLists&, const double* lambda, double* penalty, void* workspace);
 void norm(const ewc_exec&, const PenaltyLists&, const double* lambda, double* norm_squared, void* workspace);
 void adamw_step(const ewc_exec&, const AdamWLists&, const ewc_adamw_options&, const ewc_adamw_values&,

@@ -15,6 +15,16 @@ struct PenaltyLists {
     const ewc_list& any() const { return theta == nullptr ? *gradient : *theta; }
 };
 
+struct AnchorLists {
+    const ewc_list* anchor;
+    const ewc_list* theta;
+    const ewc_list* fisher;
+    const ewc_list* new_fisher; // null: only in displace and restore
+};
+
+// Which of the anchor's verbs.
+enum class AnchorChange { displace, restore, merge };
+
 struct AdamWLists {
     const ewc_list* theta;
     const ewc_list* first_moment;

@@ -111,6 +111,26 @@ TEST_F(Arguments, NormTakesAllOfThePenaltyOrNone) {
            "expected all four or none, came 1");
 }
 
+TEST_F(Arguments, Anchor) {
+    Values c({4, 2}, 3, 0, 1), d({4, 2}, 4, 0, 1);
+    double energy = 0, workspace[8];
+    const size_t bytes = sizeof(workspace);
+    EXPECT_EQ(EWC_OK, ewc_anchor_displace(&exec, a.list(), b.list(), c.list(), &energy, workspace, bytes));
+    ewc_list list = *c.list();
+    list.dtype = EWC_BF16;
+    expect(EWC_INVALID_ARGUMENT, ewc_anchor_restore(&exec, a.list(), b.list(), &list, &energy, workspace, bytes),
+           "ewc_anchor_restore: fisher.dtype: expected EWC_F32 (0), came 2");
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_anchor_merge(&exec, a.list(), b.list(), c.list(), nullptr, &energy, workspace, bytes),
+           "ewc_anchor_merge: new_fisher: expected an address");
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_anchor_merge(&exec, a.list(), b.list(), c.list(), d.list(), nullptr, workspace, bytes),
+           "energy: expected an address");
+    expect(EWC_INVALID_ARGUMENT, ewc_anchor_displace(&exec, a.list(), b.list(), c.list(), &energy, workspace, 8),
+           "workspace_bytes: expected at least 16, came 8");
+    expect(EWC_INVALID_ARGUMENT, ewc_fisher_max(&exec, a.list(), nullptr), "ewc_fisher_max: new_fisher");
+}
+
 TEST_F(Arguments, AdamW) {
     Values c({4, 2}, 3, 0, 1), d({4, 2}, 4, 0, 1);
     ewc_adamw_options options = {sizeof(options), 0.9, 0.999, 1e-8, 0, nullptr, nullptr, nullptr};

@@ -30,6 +30,19 @@ TEST(CudaLibrary, RangesAreNoOpsWithoutAProfiler) {
     SUCCEED();
 }
 
+TEST(CudaLibrary, AProfilersCaptureNeedsADevice) {
+    int32_t devices = 0;
+    if (ewc_cuda_device_count(&devices) == EWC_OK) {
+        EXPECT_EQ(EWC_OK, ewc_profiler_start(0)) << ewc_last_error();
+        EXPECT_EQ(EWC_OK, ewc_profiler_stop(0)) << ewc_last_error();
+    } else {
+        EXPECT_EQ(EWC_UNSUPPORTED, ewc_profiler_start(0));
+        EXPECT_EQ(0u, std::string(ewc_last_error()).find("ewc_profiler_start: cuda")) << ewc_last_error();
+        EXPECT_EQ(EWC_UNSUPPORTED, ewc_profiler_stop(0));
+        EXPECT_EQ(0u, std::string(ewc_last_error()).find("ewc_profiler_stop: cuda")) << ewc_last_error();
+    }
+}
+
 TEST(CudaLibrary, AVerbOnAMissingDeviceIsRefused) {
     int32_t devices = 0;
     ewc_cuda_device_count(&devices);

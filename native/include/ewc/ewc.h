@@ -120,6 +120,15 @@ EWC_API ewc_status ewc_cuda_device_count(int32_t* count);
 EWC_API void ewc_range_push(const char* name);
 EWC_API void ewc_range_pop(void);
 
+/*
+ * Opens and closes the capture of NVIDIA's profilers (cudaProfilerStart and cudaProfilerStop), for a profiler that was told
+ * to wait for it; without a profiler nothing happens. Not a verb: each waits for all work on the device first, so that what
+ * came before is left out and what came since is in. device: a CUDA device number. EWC_UNSUPPORTED, with the reason, where
+ * ewc_cuda_device_count gives one.
+ */
+EWC_API ewc_status ewc_profiler_start(int32_t device);
+EWC_API ewc_status ewc_profiler_stop(int32_t device);
+
 /* Bytes of a segment of numel elements, EWC_I16_BLOCK256's steps included; -1 for a dtype that is none, or numel < 0. */
 EWC_API int64_t ewc_segment_bytes(ewc_dtype dtype, int64_t numel);
 
@@ -174,6 +183,44 @@ EWC_API ewc_status ewc_fisher_accumulate_linear(const ewc_exec* exec, float* fis
  */
 EWC_API ewc_status ewc_fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher,
                                     double retain, double weight);
+
+/*
+ * fisher = max(fisher, new_fisher), element by element. Each f32 or bf16; NaN in either stays. Bytes moved: 12 an element,
+ * 8 with fisher in bf16 and new_fisher in f32. No workspace.
+ */
+EWC_API ewc_status ewc_fisher_max(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher);
+
+/*
+ * The anchors of several tasks as one. With F and a (the Fisher and anchor held so far), F_k and theta (the new task's):
+ *   1/2 sum F (x - a)^2 + 1/2 sum F_k (x - theta)^2 = 1/2 sum (F + F_k) (x - b)^2 + c   for every x, where
+ *   b = (F a + F_k theta) / (F + F_k), theta where F + F_k = 0, and c = 1/2 sum F F_k / (F + F_k) (a - theta)^2.
+ * (Kirkpatrick et al. 2017 with an anchor for each task, whatever their number, in two arrays and a number.)
+ *
+ * In place, where F_k is not there yet: ewc_anchor_displace; then add F_k to fisher; then ewc_anchor_restore. c is the
+ * energy that displace reduced less that of restore. Without anything added between, restore undoes displace. All lists
+ * f32. Where fisher is 0, displace leaves 0 and restore leaves theta.
+ *   displace:  anchor = fisher (anchor - theta);  *energy = 1/2 sum anchor^2 / fisher, with the new anchor
+ *   restore:   *energy = 1/2 sum anchor^2 / fisher;  anchor = theta + anchor / fisher
+ *
+ * In one pass, where F_k is there: ewc_anchor_merge; *energy is c. theta and new_fisher f32; anchor f32, f16, bf16 or
+ * EWC_I16_BLOCK256; fisher f32 or bf16. anchor is left as it came, as a segment in 16 bit is best written by ewc_convert:
+ *   merge:     fisher = fisher + new_fisher;  new_fisher = b
+ *
+ * Terms with a Fisher of 0 are 0; terms are made and summed in double. energy may not be NULL. Bytes moved: 16 an element
+ * each, merge 24, less 2 for anchor in 16 bit and 4 for fisher in bf16.
+ */
+EWC_API ewc_status ewc_anchor_displace(const ewc_exec* exec, const ewc_list* anchor, const ewc_list* theta,
+                                       const ewc_list* fisher, double* energy, void* workspace,
+                                       size_t workspace_bytes);
+EWC_API ewc_status ewc_anchor_restore(const ewc_exec* exec, const ewc_list* anchor, const ewc_list* theta,
+                                      const ewc_list* fisher, double* energy, void* workspace,
+                                      size_t workspace_bytes);
+EWC_API ewc_status ewc_anchor_merge(const ewc_exec* exec, const ewc_list* anchor, const ewc_list* theta,
+                                    const ewc_list* fisher, const ewc_list* new_fisher, double* energy,
+                                    void* workspace, size_t workspace_bytes);
+
+/* Workspace of ewc_anchor_displace, ewc_anchor_restore and ewc_anchor_merge for lists cut like `theta`, in bytes. */
+EWC_API ewc_status ewc_anchor_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes);
 
 /* Workspace of ewc_penalty for lists cut like `theta`, in bytes. */
 EWC_API ewc_status ewc_penalty_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes);

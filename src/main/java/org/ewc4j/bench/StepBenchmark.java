@@ -5,6 +5,7 @@ import java.util.Map;
 import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.consolidation.Consolidation;
+import org.ewc4j.consolidation.HeldFisher;
 import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.data.Batch;
 import org.ewc4j.data.StepBatch;
@@ -54,15 +55,17 @@ final class StepBenchmark {
 
     private StepBenchmark() {}
 
-    static Result run(CausalLm model, Kernels kernels, TrainingConfig config, BenchBatches batches, int rounds) {
+    static Result run(
+            CausalLm model, Kernels kernels, TrainingConfig config, BenchBatches batches, BenchOptions options) {
         List<StepBatch> steps = batches.steps();
         Device device = model.theta().device();
         Trainer.TaskTraining task = new Trainer.TaskTraining(0, "bench", List.of(), config, LAMBDA);
         try (Trainer trainer = new Trainer(model, kernels);
                 Consolidation consolidation =
-                        new Consolidation(model.layout(), device, new MergeSchedule.RunningMean());
+                        new Consolidation(model.layout(), new MergeSchedule.RunningMean(), options.state(), device);
                 Arena newFisher = new Arena(model.layout(), ElementType.F32, device)) {
-            consolidation.add(kernels, new BatchFisher(model, kernels, steps.subList(0, 1)), model.theta(), done -> {});
+            BatchFisher first = new BatchFisher(model, kernels, steps.subList(0, 1));
+            consolidation.add(kernels, first, model.theta(), new HeldFisher("bench", first.describe()), done -> {});
             RoundRobin robin = RoundRobin.on(device, REPEATS_ON_DEVICE);
             robin.add("forward_backward", round -> forwardBackward(model, steps.get(round)));
             robin.add("plain", round -> trainer.step(task, steps.get(round), config.learningRate(), null));
@@ -72,18 +75,16 @@ final class StepBenchmark {
                     round -> new BatchFisher(model, kernels, List.of(steps.get(round)))
                             .accumulateInto(newFisher, 1, done -> {}));
             robin.add("example_fisher", round -> exampleFisher(model, kernels, steps.get(round), newFisher));
-            Map<String, RoundRobin.Seconds> seconds = robin.run(rounds);
-            double arena = (double) Float.BYTES
-                    * model.layout().arenaElements()
-                    / model.layout().elements();
+            Map<String, RoundRobin.Seconds> seconds = robin.run(options.rounds());
+            double parameters = model.layout().elements();
             return new Result(
                     milliseconds(seconds.get("forward_backward")),
                     milliseconds(seconds.get("plain")),
                     milliseconds(seconds.get("ewc")),
                     milliseconds(seconds.get("fisher")),
                     milliseconds(seconds.get("example_fisher")),
-                    2 * arena,
-                    3 * arena);
+                    consolidation.stateBytes() / parameters,
+                    3 * newFisher.bytes() / parameters);
         }
     }
 

@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.Supplier;
 import org.ewc4j.report.Versions;
 import picocli.CommandLine.Command;
 
@@ -46,15 +47,17 @@ final class DoctorCommand implements Callable<Integer> {
                 machine.memory() + ", " + (Runtime.getRuntime().maxMemory() >> 20) + " MiB of it for Java objects");
         String waiting = System.getenv("OMP_WAIT_POLICY");
         line("OMP_WAIT_POLICY", waiting == null ? "not set: training may be slower, ./ewc4j sets PASSIVE" : waiting);
-        line("native library", nativeLibrary());
+        line("native library", orBroken(engine::nativeLibrary));
+        line("CUDA libraries", orBroken(engine::cudaLibraries));
+        line("libtorch", orBroken(engine::libtorch));
         line("library cache", cache());
         MachineFacts.gpus(Path.of("/dev")).forEach(gpu -> line("GPU", gpu));
         return broken ? Failures.FAILED : 0;
     }
 
-    private String nativeLibrary() {
+    private String orBroken(Supplier<String> description) {
         try {
-            return engine.nativeLibrary();
+            return description.get();
         } catch (RuntimeException | LinkageError e) {
             broken = true;
             return "BROKEN: " + e.getMessage();

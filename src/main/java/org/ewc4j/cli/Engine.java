@@ -7,23 +7,31 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.ewc4j.ConsolidationMerge;
 import org.ewc4j.ContinualLearner;
 import org.ewc4j.ContinualRun;
+import org.ewc4j.FisherEstimation;
 import org.ewc4j.Validation;
 import org.ewc4j.bench.BenchOptions;
 import org.ewc4j.bench.BenchResult;
 import org.ewc4j.bench.Benchmark;
+import org.ewc4j.config.DeviceSetting;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.RunConfigReader;
 import org.ewc4j.config.TrainingConfig;
+import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.RunFailedException;
 import org.ewc4j.eval.TaskScore;
+import org.ewc4j.kernel.CudaLibraries;
 import org.ewc4j.kernel.NativeLibrary;
+import org.ewc4j.kernel.ProfilerRange;
 import org.ewc4j.report.RunListener;
 import org.ewc4j.task.Task;
 import org.ewc4j.task.TaskSequence;
+import org.ewc4j.tensor.Torch;
 
 /**
  * Everything the commands ask of ewc4j, in one place, so that none of them loads libtorch before its arguments are read.
@@ -60,16 +68,7 @@ class Engine {
      * @param progress told the progress of the evaluation
      */
     List<TaskScore> evaluate(Path model, Path tasks, List<String> settings, RunListener progress) {
-        List<String> all = new ArrayList<>(settings);
-        all.add("model.path=" + HERE.resolve(model).toAbsolutePath());
-        all.add("model.init=pretrained");
-        RunConfig configuration;
-        if (tasks.getFileName().toString().matches(".*\\.ya?ml")) {
-            configuration = RunConfigReader.read(tasks, all, Optional.empty(), HERE);
-        } else {
-            all.add(0, "tasks.file=" + tasks);
-            configuration = RunConfigReader.of(all, HERE);
-        }
+        RunConfig configuration = read(model, tasks, settings);
         TaskSequence sequence = ContinualRun.readTasks(configuration);
         try (ContinualLearner learner = ContinualRun.open(configuration)) {
             learner.addListener(progress);
@@ -77,6 +76,36 @@ class Engine {
             sequence.forEach(task -> asked.put(asked.size(), task));
             return learner.evaluate(asked);
         }
+    }
+
+    /** A configuration of a model and a tasks file, or with that model in place of its own. */
+    private static RunConfig read(Path model, Path tasks, List<String> settings) {
+        List<String> all = new ArrayList<>(settings);
+        all.add("model.path=" + HERE.resolve(model).toAbsolutePath());
+        all.add("model.init=pretrained");
+        if (tasks.getFileName().toString().matches(".*\\.ya?ml")) {
+            return RunConfigReader.read(tasks, all, Optional.empty(), HERE);
+        }
+        all.add(0, "tasks.file=" + tasks);
+        return RunConfigReader.of(all, HERE);
+    }
+
+    /**
+     * Estimates the Fisher of a model on the training rows of tasks, and writes it with the model as its anchor.
+     *
+     * @param data as the tasks of {@link #evaluate}
+     * @param output a folder that does not exist or is empty
+     */
+    void estimateFisher(Path model, Path data, List<String> settings, Path output, RunListener progress) {
+        List<String> all = new ArrayList<>(settings);
+        all.add("evaluation.splits=[train]"); // only the training rows are read
+        FisherEstimation.execute(read(model, data, all), HERE.resolve(output).toAbsolutePath(), progress);
+    }
+
+    /** Merges consolidations into a new folder, by the schedule that {@code ewc} names. */
+    void mergeFishers(List<Path> folders, EwcConfig ewc, Path output) {
+        ConsolidationMerge.execute(
+                folders, ewc, output, TrainingConfig.defaults().threads());
     }
 
     /**
@@ -95,6 +124,29 @@ class Engine {
         }
     }
 
+    /** Shows ranges to NVIDIA's profilers until {@link #endProfiling}. */
+    void showRanges() {
+        ProfilerRange.show();
+    }
+
+    /**
+     * Shows ranges, and has a profiler capture the steps {@code first} to {@code last} of a run, until {@link
+     * #endProfiling}.
+     */
+    void profileSteps(RunConfig configuration, long first, long last) {
+        DeviceSetting device = configuration.training().device();
+        if (device instanceof DeviceSetting.Cpu) {
+            throw new InvalidInputException(
+                    "--profile-steps: a capture is of what a CUDA device does, and device is cpu;"
+                            + " expected device: cuda:N, or --nvtx for ranges alone");
+        }
+        ProfilerRange.captureSteps(first, last, device instanceof DeviceSetting.Cuda cuda ? cuda.index() : 0);
+    }
+
+    void endProfiling() {
+        ProfilerRange.hide();
+    }
+
     /** Measures kernels and steps. */
     BenchResult bench(BenchOptions options) {
         return Benchmark.run(options);
@@ -104,5 +156,19 @@ class Engine {
     String nativeLibrary() {
         NativeLibrary.load();
         return NativeLibrary.description();
+    }
+
+    /** One line on the libraries that libtorch's CUDA build needs. Throws where this is that build and some are missing. */
+    String cudaLibraries() {
+        CudaLibraries libraries = CudaLibraries.find();
+        if (libraries.cudaBuild() && !libraries.missing().isEmpty()) {
+            throw new RunFailedException(libraries.description());
+        }
+        return libraries.description();
+    }
+
+    /** One line on libtorch, which it loads: where it can run. Throws where it cannot be loaded. */
+    String libtorch() {
+        return Torch.description();
     }
 }

@@ -40,6 +40,9 @@ final class TrainCommand implements Callable<Integer> {
             description = "Replace the ewc4j run in the output folder, once everything was checked.")
     private boolean overwrite;
 
+    @Mixin
+    private ProfilerArguments profiler;
+
     TrainCommand(Console console, Engine engine) {
         this.console = console;
         this.engine = engine;
@@ -48,10 +51,13 @@ final class TrainCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         RunConfig configuration = arguments.read(engine);
+        profiler.start(engine, configuration);
         ScoreTable table = new ScoreTable();
         List<String> warnings;
         try (ProgressListener progress = new ProgressListener(console.err(), console.terminal())) {
             warnings = engine.train(configuration, overwrite, List.of(progress, table));
+        } finally {
+            engine.endProfiling();
         }
         console.out().print(table.text());
         warnings.forEach(warning -> console.out().println("Note: " + warning));

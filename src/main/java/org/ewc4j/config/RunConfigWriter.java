@@ -1,5 +1,6 @@
 package org.ewc4j.config;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -29,6 +30,11 @@ final class RunConfigWriter {
         writer.put("ewc.lambda", config.ewc().lambda());
         writer.put("ewc.fisher", config.ewc().fisher());
         writer.put("ewc.merge", config.ewc().merge());
+        writer.put("ewc.gamma", config.ewc().gamma());
+        writer.put("ewc.alpha", config.ewc().alpha());
+        writer.put("ewc.fisher_dtype", config.ewc().fisherType());
+        writer.put("ewc.anchor_dtype", config.ewc().anchorType());
+        writer.put("ewc.from", config.ewc().from().map(Path::toString).orElse(null));
         writer.put("ewc.fisher_batch_size", config.ewc().fisherBatchSize());
         writer.fisher(config.ewc().fisherOptions());
         writer.put("evaluation.max_new_tokens", config.evaluation().maxNewTokens());

@@ -23,7 +23,7 @@ final class Settings {
     private static final Whole FROM_ZERO = new Whole(0, Integer.MAX_VALUE);
     private static final Whole THREADS = new Whole(1, 1024);
     private static final Whole SEED = new Whole(Long.MIN_VALUE, Long.MAX_VALUE);
-    private static final Real BETA = new Real(0, true, 1);
+    private static final Real BETA = new Real(0, true, 1, false);
     private static final Text FIELD = new Text("the name of a field");
 
     /** In the order of the documentation. */
@@ -196,7 +196,39 @@ final class Settings {
                     "ewc.merge",
                     Choice.of(EwcConfig.Merge.class),
                     "running-mean",
-                    "How a task's Fisher joins those before: the mean over tasks."),
+                    "How a task's Fisher joins those before. `running-mean`: the mean over tasks. `online`: γ times the old "
+                            + "plus the new. `ema`: an exponential moving average. `sum`: all tasks' penalties, each about its "
+                            + "own parameters, exactly, in the memory of one. `max`: the largest of each element."),
+            Setting.of(
+                    "ewc.gamma",
+                    new Real(0, true, 1, true),
+                    "1",
+                    "γ of `merge: online`, 0 to 1: F ← γF + F_new. With 1 the Fisher after t tasks is t times the running "
+                            + "mean's, so that λ here does what tλ does there; with less it holds about 1/(1−γ) tasks."),
+            Setting.of(
+                    "ewc.alpha",
+                    new Real(0, false, 1, true),
+                    "0.5",
+                    "α of `merge: ema`, above 0, up to 1: F ← (1−α)F + αF_new; the first task's Fisher is taken whole."),
+            Setting.of(
+                    "ewc.fisher_dtype",
+                    Choice.of(EwcConfig.FisherType.class),
+                    "fp32",
+                    "Type in which the Fisher is kept: 4 or 2 bytes a parameter. It is always accumulated in fp32; with `bf16` "
+                            + "in an accumulator of its own, 4 bytes a parameter during the Fisher pass."),
+            Setting.of(
+                    "ewc.anchor_dtype",
+                    Choice.of(EwcConfig.AnchorType.class),
+                    "fp32",
+                    "Type in which the anchor is kept: 4 or 2 bytes a parameter. `int16` has a step for each 256 elements and "
+                            + "is the more exact of the 16-bit types; `bf16` is taken only where the checkpoint is stored in "
+                            + "bf16. docs/methods.md has the error of each."),
+            Setting.optional(
+                    "ewc.from",
+                    new Location("the path of a consolidation folder"),
+                    "none",
+                    "A consolidation that was kept (docs/consolidation.md): the first task is learned under its penalty, and "
+                            + "every task's Fisher joins it. It must be of the same model, kind of Fisher and unit."),
             Setting.optional(
                     "ewc.fisher_batch_size",
                     COUNT,

@@ -12,21 +12,27 @@ import org.bytedeco.javacpp.annotation.MemberGetter;
 import org.bytedeco.javacpp.annotation.MemberSetter;
 import org.bytedeco.javacpp.annotation.NoException;
 import org.bytedeco.javacpp.annotation.Platform;
+import org.bytedeco.javacpp.annotation.Properties;
 
 /**
  * ewc.h, verb by verb, for JavaCPP to make the JNI glue from. Names and order are the header's. {@link NativeLibrary}
  * loads it; nothing else of the project may.
  *
  * <p>The preload takes libgomp from the PyTorch presets' jar, the file that libtorch loads, so that our threads and
- * libtorch's are one pool, and machines without an installed libgomp work.
+ * libtorch's are one pool, and machines without an installed libgomp work. The extension finds it in the jar of the CUDA
+ * build too.
  */
-@Platform(
-        value = "linux-x86_64",
-        include = "ewc/ewc.h",
-        link = "ewc",
-        preload = "gomp@.1",
-        preloadresource = "/org/bytedeco/pytorch/",
-        library = "jniewc")
+@Properties({
+    @Platform(
+            value = "linux-x86_64",
+            include = "ewc/ewc.h",
+            link = "ewc",
+            preload = "gomp@.1",
+            preloadresource = "/org/bytedeco/pytorch/",
+            library = "jniewc"),
+    // Counts when libraries are loaded and not when the glue is made.
+    @Platform(value = "linux-x86_64", extension = "-gpu")
+})
 @NoException
 final class EwcLibrary {
     private EwcLibrary() {}
@@ -182,6 +188,14 @@ final class EwcLibrary {
 
     static native int ewc_cuda_device_count(IntPointer count);
 
+    static native void ewc_range_push(String name);
+
+    static native void ewc_range_pop();
+
+    static native int ewc_profiler_start(int device);
+
+    static native int ewc_profiler_stop(int device);
+
     static native @Cast("int64_t") long ewc_segment_bytes(@Cast("ewc_dtype") int dtype, @Cast("int64_t") long numel);
 
     static native int ewc_convert(@Const ewc_exec exec, @Const ewc_list destination, @Const ewc_list source);
@@ -214,6 +228,38 @@ final class EwcLibrary {
 
     static native int ewc_fisher_merge(
             @Const ewc_exec exec, @Const ewc_list fisher, @Const ewc_list newFisher, double retain, double weight);
+
+    static native int ewc_fisher_max(@Const ewc_exec exec, @Const ewc_list fisher, @Const ewc_list newFisher);
+
+    static native int ewc_anchor_workspace(@Const ewc_exec exec, @Const ewc_list theta, SizeTPointer bytes);
+
+    static native int ewc_anchor_displace(
+            @Const ewc_exec exec,
+            @Const ewc_list anchor,
+            @Const ewc_list theta,
+            @Const ewc_list fisher,
+            DoublePointer energy,
+            Pointer workspace,
+            @Cast("size_t") long workspaceBytes);
+
+    static native int ewc_anchor_restore(
+            @Const ewc_exec exec,
+            @Const ewc_list anchor,
+            @Const ewc_list theta,
+            @Const ewc_list fisher,
+            DoublePointer energy,
+            Pointer workspace,
+            @Cast("size_t") long workspaceBytes);
+
+    static native int ewc_anchor_merge(
+            @Const ewc_exec exec,
+            @Const ewc_list anchor,
+            @Const ewc_list theta,
+            @Const ewc_list fisher,
+            @Const ewc_list newFisher,
+            DoublePointer energy,
+            Pointer workspace,
+            @Cast("size_t") long workspaceBytes);
 
     static native int ewc_penalty_workspace(@Const ewc_exec exec, @Const ewc_list theta, SizeTPointer bytes);
 

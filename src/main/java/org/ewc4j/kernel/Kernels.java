@@ -185,6 +185,68 @@ public final class Kernels implements AutoCloseable {
         run(() -> EwcLibrary.ewc_fisher_merge(buffers.exec, fisher.open(), orNull(newFisher), retain, weight));
     }
 
+    /** F ← max(F, F_new), element by element; NaN in either stays. F and F_new f32 or bf16. */
+    public void fisherMax(TensorList fisher, TensorList newFisher) {
+        run(() -> EwcLibrary.ewc_fisher_max(buffers.exec, fisher.open(), newFisher.open()));
+    }
+
+    /**
+     * θ* ← D = F(θ*−θ), the first half of an anchor merge in place; all f32. Between the halves the Fisher of θ is added to
+     * F; then {@link #anchorRestore} leaves the mean of both anchors by their Fishers.
+     *
+     * @return ½ Σ D²/F; what {@link #anchorRestore} returns, taken from it, is the constant of the merged penalty
+     */
+    public double anchorDisplace(TensorList anchor, TensorList theta, TensorList fisher) {
+        run(() -> EwcLibrary.ewc_anchor_workspace(buffers.exec, theta.open(), buffers.needed));
+        run(() -> EwcLibrary.ewc_anchor_displace(
+                buffers.exec,
+                anchor.open(),
+                theta.open(),
+                fisher.open(),
+                buffers.result(),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+        return buffers.readResult();
+    }
+
+    /**
+     * θ* ← θ + D/F, θ where F is 0: the second half of {@link #anchorDisplace}, which left D in θ*.
+     *
+     * @return ½ Σ D²/F
+     */
+    public double anchorRestore(TensorList anchor, TensorList theta, TensorList fisher) {
+        run(() -> EwcLibrary.ewc_anchor_workspace(buffers.exec, theta.open(), buffers.needed));
+        run(() -> EwcLibrary.ewc_anchor_restore(
+                buffers.exec,
+                anchor.open(),
+                theta.open(),
+                fisher.open(),
+                buffers.result(),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+        return buffers.readResult();
+    }
+
+    /**
+     * Two penalties as one: F ← F + F_new, and the mean of θ* and θ by their Fishers, which is left in F_new's place for
+     * {@link #convert} to bring into θ*. θ and F_new f32, F f32 or bf16, θ* of any type.
+     *
+     * @return the constant of the merged penalty, ½ Σ F F_new/(F + F_new) (θ*−θ)²
+     */
+    public double anchorMerge(TensorList anchor, TensorList theta, TensorList fisher, TensorList newFisher) {
+        run(() -> EwcLibrary.ewc_anchor_workspace(buffers.exec, theta.open(), buffers.needed));
+        run(() -> EwcLibrary.ewc_anchor_merge(
+                buffers.exec,
+                anchor.open(),
+                theta.open(),
+                fisher.open(),
+                newFisher.open(),
+                buffers.result(),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+        return buffers.readResult();
+    }
+
     /** ‖g‖, the 2-norm over all tensors. */
     public double norm(TensorList gradient) {
         norm(gradient, null, null, null, null, buffers.result());

@@ -71,7 +71,7 @@ public final class NativeLibrary {
     }
 
     /**
-     * How many CUDA devices our kernels can run on.
+     * How many CUDA devices our kernels can run on, at least 1.
      *
      * @throws KernelException with the reason, where there is no library for them, no driver or no device
      */
@@ -87,9 +87,18 @@ public final class NativeLibrary {
         }
     }
 
+    /** Whether this build has libewc_cuda.so: it was built where nvcc was found. */
+    static boolean hasCudaLibrary() {
+        return cudaLibrary() != null;
+    }
+
+    private static URL cudaLibrary() {
+        return NativeLibrary.class.getResource(PLATFORM + "/libewc_cuda.so");
+    }
+
     /** libewc.so looks for libewc_cuda.so beside itself, where JavaCPP unpacks only what is linked; so unpack it too. */
     private static void placeCudaLibrary() {
-        URL resource = NativeLibrary.class.getResource(PLATFORM + "/libewc_cuda.so");
+        URL resource = cudaLibrary();
         if (resource == null) {
             return;
         }

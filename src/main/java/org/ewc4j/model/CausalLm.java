@@ -21,6 +21,7 @@ import org.ewc4j.data.Batch;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
+import org.ewc4j.kernel.ProfilerRange;
 import org.ewc4j.kernel.StepSlots;
 import org.ewc4j.kernel.TensorList;
 import org.ewc4j.tensor.Arena;
@@ -210,7 +211,11 @@ public final class CausalLm implements AutoCloseable {
     public void accumulateGradient(StagedBatch batch, long divisor, StepSlots slots, int slot, boolean first) {
         requireOpen();
         try (PointerScope step = new PointerScope()) {
-            outputLayer.learn(hidden(batch), batch, divisor, slots, slot, first);
+            Tensor hidden;
+            try (ProfilerRange forward = ProfilerRange.open("forward")) {
+                hidden = hidden(batch);
+            }
+            outputLayer.learn(hidden, batch, divisor, slots, slot, first);
         }
     }
 

@@ -8,6 +8,7 @@ import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
+import org.ewc4j.kernel.ProfilerRange;
 import org.ewc4j.kernel.StepSlots;
 
 /**
@@ -42,7 +43,8 @@ final class OutputLayer {
     void learn(Tensor hidden, StagedBatch batch, long divisor, StepSlots slots, int slot, boolean first) {
         Tensor scored = scored(hidden, batch);
         Tensor gradient;
-        try (NoGradGuard guard = new NoGradGuard()) {
+        try (NoGradGuard guard = new NoGradGuard();
+                ProfilerRange range = ProfilerRange.open("output layer")) {
             gradient = torch.empty_like(scored);
             slots.putLossScale(slot, 1.0 / divisor);
             forEachRun(batch, (from, count) -> {
@@ -56,7 +58,9 @@ final class OutputLayer {
                 torch.mm_out(gradient.narrow(0, from, count), logits, weight);
             });
         }
-        scored.backward(gradient, new BoolOptional(false), false, new TensorArrayRefOptional());
+        try (ProfilerRange range = ProfilerRange.open("backward")) {
+            scored.backward(gradient, new BoolOptional(false), false, new TensorArrayRefOptional());
+        }
     }
 
     /** Σ token losses into the slot's loss, which begins anew; no gradient. */

@@ -27,6 +27,9 @@ import org.ewc4j.tensor.ParameterLayout.Parameter;
  * Not safe for use by two threads at once.
  */
 public final class Arena implements AutoCloseable {
+    /** Elements that share a step in {@link ElementType#I16_BLOCK256}. */
+    private static final int BLOCK = 256;
+
     private static final long DIGESTED_ELEMENTS = 1 << 20;
 
     private final ParameterLayout layout;
@@ -106,6 +109,12 @@ public final class Arena implements AutoCloseable {
         return device;
     }
 
+    /** Bytes that the arena takes, the gaps between parameters included. */
+    public long bytes() {
+        requireOpen();
+        return flat.nbytes();
+    }
+
     /** The segments, in layout order, as the kernels take them. Valid until close. */
     public TensorList list() {
         requireOpen();
@@ -149,6 +158,34 @@ public final class Arena implements AutoCloseable {
         }
     }
 
+    /**
+     * Elements of one parameter as fp32 on the arena's device: a view where the arena is fp32, otherwise a copy. The
+     * caller's pointer scope frees it.
+     *
+     * @param from first element, a multiple of 256
+     * @param count how many
+     */
+    Tensor floats(Parameter parameter, long from, long count) {
+        requireOpen();
+        if (type != ElementType.I16_BLOCK256) {
+            return view(parameter)
+                    .view(parameter.elements())
+                    .narrow(0, from, count)
+                    .to(ScalarType.Float);
+        }
+        // ewc.h has the layout: n levels, then from a multiple of 4 bytes on a step for each 256.
+        long segment = list.address(layout.parameters().indexOf(parameter))
+                - flat.data_ptr().address();
+        long steps = segment + (2 * parameter.elements() + 3) / 4 * 4;
+        long blocks = (count + BLOCK - 1) / BLOCK;
+        Tensor level = flat.narrow(0, segment + 2 * from, 2 * count)
+                .view(ScalarType.Short)
+                .to(ScalarType.Float);
+        Tensor step = flat.narrow(0, steps + from / BLOCK * Float.BYTES, blocks * Float.BYTES)
+                .view(ScalarType.Float);
+        return level.mul(step.repeat_interleave(BLOCK).narrow(0, 0, count));
+    }
+
     /** Sets every element. */
     public void fill(double value) {
         requireTensors();
@@ -164,6 +201,15 @@ public final class Arena implements AutoCloseable {
         try (PointerScope scope = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
             flat.add_(new Scalar(value));
+        }
+    }
+
+    /** The smallest element, 0 if there is none below it; NaN where an element is. */
+    public double smallest() {
+        requireTensors();
+        try (PointerScope scope = new PointerScope();
+                NoGradGuard guard = new NoGradGuard()) {
+            return flat.min().item_float();
         }
     }
 

@@ -6,6 +6,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch_cuda;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.kernel.CudaLibraries;
 import org.ewc4j.kernel.KernelException;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.NativeLibrary;
@@ -42,6 +43,30 @@ public final class Torch {
                     "training.threads: " + requested + " is asked for, but libtorch already runs with " + threads
                             + " threads in this process; one number holds for all learners of a process");
         }
+    }
+
+    /**
+     * One line on where libtorch can run, for diagnosis; loads it.
+     *
+     * @throws LinkageError where it does not load
+     */
+    public static String description() {
+        NativeLibrary.load();
+        if (!torch.hasCUDA()) {
+            return CudaLibraries.find().cudaBuild()
+                    ? "CUDA build, but its CUDA part was not loaded: see CUDA libraries"
+                    : "CPU build";
+        }
+        String reason = whyNot(new Device(0));
+        if (reason != null) {
+            return "CUDA build, but no device: " + reason;
+        }
+        StringBuilder text = new StringBuilder("CUDA build");
+        for (int index = 0; index < torch.cuda_device_count(); index++) {
+            Device device = new Device(index);
+            text.append(", ").append(device).append(": ").append(CudaDevice.of(device));
+        }
+        return text.toString();
     }
 
     /** The number of threads of the process; where none was fixed yet, libtorch's own. */
@@ -81,7 +106,14 @@ public final class Torch {
         if (device.index() >= count) {
             return "this machine has " + count + " CUDA device" + (count == 1 ? "" : "s");
         }
-        return torch.hasCUDA() ? null : "libtorch is the build for the CPU; start by ./ewc4j --gpu";
+        if (torch.hasCUDA()) {
+            return null;
+        }
+        // Without one of its libraries the CUDA build behaves as the CPU's, without a word.
+        CudaLibraries libraries = CudaLibraries.find();
+        return libraries.cudaBuild()
+                ? "libtorch's CUDA part was not loaded: " + libraries.description()
+                : "libtorch is the build for the CPU; start by ./ewc4j --gpu";
     }
 
     /**

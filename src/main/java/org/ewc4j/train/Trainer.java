@@ -15,6 +15,7 @@ import org.ewc4j.kernel.AdamWOptions;
 import org.ewc4j.kernel.AdamWStep;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
+import org.ewc4j.kernel.ProfilerRange;
 import org.ewc4j.kernel.StepGuard;
 import org.ewc4j.kernel.StepOutputs;
 import org.ewc4j.kernel.StepSlots;
@@ -80,16 +81,18 @@ public final class Trainer implements AutoCloseable {
                         task.config(),
                         task.index(),
                         model.specialTokens().padding());
-                StepLedger ledger = new StepLedger(kernels.slots(logEvery(task.config())), skipped)) {
+                StepLedger ledger = new StepLedger(kernels.slots(logEvery(task.config())), skipped);
+                ProfilerRange.Sequence epochs = new ProfilerRange.Sequence("epoch")) {
             long first = steps;
-            StagedStep now = stage(loader.next());
+            StagedStep now = stage(next(loader));
             StagedStep next = null;
             try {
                 while (now != null) {
+                    epochs.at(now.batch().epoch());
                     step(task, now, rate.at(steps - first), active, ledger);
-                    next = stage(loader.next()); // travels while the step runs, where it runs on a device
+                    next = stage(next(loader)); // travels while the step runs, where it runs on a device
                     if (ledger.isFull() || next == null) {
-                        ledger.settle(listener);
+                        settle(ledger, listener);
                         skipped = ledger.skipped();
                     }
                     now.close();
@@ -103,6 +106,18 @@ public final class Trainer implements AutoCloseable {
 
     private int logEvery(TrainingConfig config) {
         return config.logEvery().orElse(model.theta().device().isCuda() ? LOG_EVERY_ON_CUDA : 1);
+    }
+
+    private static Optional<StepBatch> next(BatchLoader loader) {
+        try (ProfilerRange range = ProfilerRange.open("data wait")) {
+            return loader.next();
+        }
+    }
+
+    private static void settle(StepLedger ledger, Consumer<StepMetrics> listener) {
+        try (ProfilerRange range = ProfilerRange.open("metrics")) {
+            ledger.settle(listener);
+        }
     }
 
     private StagedStep stage(Optional<StepBatch> batch) {
@@ -128,15 +143,18 @@ public final class Trainer implements AutoCloseable {
     private void step(
             TaskTraining task, StagedStep staged, double learningRate, Consolidation consolidation, StepLedger ledger) {
         int slot = ledger.nextSlot();
-        try {
+        try (ProfilerRange range = ProfilerRange.step(steps)) {
             model.training(true);
             boolean first = true;
             for (StagedBatch microBatch : staged.microBatches()) {
                 model.accumulateGradient(microBatch, staged.batch().scoredPositions(), ledger.slots(), slot, first);
                 first = false;
             }
-            update(task, learningRate, consolidation, ledger.slots(), slot);
-            ledger.add(new StepLedger.Entry(task, staged.batch(), steps++, learningRate));
+            try (ProfilerRange optimizer = ProfilerRange.open("optimizer")) {
+                update(task, learningRate, consolidation, ledger.slots(), slot);
+            }
+            double constant = consolidation == null ? 0 : consolidation.constant();
+            ledger.add(new StepLedger.Entry(task, staged.batch(), steps++, learningRate, constant));
         } finally {
             model.training(false);
             model.clearGradients();

@@ -17,6 +17,7 @@ import org.ewc4j.config.DeviceSetting;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.RunConfigReader;
 import org.ewc4j.config.TrainingConfig.Precision;
+import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.error.InvalidInputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -121,6 +122,7 @@ class BenchmarkTest {
                 Precision.FP32,
                 Golden.THREADS,
                 2,
+                StateTypes.FULL,
                 Optional.empty());
     }
 

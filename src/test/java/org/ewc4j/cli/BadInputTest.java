@@ -616,6 +616,11 @@ class BadInputTest {
                 "none",
                 "no such model directory");
         assertRefused(run("generate", folder.resolve("none"), "x"), "none", "no such model directory");
+        assertRefused(
+                run("train", configuration, "--profile-steps", "1:2", "--set", "device=cpu"),
+                "--profile-steps",
+                "device is cpu",
+                "--nvtx");
         assertRefused(run("train", configuration, "--set", "ewc.lamda=3"), "--set ewc.lamda=3", "ewc.lambda");
         assertRefused(run("train", configuration, "--set", "ewc.lambda"), "key=value");
     }

@@ -59,9 +59,40 @@ class MainTest {
         }
 
         @Override
+        List<String> train(RunConfig configuration, boolean overwrite, List<RunListener> listeners) {
+            throw new RunFailedException("nothing is trained here");
+        }
+
+        @Override
+        void showRanges() {
+            asked.add("ranges");
+        }
+
+        @Override
+        void profileSteps(RunConfig configuration, long first, long last) {
+            asked.add(List.of(first, last));
+        }
+
+        @Override
+        void endProfiling() {
+            asked.add("end");
+        }
+
+        @Override
         String nativeLibrary() {
             fail();
             return "libewc 1";
+        }
+
+        @Override
+        String cudaLibraries() {
+            return "complete: 16 in /cuda";
+        }
+
+        @Override
+        String libtorch() {
+            fail();
+            return "CPU build";
         }
 
         private void fail() {
@@ -82,6 +113,10 @@ class MainTest {
                 "evaluate ",
                 "generate ",
                 "report ",
+                "fisher ",
+                "fisher inspect ",
+                "fisher merge ",
+                "fisher estimate ",
                 "bench ",
                 "doctor ",
                 "completion "
@@ -217,6 +252,25 @@ class MainTest {
     }
 
     @Test
+    void aProfilersRangesAndStepsEndWithTheRunThatFails() {
+        run("train", "a.yaml", "--nvtx");
+        assertThat(engine.asked).endsWith("ranges", "end");
+
+        run("train", "a.yaml", "--profile-steps", "20:29");
+        assertThat(engine.asked).endsWith(List.of(20L, 29L), "end");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"5", "5:", "9:5", "-1:5", "a:b", "5:99999999999999999999"})
+    void stepsToProfileAreTwoStepsInOrder(String steps) {
+        assertThat(run("train", "a.yaml", "--profile-steps=" + steps)).isEqualTo(2);
+        assertThat(err())
+                .isEqualTo("ewc4j: --profile-steps " + steps
+                        + ": expected the first and the last step, as 20:29, counted from 0 as in steps.jsonl\n");
+        assertThat(engine.asked).doesNotContain("end");
+    }
+
+    @Test
     void generatePrintsPromptAndContinuation() {
         assertThat(run("generate", "m", "Once upon a time", "--max-new-tokens", "3"))
                 .isZero();
@@ -245,6 +299,8 @@ class MainTest {
                         "physical cores",
                         "GiB",
                         "libewc 1",
+                        "complete: 16 in /cuda",
+                        "CPU build",
                         "GPU ");
     }
 

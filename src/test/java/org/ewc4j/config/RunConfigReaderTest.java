@@ -40,6 +40,27 @@ class RunConfigReaderTest {
     }
 
     @Test
+    void whereAndHowItIsComputedIsReadAtBothPlaces() throws IOException {
+        RunConfig top = read(MINIMAL + "device: cuda:1\nprecision: bf16\nlog_every: 5\non_nonfinite: skip\n");
+        RunConfig section =
+                read(MINIMAL + "training: {device: 'cuda:1', precision: bf16, log_every: 5, on_nonfinite: skip}\n");
+        assertThat(top).isEqualTo(section);
+        assertThat(top.training().device()).isEqualTo(new DeviceSetting.Cuda(1));
+        assertThat(top.training().precision()).isEqualTo(TrainingConfig.Precision.BF16);
+        assertThat(top.training().logEvery()).hasValue(5);
+        assertThat(read(top.toYaml())).isEqualTo(top);
+        assertThat(read(MINIMAL + "device: cuda:1\n", "training.device=cpu")
+                        .training()
+                        .device())
+                .isEqualTo(new DeviceSetting.Cpu());
+        assertThat(read(MINIMAL).training().device()).isEqualTo(new DeviceSetting.Auto());
+        assertRefused(MINIMAL + "device: gpu\n", "run.yaml:3: device: expected auto, cpu or cuda:N, got \"gpu\"");
+        assertRefused(
+                MINIMAL + "training: {precision: fp8}\n",
+                "run.yaml:3: precision: expected one of fp32, tf32, bf16, got \"fp8\"");
+    }
+
+    @Test
     void textsAndPathsOfFlagsAreTakenAsTheyStand() throws IOException {
         Path file = Files.writeString(folder.resolve("a.yaml"), "model: m\ntasks: {file: t.jsonl}\n");
         RunConfig config = RunConfigReader.read(

@@ -24,6 +24,7 @@ import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.TrainingConfig.Positions;
 import org.ewc4j.consolidation.Consolidation;
+import org.ewc4j.consolidation.HeldFisher;
 import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.data.Batch;
 import org.ewc4j.data.BatchLoader;
@@ -34,7 +35,6 @@ import org.ewc4j.model.CausalLm;
 import org.ewc4j.model.Labels;
 import org.ewc4j.model.ModelDirectory;
 import org.ewc4j.tensor.Arena;
-import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
 import org.ewc4j.tensor.Torch;
 import org.junit.jupiter.api.AfterEach;
@@ -304,27 +304,30 @@ class FisherEstimatorTest {
         }
     }
 
+    private void add(Consolidation consolidation, FisherKind kind) {
+        FisherEstimator estimator = estimator(kind, options -> options, 4, 5);
+        consolidation.add(
+                kernels, estimator, model.theta(), new HeldFisher("a task", estimator.describe()), done -> {});
+    }
+
     @ParameterizedTest
     @EnumSource(
             value = FisherKind.class,
             names = {"EXAMPLE", "SAMPLED"})
     void aPassThatFailsLeavesTheConsolidationAsItWas(FisherKind kind) {
-        try (Consolidation consolidation =
-                new Consolidation(model.layout(), Device.CPU, new MergeSchedule.RunningMean())) {
-            consolidation.add(kernels, estimator(kind, options -> options, 4, 5), model.theta(), done -> {});
+        try (Consolidation consolidation = new Consolidation(model.layout(), new MergeSchedule.RunningMean())) {
+            add(consolidation, kind);
             double[] fisher = values(consolidation.fisher());
             double[] anchor = values(consolidation.anchor());
 
-            if (kind == FisherKind.EXAMPLE) { // labels that are drawn are those that such logits are sure of
+            if (kind == FisherKind.EXAMPLE) { // what is drawn from such logits is what they are sure of
                 makeSquaresOverflow();
-                assertThatThrownBy(() -> consolidation.add(
-                                kernels, estimator(kind, options -> options, 4, 5), model.theta(), done -> {}))
+                assertThatThrownBy(() -> add(consolidation, kind))
                         .isInstanceOf(RunFailedException.class)
                         .hasMessageContaining("not finite");
             }
             model.theta().fill(Double.NaN);
-            assertThatThrownBy(() -> consolidation.add(
-                            kernels, estimator(kind, options -> options, 4, 5), model.theta(), done -> {}))
+            assertThatThrownBy(() -> add(consolidation, kind))
                     .isInstanceOf(RunFailedException.class)
                     .hasMessageContainingAll("a loss of NaN", "training rows [0, 1, 2, 3]");
 

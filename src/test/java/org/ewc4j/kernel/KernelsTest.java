@@ -72,6 +72,54 @@ class KernelsTest {
     }
 
     @Test
+    void theLargerFisherOfEachElementStays() {
+        Values fisher = new Values(1, 0, 1);
+        Values newFisher = new Values(2, 0, 1);
+        double[] before = fisher.read();
+        double[] added = newFisher.read();
+        kernels.fisherMax(fisher.list, newFisher.list);
+        double[] after = fisher.read();
+        for (int i = 0; i < after.length; i++) {
+            assertThat(after[i]).isEqualTo(Math.max(before[i], added[i]));
+        }
+    }
+
+    /** In place, by way of D, and in one pass: the same mean, the same constant. */
+    @Test
+    void anchorsMergeToTheirMeanByFisher() {
+        Values anchor = new Values(1, -1, 1);
+        Values theta = new Values(2, -1, 1);
+        Values fisher = new Values(3, 0, 1);
+        Values added = new Values(4, 0, 1);
+        Values sameAnchor = new Values(1, -1, 1);
+        Values sameFisher = new Values(3, 0, 1);
+        double[] a = anchor.read();
+        double[] t = theta.read();
+        double[] f = fisher.read();
+        double[] n = added.read();
+        double expected = 0;
+        for (int i = 0; i < a.length; i++) {
+            expected += 0.5 * f[i] * n[i] / (f[i] + n[i]) * (a[i] - t[i]) * (a[i] - t[i]);
+        }
+
+        double constant = kernels.anchorDisplace(anchor.list, theta.list, fisher.list);
+        kernels.fisherMerge(fisher.list, added.list, 1, 1);
+        constant -= kernels.anchorRestore(anchor.list, theta.list, fisher.list);
+        assertThat(kernels.anchorMerge(sameAnchor.list, theta.list, sameFisher.list, added.list))
+                .isEqualTo(expected, within(1e-6 * expected));
+
+        assertThat(constant).isEqualTo(expected, within(1e-5 * expected));
+        double[] mean = anchor.read();
+        double[] sameMean = added.read(); // where the merge in one pass leaves it
+        for (int i = 0; i < mean.length; i++) {
+            double exact = (f[i] * a[i] + n[i] * t[i]) / (f[i] + n[i]);
+            assertThat(mean[i]).isEqualTo(exact, within(1e-6));
+            assertThat(sameMean[i]).isEqualTo(exact, within(1e-6));
+        }
+        assertThat(sameFisher.read()).isEqualTo(fisher.read());
+    }
+
+    @Test
     void accumulatesSquaredGradients() {
         Values fisher = new Values(1, 0, 1);
         Values gradient = new Values(2, -2, 2);

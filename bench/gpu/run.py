@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+"""Runs everything that wants a GPU, on a GPU host, from what pack.sh made and unpack.sh laid out.
+
+    bench/gpu/run.py HOME [--out FOLDER] [--device cuda:0] [--stages a,b,…] [--seconds N]
+
+Stages: doctor, contract (the native contract on host, shim and device, and under compute-sanitizer), golden (the reference
+trajectories in fp32), quickstart, memory (device memory over 2,000 steps), bench (kernels, steps, against PyTorch on the same
+GPU). Prints one table last, and leaves gpu_run.json, the runs' files and a log of each command in FOLDER (default $OUT, else
+target/gpu-run). Exit code 1 where something failed; what this host does not have is unavailable, and not passed.
+
+--device cpu runs the same on the CPU, where memory and bench say nothing of a GPU: to try the scripts. Needs Python 3.8 and,
+for bench, PyTorch with CUDA and transformers in the Python that PYTHON names (default: this one).
+"""
+import argparse
+import datetime
+import glob
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+import golden  # noqa: E402
+
+STAGES = ("doctor", "contract", "golden", "quickstart", "memory", "bench")
+MEMORY_STEPS_A_TASK = 400  # of the quick start's five tasks
+BENCH = ["--shape", "pythia-410m", "--batch", "32", "--length", "128", "--precision", "bf16"]
+
+
+def cuda_folders():
+    """As the launcher finds them: those named, the library path, toolkits, the wheels beside this Python's packages."""
+    folders = os.environ.get("EWC4J_CUDA_LIBS", "").split(":") + os.environ.get("LD_LIBRARY_PATH", "").split(":")
+    for toolkit in ["/usr/local/cuda"] + sorted(glob.glob("/usr/local/cuda-13*")):
+        if os.path.exists(os.path.join(toolkit, "lib64", "libcudart.so.13")):
+            folders.append(os.path.join(toolkit, "lib64"))
+    for path in sys.path:
+        if os.path.exists(os.path.join(path, "nvidia", "cu13", "lib", "libcublas.so.13")):
+            folders += sorted(glob.glob(os.path.join(path, "nvidia", "*", "lib")))
+    return ":".join(folder for folder in folders if folder)
+
+
+class Run:
+    def __init__(self, given):
+        self.home = os.path.abspath(given.home)
+        self.out = os.path.abspath(given.out)
+        self.device = given.device
+        self.seconds = given.seconds
+        self.rows = []
+        self.environment = dict(
+            os.environ, LD_LIBRARY_PATH=cuda_folders(), OMP_WAIT_POLICY="PASSIVE", OPENBLAS_THREAD_TIMEOUT="4",
+            GLIBC_TUNABLES="glibc.malloc.hugetlb=1", LC_ALL="C.UTF-8")
+        os.makedirs(self.out, exist_ok=True)
+
+    def row(self, name, result, seconds, detail):
+        """result: passed, failed, measured or unavailable."""
+        self.rows.append(dict(name=name, result=result, seconds=round(seconds, 1), detail=detail))
+        print(f"{name}: {result} ({detail})", flush=True)
+
+    def run(self, log, command, seconds=None):
+        """Exit code, seconds taken and output of a command, whose output is also left in the log."""
+        started = time.monotonic()
+        path = os.path.join(self.out, log)
+        with open(path, "w") as file:
+            try:
+                code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                      env=self.environment, timeout=seconds or self.seconds).returncode
+            except subprocess.TimeoutExpired:
+                code = 124
+        with open(path, errors="replace") as file:
+            return code, time.monotonic() - started, file.read()
+
+    def ewc4j(self, log, *arguments, seconds=None):
+        home = self.home
+        libraries = [os.path.join(home, "ewc4j.jar"), os.path.join(home, "lib", "*"), os.path.join(home, "libtorch")]
+        return self.run(log, [
+            os.path.join(home, "jre", "bin", "java"), "-XX:+UseSerialGC", "-XX:MaxRAMPercentage=25", "-Xlog:disable",
+            "--enable-native-access=ALL-UNNAMED", f"-Duser.home={home}", "-Djava.awt.headless=true",
+            "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0", "-DRUST_FLAVOR=cpu", "-Dai.djl.offline=true", "-cp",
+            ":".join(libraries), "org.ewc4j.cli.Main", *arguments], seconds)
+
+    def train(self, name, configuration, *arguments, seconds=None):
+        folder = os.path.join(self.out, name)
+        code, took, output = self.ewc4j(f"{name}.log", "train", configuration, "--output", folder, "--overwrite", "--set",
+                                        f"device={self.device}", *arguments, seconds=seconds)
+        return code, took, output, folder
+
+
+def last_line(text):
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "no output"
+
+
+def doctor(run):
+    code, took, output = run.ewc4j("doctor.log", "doctor")
+    wanted = [line for line in output.splitlines() if line.startswith(("CUDA libraries", "libtorch", "GPU"))]
+    detail = "; ".join(" ".join(line.split()) for line in wanted) or last_line(output)
+    on_device = run.device == "cpu" or "device(s)" in output
+    run.row("doctor", "passed" if code == 0 and on_device else "failed", took, detail)
+
+
+def contract(run):
+    folder = os.path.join(run.out, "contract")
+    command = [os.path.join(HERE, "contract_tests.sh"), "--out", folder]
+    googletest = os.path.join(run.home, "googletest")
+    if os.path.isdir(googletest):
+        command += ["--googletest", googletest]
+    code, took, output = run.run("contract.log", command)
+    try:
+        with open(os.path.join(folder, "contract_tests.json")) as file:
+            for each in json.load(file)["rows"]:
+                run.row("contract: " + each["name"], each["result"], each["seconds"], each["detail"])
+    except OSError:
+        run.row("contract", "failed", took, f"exit {code}: {last_line(output)}")
+
+
+def golden_parity(run):
+    reference = os.path.join(run.home, "data", "golden")
+    if not os.path.isdir(reference):
+        run.row("golden", "unavailable", 0, "the golden files were not beside the checkout that was packed")
+        return
+    for architecture in golden.ARCHITECTURES:
+        for variant, weight_decay, strength in golden.VARIANTS:
+            name = "golden " + "-".join(filter(None, (architecture, variant)))
+            configuration = os.path.join(run.out, name.replace(" ", "-") + ".yaml")
+            with open(configuration, "w") as file:
+                file.write(golden.settings(reference, architecture, weight_decay, strength))
+            code, took, output, folder = run.train(name.replace(" ", "-"), configuration, "--set", "precision=fp32")
+            if code:
+                run.row(name, "failed", took, f"exit {code}: {last_line(output)}")
+                continue
+            used = golden.compare(os.path.join(reference, architecture, variant), folder, strength)
+            detail = ", ".join(f"{what} {share:.2f}" for what, share in used.items()) + " of the tolerance"
+            run.row(name, "passed" if max(used.values()) <= 1 else "failed", took, detail)
+
+
+def quickstart(run):
+    code, took, output, folder = run.train("quickstart", os.path.join(ROOT, "examples", "quickstart.yaml"))
+    if code:
+        run.row("quickstart", "failed", took, f"exit {code}: {last_line(output)}")
+        return
+    with open(os.path.join(folder, "results.json")) as file:
+        scores = json.load(file)["matrix"]["train"][-1]
+    average = sum(scores) / len(scores)
+    run.row("quickstart", "passed" if average >= 60 else "failed", took,
+            f"exact match on the training questions of all tasks at the end {average:.1f} % (60 or more expected)")
+
+
+class MemoryWatch(threading.Thread):
+    """Device memory in use, in MiB, with the number of steps written by then."""
+
+    def __init__(self, steps, device):
+        super().__init__(daemon=True)
+        self.steps = steps
+        self.index = device.partition(":")[2] or "0"
+        self.samples = []
+        self.ended = threading.Event()
+
+    def run(self):
+        query = ["nvidia-smi", "-i", self.index, "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+        while not self.ended.wait(0.2):
+            try:
+                used = int(subprocess.check_output(query, text=True, timeout=10).split()[0])
+                with open(self.steps, "rb") as file:
+                    self.samples.append((sum(1 for _ in file), used))
+            except (OSError, ValueError, IndexError, subprocess.SubprocessError):
+                continue  # not yet there
+
+
+def memory(run):
+    watch = MemoryWatch(os.path.join(run.out, "memory", "steps.jsonl"), run.device)
+    watch.start()
+    code, took, output, folder = run.train(
+        "memory", os.path.join(ROOT, "examples", "quickstart.yaml"), "--set", "training.epochs=1000", "--set",
+        f"training.max_steps={MEMORY_STEPS_A_TASK}", "--set", "evaluation.every_task=false")
+    watch.ended.set()
+    watch.join()
+    if code:
+        run.row("memory", "failed", took, f"exit {code}: {last_line(output)}")
+        return
+    # The second task is the first under a penalty; its first steps still find the allocator's sizes.
+    settled = 2 * MEMORY_STEPS_A_TASK
+    early = [used for step, used in watch.samples if MEMORY_STEPS_A_TASK + 100 <= step <= settled]
+    late = [used for step, used in watch.samples if step > settled]
+    if not early or not late:
+        run.row("memory", "unavailable", took, f"{len(early)} and {len(late)} samples before and after step {settled}")
+        return
+    growth = max(late) - max(early)
+    with open(os.path.join(run.out, "memory.json"), "w") as file:
+        json.dump([dict(steps=step, mib=used) for step, used in watch.samples], file)
+    run.row("memory", "passed" if growth <= 0 else "failed", took,
+            f"{max(early)} MiB up to step {settled}, {max(late)} MiB up to step {5 * MEMORY_STEPS_A_TASK}")
+
+
+def bench(run):
+    ours, rows, theirs = (os.path.join(run.out, name) for name in ("ewc4j.json", "rows.json", "pytorch.json"))
+    code, took, output = run.ewc4j("bench.log", "bench", "--device", run.device, *BENCH, "--repeat", "20", "--rows", rows,
+                                   "--json", ours)
+    if code:
+        run.row("bench", "failed", took, f"exit {code}: {last_line(output)}")
+        return
+    with open(ours) as file:
+        result = json.load(file)
+    for kernel in result["kernels"]:
+        share = kernel["share_of_copy"]
+        run.row("kernel " + kernel["name"], "passed" if share >= 0.90 else "failed", took,
+                f"{kernel['gigabytes_per_second']:.0f} GB/s, {share:.2f} of copy_ (0.90 or more expected)")
+        took = 0
+    step = result["step"]
+    run.row("EWC step / plain step", "passed" if step["ewc_over_plain"] <= 1.04 else "failed", 0,
+            f"{step['ewc_over_plain']:.3f} (1.04 at most expected): {step['ewc_ms']:.1f} and {step['plain_ms']:.1f} ms")
+    copy = next(kernel for kernel in result["other_kernels"] if kernel["name"] == "copy_")
+    least = 8 * result["parameters"] / copy["gigabytes_per_second"] * 1e-6
+    difference = step["ewc_ms"] - step["plain_ms"]
+    run.row("EWC's cost", "passed" if difference <= 1.2 * least else "failed", 0,
+            f"{difference:.2f} ms, {difference / least:.2f} of 8 bytes a parameter at copy_'s speed (1.2 at most expected)")
+    python = os.environ.get("PYTHON", sys.executable)
+    code, took, output = run.run("pytorch.log", [
+        python, os.path.join(ROOT, "bench", "pytorch_step.py"), "--shape", "pythia-410m", "--rows", rows, "--device",
+        run.device, "--precision", "bf16", "--fused", "--json", theirs])
+    if code:
+        missing = "No module named" in output
+        run.row("PyTorch", "unavailable" if missing else "failed", took, last_line(output))
+        return
+    with open(theirs) as file:
+        peer = json.load(file)
+    ratio = peer["step"]["ewc_fused_ms"] / step["ewc_ms"]
+    run.row("EWC tokens/s / PyTorch's", "passed" if ratio >= 1.3 else "failed", took,
+            f"{ratio:.2f} (1.3 or more expected): {step['tokens_per_second']:.0f} tokens/s, PyTorch {peer['torch']} with"
+            f" fused AdamW {peer['step']['ewc_fused_ms']:.1f} ms a step")
+
+
+def machine(run):
+    code, _, output = run.run("nvidia-smi.log", ["sh", "-c", "nvidia-smi --query-gpu=name,driver_version,memory.total"
+                                                 " --format=csv,noheader | head -n 1"], seconds=30)
+    gpu = output.strip() if code == 0 and output.strip() and "not found" not in output else "none"
+    try:
+        with open(os.path.join(run.home, "commit")) as file:
+            commit = file.read().strip()
+    except OSError:
+        commit = "unknown"
+    return dict(date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), gpu=gpu, commit=commit,
+                device=run.device, python=sys.version.split()[0])
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Runs everything that wants a GPU; see the head of this file.")
+    parser.add_argument("home", help="what unpack.sh laid out")
+    parser.add_argument("--out", default=os.environ.get("OUT", os.path.join(ROOT, "target", "gpu-run")))
+    parser.add_argument("--device", default="cuda:0")
+    parser.add_argument("--stages", default=",".join(STAGES), help="some of " + ",".join(STAGES))
+    parser.add_argument("--seconds", type=int, default=540, help="that one command may take")
+    given = parser.parse_args()
+    stages = given.stages.split(",")
+    unknown = [stage for stage in stages if stage not in STAGES]
+    if unknown:
+        parser.error(f"--stages: {unknown[0]}: expected some of {', '.join(STAGES)}")
+    if not os.path.exists(os.path.join(given.home, "ewc4j.jar")):
+        parser.error(f"{given.home}: no ewc4j.jar; expected what unpack.sh laid out")
+    run = Run(given)
+    facts = machine(run)
+    functions = dict(doctor=doctor, contract=contract, golden=golden_parity, quickstart=quickstart, memory=memory, bench=bench)
+    for stage in stages:
+        functions[stage](run)
+    with open(os.path.join(run.out, "gpu_run.json"), "w") as file:
+        json.dump(dict(facts, rows=run.rows), file, indent=2)
+    print("\n" + ", ".join(f"{name} {value}" for name, value in facts.items()))
+    print(f"{'what':<26} {'result':<12} {'s':>6}  detail")
+    for row in run.rows:
+        print(f"{row['name']:<26} {row['result']:<12} {row['seconds']:>6}  {row['detail']}")
+    sys.exit(1 if any(row["result"] == "failed" for row in run.rows) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+// A profiler's capture takes in the work of its steps and no other: each end of it waits for the device first.
+#include <string>
+
+#include <cuda_runtime.h>
+#include <gtest/gtest.h>
+
+#include "cuda_library.h"
+#include "ewc/ewc.h"
+
+extern "C" const ewc_cuda_table* ewc_cuda_table_get();
+
+namespace ewc {
+namespace {
+
+class DeviceProfiler : public testing::Test {
+protected:
+    void SetUp() override {
+        force_cuda_library(ewc_cuda_table_get());
+        shim::calls.clear();
+    }
+    void TearDown() override { force_cuda_library(nullptr); }
+};
+
+TEST_F(DeviceProfiler, WaitsForTheDeviceBeforeItStartsAndStops) {
+    EXPECT_EQ(EWC_OK, ewc_profiler_start(0)) << ewc_last_error();
+    EXPECT_EQ("synchronize start ", shim::calls);
+    EXPECT_EQ(EWC_OK, ewc_profiler_stop(0)) << ewc_last_error();
+    EXPECT_EQ("synchronize start synchronize stop ", shim::calls);
+}
+
+TEST_F(DeviceProfiler, RefusesADeviceThatIsNotThere) {
+    EXPECT_EQ(EWC_INVALID_ARGUMENT, ewc_profiler_start(1));
+    EXPECT_EQ(0u, std::string(ewc_last_error()).find("ewc_profiler_start: cudaSetDevice: ")) << ewc_last_error();
+    EXPECT_EQ("", shim::calls);
+}
+
+} // namespace
+} // namespace ewc
