@@ -77,7 +77,12 @@ class ExampleGradientsTest {
                         "LLaMA, tied, padding_idx",
                         folder -> TinyCheckpoint.llama(folder)
                                 .with("pad_token_id", "" + PADDING)
-                                .shaped("tie_word_embeddings", "true")));
+                                .shaped("tie_word_embeddings", "true")),
+                model(
+                        "Mistral, a window of 4",
+                        folder -> TinyCheckpoint.mistral(folder).with("sliding_window", "4")),
+                model("Qwen2, biases of query, key and value", TinyCheckpoint::qwen2),
+                model("Qwen3, a norm for each head", TinyCheckpoint::qwen3));
     }
 
     private interface Making {
