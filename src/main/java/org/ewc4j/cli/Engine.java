@@ -113,8 +113,9 @@ class Engine {
     void profileSteps(RunConfig configuration, long first, long last) {
         DeviceSetting device = configuration.training().device();
         if (device instanceof DeviceSetting.Cpu) {
-            throw new InvalidInputException("--profile-steps: a capture is of what a CUDA device does, and device is cpu;"
-                    + " expected device: cuda:N, or --nvtx for ranges alone");
+            throw new InvalidInputException(
+                    "--profile-steps: a capture is of what a CUDA device does, and device is cpu;"
+                            + " expected device: cuda:N, or --nvtx for ranges alone");
         }
         ProfilerRange.captureSteps(first, last, device instanceof DeviceSetting.Cuda cuda ? cuda.index() : 0);
     }
