@@ -2,10 +2,10 @@
 # compiler it does not know), and enable_language(CUDA) then ends the whole build; so nvcc is tried on a kernel first.
 set(EWC_CUDA_ARCHITECTURES 80-real 90-real 100-real 100-virtual CACHE STRING "Machine code for these, and PTX for what comes later")
 
-# A streaming verb each, and what binds them; the tests compile the same files for the host.
-set(EWC_CUDA_STREAMING fisher_accumulate fisher_merge penalty norm adamw_step convert cross_entropy)
+# A streaming verb each, the one that multiplies, and what binds them; the tests compile the same files for the host.
+set(EWC_CUDA_STREAMING fisher_accumulate fisher_merge fisher_max anchor penalty norm adamw_step convert cross_entropy)
 set(EWC_CUDA_SOURCES "")
-foreach(source IN LISTS EWC_CUDA_STREAMING ITEMS adamw_prepare ranges table)
+foreach(source IN LISTS EWC_CUDA_STREAMING ITEMS adamw_prepare fisher_accumulate_linear ranges table)
   list(APPEND EWC_CUDA_SOURCES ${EWC_ROOT}/cuda/${source}.cu)
 endforeach()
 

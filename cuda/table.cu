@@ -17,9 +17,26 @@ ewc_status device_count(int32_t* count, ewc_cuda_message* message) {
 }
 
 const ewc_cuda_table table = {
-    EWC_CUDA_TABLE_ABI, device_count, sum_workspace, adamw_workspace, convert,    fisher_accumulate, fisher_merge,
-    penalty,            norm,         adamw_prepare, adamw_step, cross_entropy,   range_push, range_pop,
-    profiler_start,     profiler_stop,
+    EWC_CUDA_TABLE_ABI,
+    device_count,
+    sum_workspace,
+    adamw_workspace,
+    linear_workspace,
+    convert,
+    fisher_accumulate,
+    fisher_accumulate_linear,
+    fisher_merge,
+    fisher_max,
+    anchor,
+    penalty,
+    norm,
+    adamw_prepare,
+    adamw_step,
+    cross_entropy,
+    range_push,
+    range_pop,
+    profiler_start,
+    profiler_stop,
 };
 
 } // namespace

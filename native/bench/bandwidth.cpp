@@ -1,5 +1,6 @@
 // How close each host verb comes to the machine's memory bandwidth:  ewc_bench [elements] [threads] [repeats]
-// Prints the median, and the bandwidth by the bytes that ewc.h states, beside a copy of the same size.
+// Prints the median, and the bandwidth by the bytes that ewc.h states, beside a copy of the same size; of the verb that
+// multiplies, the operations a second. 0 elements: that one alone.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -80,6 +81,50 @@ struct Arena {
     Arena(const Arena&) = delete;
 };
 
+// ewc_fisher_accumulate_linear on one layer: examples of `positions` positions each. Its measure is arithmetic, that of the
+// layer's ordinary weight gradient.
+void measure_linear(const char* layer, int64_t rows, int64_t columns, int64_t examples, int64_t positions, int threads,
+                    int repeats) {
+    const int64_t all = examples * positions;
+    const Arena left(all * rows, 1e-3f, threads), right(all * columns, 0.5f, threads), fisher(rows * columns, 0.0f, threads);
+    const ewc_matrix gradients = {left.address, rows, rows, EWC_F32}, inputs = {right.address, columns, columns, EWC_F32};
+    std::vector<int64_t> offsets;
+    for (int64_t n = 0; n <= examples; ++n) {
+        offsets.push_back(n * positions);
+    }
+    const ewc_exec exec = {-1, threads, nullptr};
+    size_t bytes = 0;
+    require(ewc_fisher_accumulate_linear_workspace(&exec, &gradients, &inputs, offsets.data(), examples, &bytes));
+    std::vector<double> workspace(bytes / sizeof(double) + 1), seconds;
+    for (int i = 0; i < repeats + 2; ++i) {
+        const double taken = seconds_of([&] {
+            require(ewc_fisher_accumulate_linear(&exec, static_cast<float*>(fisher.address), &gradients, &inputs,
+                                                 offsets.data(), examples, 1e-6, workspace.data(), bytes));
+        });
+        if (i >= 2) {
+            seconds.push_back(taken);
+        }
+    }
+    const double middle = median(seconds);
+    const double operations = 2.0 * static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(all);
+    std::printf("fisher_accumulate_linear %-10s %5lld x %4lld, %2lld examples of %3lld: %8.2f ms (min %7.2f) %6.1f GFLOP/s\n",
+                layer, static_cast<long long>(rows), static_cast<long long>(columns), static_cast<long long>(examples),
+                static_cast<long long>(positions), middle * 1e3, seconds[0] * 1e3, operations / middle / 1e9);
+}
+
+// The layers of a Pythia-70m at batch 16 x 32; of the output layer also with the answer's positions alone.
+void measure_linear(int threads, int repeats) {
+    measure_linear("inner", 2048, 512, 16, 32, threads, repeats);
+    measure_linear("outer", 512, 2048, 16, 32, threads, repeats);
+    measure_linear("qkv", 1536, 512, 16, 32, threads, repeats);
+    measure_linear("attention", 512, 512, 16, 32, threads, repeats);
+    measure_linear("output", 50304, 512, 16, 31, threads, repeats);
+    measure_linear("answers", 50304, 512, 16, 3, threads, repeats);
+    measure_linear("inner", 2048, 512, 16, 3, threads, repeats);
+    measure_linear("inner", 2048, 512, 2, 256, threads, repeats);
+    measure_linear("inner", 2048, 512, 1, 2048, threads, repeats);
+}
+
 // The scored positions of a batch over a vocabulary of 50,304, the size of the published comparison.
 void cross_entropies(int threads, const Measurement& measure) {
     constexpr int64_t kRows = 124, kColumns = 50304;
@@ -110,6 +155,10 @@ int main(int argc, char** argv) {
     const int64_t n = argc > 1 ? std::atoll(argv[1]) : 70'426'624;
     const int threads = argc > 2 ? std::atoi(argv[2]) : 2;
     const int repeats = argc > 3 ? std::atoi(argv[3]) : 15;
+    if (n == 0) { // the layers alone
+        measure_linear(threads, repeats);
+        return 0;
+    }
     const double elements = static_cast<double>(n);
     const ewc_exec exec = {-1, threads, nullptr};
     Arena theta(n, 0.1f, threads), anchor(n, 0.1001f, threads), fisher(n, 1e-3f, threads), gradient(n, 1e-3f, threads),
@@ -184,5 +233,6 @@ int main(int argc, char** argv) {
                                &anchor.list, &copying, &values, 0, &statistics, workspace.data(), bytes));
     });
     cross_entropies(threads, measure);
+    measure_linear(threads, repeats);
     return 0;
 }

@@ -128,6 +128,44 @@ void Arguments::same_cut(const NamedList& first, const NamedList& other) const {
     }
 }
 
+void Arguments::matrix(const char* name, const ewc_matrix* matrix, int64_t rows, unsigned dtypes) const {
+    require(name, matrix);
+    const std::string of = name;
+    if (matrix->columns < 0) {
+        invalid(of + "->columns: expected 0 or more, came " + std::to_string(matrix->columns));
+    }
+    if (matrix->stride < matrix->columns) {
+        invalid(of + "->stride: expected " + std::to_string(matrix->columns) + ", the columns, or more, came " +
+                std::to_string(matrix->stride));
+    }
+    if (!takes(dtypes, matrix->dtype)) {
+        invalid(of + "->dtype: expected " + names_of(dtypes) + ", came " + std::to_string(matrix->dtype));
+    }
+    if (rows > 0 && matrix->stride > kMostElements / rows) {
+        invalid(of + ": expected at most " + std::to_string(kMostElements) + " elements, came more");
+    }
+    if (rows > 0 && matrix->columns > 0) {
+        require((of + "->data").c_str(), matrix->data);
+    }
+    aligned(of + "->data", matrix->data, alignment_of(matrix->dtype));
+}
+
+void Arguments::offsets(const int64_t* offsets, int64_t examples) const {
+    if (examples < 0) {
+        invalid("examples: expected 0 or more, came " + std::to_string(examples));
+    }
+    require("offsets", offsets);
+    if (offsets[0] < 0) {
+        invalid("offsets[0]: expected 0 or more, came " + std::to_string(offsets[0]));
+    }
+    for (int64_t i = 0; i < examples; ++i) {
+        if (offsets[i + 1] < offsets[i]) {
+            invalid("offsets[" + std::to_string(i + 1) + "]: expected " + std::to_string(offsets[i]) +
+                    ", the offset before, or more, came " + std::to_string(offsets[i + 1]));
+        }
+    }
+}
+
 void Arguments::rows(int64_t rows) const {
     if (rows < 0 || rows > INT32_MAX) {
         invalid("rows: expected 0 to 2^31 - 1, came " + std::to_string(rows));

@@ -15,6 +15,7 @@ constexpr unsigned dtype_bit(ewc_dtype dtype) { return 1u << dtype; }
 constexpr unsigned kF32 = dtype_bit(EWC_F32);
 constexpr unsigned kGradient = kF32 | dtype_bit(EWC_F16) | dtype_bit(EWC_BF16);
 constexpr unsigned kFisher = kF32 | dtype_bit(EWC_BF16);
+constexpr unsigned kFactor = kF32 | dtype_bit(EWC_BF16);
 constexpr unsigned kAnchor = kGradient | dtype_bit(EWC_I16_BLOCK256);
 constexpr unsigned kCopy = dtype_bit(EWC_F16) | dtype_bit(EWC_BF16);
 
@@ -39,6 +40,10 @@ public:
     void flags(uint32_t given, uint32_t known) const;
     // Every list there, of a dtype that the verb takes, well formed, and cut like the first.
     void lists(std::initializer_list<NamedList> lists) const;
+    // A matrix of that many rows, of a dtype that the verb takes.
+    void matrix(const char* name, const ewc_matrix* matrix, int64_t rows, unsigned dtypes) const;
+    // [examples + 1], from 0 or more, never falling.
+    void offsets(const int64_t* offsets, int64_t examples) const;
     // Sizes from 0 (rows) and 1 (columns), and a contiguous matrix of them, of a dtype that the verb takes.
     void rows(int64_t rows) const;
     void logits(const void* logits, ewc_dtype dtype, int64_t rows, int64_t columns) const;

@@ -7,7 +7,7 @@
 #include "verbs.h"
 
 // Goes up whenever the table changes; a libewc_cuda.so of another number is refused.
-#define EWC_CUDA_TABLE_ABI 5
+#define EWC_CUDA_TABLE_ABI 6
 
 // Arguments reach the device library checked. Each function leaves a message of its own where it fails.
 struct ewc_cuda_message {
@@ -19,11 +19,17 @@ struct ewc_cuda_table {
     ewc_status (*device_count)(int32_t* count, ewc_cuda_message*);
     size_t (*sum_workspace)(const ewc_list*);
     size_t (*adamw_workspace)(const ewc_list*);
+    size_t (*linear_workspace)(const ewc::LinearFisher*);
     ewc_status (*convert)(const ewc_exec*, const ewc_list* destination, const ewc_list* source, ewc_cuda_message*);
     ewc_status (*fisher_accumulate)(const ewc_exec*, const ewc_list* fisher, const ewc_list* gradient, double weight,
                                     bool zero_gradient, ewc_cuda_message*);
+    ewc_status (*fisher_accumulate_linear)(const ewc_exec*, const ewc::LinearFisher*, double weight, void* workspace,
+                                           ewc_cuda_message*);
     ewc_status (*fisher_merge)(const ewc_exec*, const ewc_list* fisher, const ewc_list* new_fisher, double retain,
                                double weight, ewc_cuda_message*);
+    ewc_status (*fisher_max)(const ewc_exec*, const ewc_list* fisher, const ewc_list* new_fisher, ewc_cuda_message*);
+    ewc_status (*anchor)(const ewc_exec*, ewc::AnchorChange, const ewc::AnchorLists*, double* energy, void* workspace,
+                         ewc_cuda_message*);
     ewc_status (*penalty)(const ewc_exec*, const ewc::PenaltyLists*, const double* lambda, double* penalty,
                           void* workspace, ewc_cuda_message*);
     ewc_status (*norm)(const ewc_exec*, const ewc::PenaltyLists*, const double* lambda, double* norm_squared,

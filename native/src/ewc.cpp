@@ -79,6 +79,57 @@ void fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, const ewc_l
     }
 }
 
+// What both the verb and its workspace query check. The number of elements of fisher is checked too.
+LinearFisher checked_linear(const Arguments& check, float* fisher, const ewc_matrix* left, const ewc_matrix* right,
+                            const int64_t* offsets, int64_t examples) {
+    check.offsets(offsets, examples);
+    check.matrix("left", left, offsets[examples], kFactor);
+    if (right != nullptr) {
+        check.matrix("right", right, offsets[examples], kFactor);
+        if (right->dtype != left->dtype) {
+            check.invalid("right->dtype: expected that of left (" + std::to_string(left->dtype) + "), came " +
+                          std::to_string(right->dtype));
+        }
+        if (right->columns > 0 && left->columns > INT64_MAX / 8 / right->columns) {
+            check.invalid("left, right: expected a fisher of at most " + std::to_string(INT64_MAX / 8) +
+                          " elements, came more");
+        }
+    }
+    return {fisher, *left, right, offsets, examples};
+}
+
+size_t linear_workspace(const char* verb, const ewc_exec* exec, const LinearFisher& linear) {
+    return on_host(exec) ? host::linear_workspace(*exec, linear) : cuda_library(verb).linear_workspace(&linear);
+}
+
+void fisher_accumulate_linear_workspace(const ewc_exec* exec, const ewc_matrix* left, const ewc_matrix* right,
+                                        const int64_t* offsets, int64_t examples, size_t* bytes) {
+    const char* verb = "ewc_fisher_accumulate_linear_workspace";
+    const Arguments check(verb, exec);
+    const LinearFisher linear = checked_linear(check, nullptr, left, right, offsets, examples);
+    check.require("bytes", bytes);
+    *bytes = linear_workspace(verb, exec, linear);
+}
+
+void fisher_accumulate_linear(const ewc_exec* exec, float* fisher, const ewc_matrix* left, const ewc_matrix* right,
+                              const int64_t* offsets, int64_t examples, double weight, void* workspace,
+                              size_t workspace_bytes) {
+    const char* verb = "ewc_fisher_accumulate_linear";
+    const Arguments check(verb, exec);
+    const LinearFisher linear = checked_linear(check, fisher, left, right, offsets, examples);
+    if (linear.rows() > 0 && linear.columns() > 0) {
+        check.require("fisher", fisher);
+        check.aligned("fisher", fisher, alignof(float));
+    }
+    check.finite("weight", weight);
+    check.workspace(workspace, workspace_bytes, linear_workspace(verb, exec, linear));
+    if (on_host(exec)) {
+        host::fisher_accumulate_linear(*exec, linear, weight, workspace);
+    } else {
+        on_device(verb, &ewc_cuda_table::fisher_accumulate_linear, exec, &linear, weight, workspace);
+    }
+}
+
 void fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher, double retain,
                   double weight) {
     const char* verb = "ewc_fisher_merge";
@@ -90,6 +141,34 @@ void fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* 
         host::fisher_merge(*exec, *fisher, new_fisher, retain, weight);
     } else {
         on_device(verb, &ewc_cuda_table::fisher_merge, exec, fisher, new_fisher, retain, weight);
+    }
+}
+
+void fisher_max(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher) {
+    const char* verb = "ewc_fisher_max";
+    const Arguments check(verb, exec);
+    check.lists({{"fisher", fisher, kFisher}, {"new_fisher", new_fisher, kFisher}});
+    if (on_host(exec)) {
+        host::fisher_max(*exec, *fisher, *new_fisher);
+    } else {
+        on_device(verb, &ewc_cuda_table::fisher_max, exec, fisher, new_fisher);
+    }
+}
+
+void anchor(const char* verb, AnchorChange change, const ewc_exec* exec, const AnchorLists& lists, double* energy,
+            void* workspace, size_t workspace_bytes) {
+    const Arguments check(verb, exec);
+    const bool merge = change == AnchorChange::merge;
+    check.lists({{"theta", lists.theta},
+                 {"anchor", lists.anchor, merge ? kAnchor : kF32},
+                 {"fisher", lists.fisher, merge ? kFisher : kF32},
+                 {"new_fisher", merge ? lists.new_fisher : lists.theta}});
+    check.require("energy", energy);
+    check.workspace(workspace, workspace_bytes, sum_workspace(verb, exec, *lists.theta));
+    if (on_host(exec)) {
+        host::anchor(*exec, change, lists, energy, workspace);
+    } else {
+        on_device(verb, &ewc_cuda_table::anchor, exec, change, &lists, energy, workspace);
     }
 }
 
@@ -320,9 +399,57 @@ ewc_status ewc_fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, c
     return translate_exceptions([&] { ewc::fisher_accumulate(exec, fisher, gradient, weight, flags); });
 }
 
+ewc_status ewc_fisher_accumulate_linear_workspace(const ewc_exec* exec, const ewc_matrix* left, const ewc_matrix* right,
+                                                  const int64_t* offsets, int64_t examples, size_t* bytes) {
+    return translate_exceptions(
+        [&] { ewc::fisher_accumulate_linear_workspace(exec, left, right, offsets, examples, bytes); });
+}
+
+ewc_status ewc_fisher_accumulate_linear(const ewc_exec* exec, float* fisher, const ewc_matrix* left,
+                                        const ewc_matrix* right, const int64_t* offsets, int64_t examples,
+                                        double weight, void* workspace, size_t workspace_bytes) {
+    return translate_exceptions([&] {
+        ewc::fisher_accumulate_linear(exec, fisher, left, right, offsets, examples, weight, workspace, workspace_bytes);
+    });
+}
+
 ewc_status ewc_fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher, double retain,
                             double weight) {
     return translate_exceptions([&] { ewc::fisher_merge(exec, fisher, new_fisher, retain, weight); });
+}
+
+ewc_status ewc_fisher_max(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher) {
+    return translate_exceptions([&] { ewc::fisher_max(exec, fisher, new_fisher); });
+}
+
+ewc_status ewc_anchor_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes) {
+    return translate_exceptions(
+        [&] { ewc::workspace("ewc_anchor_workspace", exec, {"theta", theta}, bytes, ewc::sum_workspace); });
+}
+
+ewc_status ewc_anchor_displace(const ewc_exec* exec, const ewc_list* anchor, const ewc_list* theta,
+                               const ewc_list* fisher, double* energy, void* workspace, size_t workspace_bytes) {
+    return translate_exceptions([&] {
+        ewc::anchor("ewc_anchor_displace", ewc::AnchorChange::displace, exec, {anchor, theta, fisher, nullptr}, energy,
+                    workspace, workspace_bytes);
+    });
+}
+
+ewc_status ewc_anchor_restore(const ewc_exec* exec, const ewc_list* anchor, const ewc_list* theta,
+                              const ewc_list* fisher, double* energy, void* workspace, size_t workspace_bytes) {
+    return translate_exceptions([&] {
+        ewc::anchor("ewc_anchor_restore", ewc::AnchorChange::restore, exec, {anchor, theta, fisher, nullptr}, energy,
+                    workspace, workspace_bytes);
+    });
+}
+
+ewc_status ewc_anchor_merge(const ewc_exec* exec, const ewc_list* anchor, const ewc_list* theta,
+                            const ewc_list* fisher, const ewc_list* new_fisher, double* energy, void* workspace,
+                            size_t workspace_bytes) {
+    return translate_exceptions([&] {
+        ewc::anchor("ewc_anchor_merge", ewc::AnchorChange::merge, exec, {anchor, theta, fisher, new_fisher}, energy,
+                    workspace, workspace_bytes);
+    });
 }
 
 ewc_status ewc_penalty_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes) {

@@ -15,6 +15,8 @@ namespace ewc {
 // A restrict pointer in every loop: the ABI forbids overlap, and without it no loop vectorises.
 #define EWC_RESTRICT __restrict__
 
+EWC_FUNCTION double square(float value) { return static_cast<double>(value) * static_cast<double>(value); }
+
 // fisher + weight * gradient^2
 struct FisherAccumulate {
     float weight;
@@ -32,6 +34,37 @@ struct FisherMerge {
     EWC_FUNCTION float operator()(float fisher, float new_fisher) const { return retain * fisher + weight * new_fisher; }
 };
 
+// The larger one; NaN stays, where fmax would drop it.
+struct FisherMax {
+    EWC_FUNCTION float operator()(float fisher, float new_fisher) const {
+        return new_fisher > fisher || new_fisher != new_fisher ? new_fisher : fisher;
+    }
+};
+
+// fisher * (anchor - theta), from which restored_anchor finds the mean of the anchors once the new Fisher was added.
+EWC_FUNCTION float displaced_anchor(float anchor, float theta, float fisher) { return fisher * (anchor - theta); }
+
+EWC_FUNCTION float restored_anchor(float displaced, float theta, float fisher) {
+    return fisher == 0.0f ? theta : theta + displaced / fisher;
+}
+
+// displaced^2 / fisher in double: c is a small difference of two such sums.
+EWC_FUNCTION double displacement_term(float displaced, float fisher) {
+    const double value = static_cast<double>(displaced);
+    return fisher == 0.0f ? 0.0 : value * value / static_cast<double>(fisher);
+}
+
+// The mean of anchor and theta by their Fishers, total = fisher + new_fisher.
+EWC_FUNCTION float merged_anchor(float anchor, float theta, float fisher, float total) {
+    return total == 0.0f ? theta : theta + (anchor - theta) * (fisher / total);
+}
+
+// fisher new_fisher / total * (anchor - theta)^2 in double.
+EWC_FUNCTION double merge_term(float anchor, float theta, float fisher, float new_fisher, float total) {
+    const double share = static_cast<double>(fisher) / static_cast<double>(total);
+    return total == 0.0f ? 0.0 : share * static_cast<double>(new_fisher) * square(anchor - theta);
+}
+
 // fisher * (theta - anchor): the gradient of the penalty for lambda 1.
 EWC_FUNCTION float weighted_displacement(float theta, float anchor, float fisher) { return fisher * (theta - anchor); }
 
@@ -39,8 +72,6 @@ EWC_FUNCTION float weighted_displacement(float theta, float anchor, float fisher
 EWC_FUNCTION double penalty_term(float theta, float anchor, float weighted) {
     return static_cast<double>(weighted) * static_cast<double>(theta - anchor);
 }
-
-EWC_FUNCTION double square(float value) { return static_cast<double>(value) * static_cast<double>(value); }
 
 // Root and quotient of the update. A device takes its own instructions, right to 2 units in the last place over the whole
 // range: the correctly rounded ones call a subroutine, whose registers would spill; the update is far smaller than theta.

@@ -46,6 +46,24 @@ void fisher_merge(const ewc_exec& exec, const ewc_list& fisher, const ewc_list* 
     });
 }
 
+void fisher_max(const ewc_exec& exec, const ewc_list& fisher, const ewc_list& new_fisher) {
+    const HostKernels& kernels = host_kernels();
+    for_each_chunk(exec, fisher, [&](const Chunk& chunk) {
+        kernels.fisher_max(chunk.n, at(&fisher, chunk), at(&new_fisher, chunk));
+    });
+}
+
+void anchor(const ewc_exec& exec, AnchorChange change, const AnchorLists& lists, double* energy, void* workspace) {
+    const HostKernels& kernels = host_kernels();
+    double* partials = static_cast<double*>(workspace);
+    for_each_chunk(exec, *lists.theta, [&](const Chunk& chunk) {
+        float* new_fisher = lists.new_fisher == nullptr ? nullptr : f32_at(*lists.new_fisher, chunk);
+        partials[chunk.index] = kernels.anchor(change, {chunk.n, at(lists.anchor, chunk), f32_at(*lists.theta, chunk),
+                                                        at(lists.fisher, chunk), new_fisher});
+    });
+    *energy = 0.5 * sum_in_order(partials, chunks_of(*lists.theta));
+}
+
 void penalty(const ewc_exec& exec, const PenaltyLists& lists, const double* lambda, double* penalty, void* workspace) {
     const HostKernels& kernels = host_kernels();
     const float strength = lambda == nullptr ? 0.0f : static_cast<float>(*lambda);

@@ -6,6 +6,7 @@
 // Sums are taken in double, because 16k float terms in float lanes would cost the penalty its last digits.
 #include "host_kernels.h"
 
+#include "host_anchor.h"
 #include "host_softmax.h"
 #include "host_tiles.h"
 
@@ -79,6 +80,22 @@ void fisher_merge(const FisherMerge& merge, int64_t n, const Elements& fishers, 
         } else {
             merge_tile(merge, count, values, new_fisher.read(first, count));
         }
+        fisher.write_back(first, count);
+    }
+}
+
+void max_tile(const FisherMax larger, int64_t n, float* EWC_RESTRICT fisher, const float* EWC_RESTRICT new_fisher) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) {
+        fisher[i] = larger(fisher[i], new_fisher[i]);
+    }
+}
+
+void fisher_max(int64_t n, const Elements& fishers, const Elements& new_fishers) {
+    Tile fisher(fishers), new_fisher(new_fishers);
+    for (int64_t first = 0; first < n; first += kTile) {
+        const int64_t count = least(kTile, n - first);
+        max_tile(FisherMax{}, count, fisher.read(first, count), new_fisher.read(first, count));
         fisher.write_back(first, count);
     }
 }
@@ -257,9 +274,12 @@ extern const HostKernels kernels = {EWC_STRING(EWC_INSTRUCTION_SET_NAMESPACE),
                                     convert,
                                     fisher_accumulate,
                                     fisher_merge,
+                                    fisher_max,
+                                    anchor,
                                     penalty,
                                     norm,
                                     adamw,
-                                    cross_entropy};
+                                    cross_entropy,
+                                    &linear_kernels};
 
 } // namespace ewc::EWC_INSTRUCTION_SET_NAMESPACE

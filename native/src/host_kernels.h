@@ -5,6 +5,8 @@
 
 #include "elements.h"
 #include "functors.h"
+#include "host_linear_kernels.h"
+#include "verbs.h"
 
 namespace ewc {
 
@@ -28,6 +30,14 @@ struct PenaltyChunk {
     Elements gradient; // data null: the value alone
 };
 
+struct AnchorChunk {
+    int64_t n;
+    Elements anchor;
+    const float* theta;
+    Elements fisher;
+    float* new_fisher; // null: only in displace and restore
+};
+
 // Partial sums of one chunk, written to the caller's workspace.
 struct AdamWPartial {
     double penalty_terms; // sum F (anchor - theta)^2
@@ -41,11 +51,14 @@ struct HostKernels {
     void (*fisher_accumulate)(const FisherAccumulate&, int64_t n, float* fisher, const Elements& gradient,
                               bool zero_gradient);
     void (*fisher_merge)(const FisherMerge&, int64_t n, const Elements& fisher, const Elements& new_fisher);
+    void (*fisher_max)(int64_t n, const Elements& fisher, const Elements& new_fisher);
+    double (*anchor)(AnchorChange, const AnchorChunk&); // twice the energy
     double (*penalty)(const PenaltyChunk&, float lambda);
     double (*norm)(const PenaltyChunk&, float lambda);
     void (*adamw)(const AdamW&, const AdamWChunk&, bool zero_gradient, AdamWPartial*);
     // The loss of one row; scale not null: its logits become *scale * (softmax - onehot(target)).
     double (*cross_entropy)(const Elements& logits, int64_t columns, int64_t target, const double* scale);
+    const LinearKernels* linear;
 };
 
 namespace portable {

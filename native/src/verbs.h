@@ -15,6 +15,16 @@ struct PenaltyLists {
     const ewc_list& any() const { return theta == nullptr ? *gradient : *theta; }
 };
 
+struct AnchorLists {
+    const ewc_list* anchor;
+    const ewc_list* theta;
+    const ewc_list* fisher;
+    const ewc_list* new_fisher; // null: only in displace and restore
+};
+
+// Which of the anchor's verbs.
+enum class AnchorChange { displace, restore, merge };
+
 struct AdamWLists {
     const ewc_list* theta;
     const ewc_list* first_moment;
@@ -38,6 +48,19 @@ struct CrossEntropy {
     EWC_FUNCTION Elements row(int64_t index) const {
         return elements_at(logits, rows * columns, dtype, index * columns);
     }
+};
+
+// The per-example Fisher of one linear layer.
+struct LinearFisher {
+    float* fisher;            // left.columns x columns(), contiguous
+    ewc_matrix left;          // positions x rows of fisher
+    const ewc_matrix* right;  // positions x columns of fisher; null: a column of ones
+    const int64_t* offsets;   // [examples + 1]
+    int64_t examples;
+
+    int64_t rows() const { return left.columns; }
+    int64_t columns() const { return right == nullptr ? 1 : right->columns; }
+    int64_t positions() const { return offsets[examples] - offsets[0]; }
 };
 
 } // namespace ewc

@@ -111,6 +111,26 @@ TEST_F(Arguments, NormTakesAllOfThePenaltyOrNone) {
            "expected all four or none, came 1");
 }
 
+TEST_F(Arguments, Anchor) {
+    Values c({4, 2}, 3, 0, 1), d({4, 2}, 4, 0, 1);
+    double energy = 0, workspace[8];
+    const size_t bytes = sizeof(workspace);
+    EXPECT_EQ(EWC_OK, ewc_anchor_displace(&exec, a.list(), b.list(), c.list(), &energy, workspace, bytes));
+    ewc_list list = *c.list();
+    list.dtype = EWC_BF16;
+    expect(EWC_INVALID_ARGUMENT, ewc_anchor_restore(&exec, a.list(), b.list(), &list, &energy, workspace, bytes),
+           "ewc_anchor_restore: fisher.dtype: expected EWC_F32 (0), came 2");
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_anchor_merge(&exec, a.list(), b.list(), c.list(), nullptr, &energy, workspace, bytes),
+           "ewc_anchor_merge: new_fisher: expected an address");
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_anchor_merge(&exec, a.list(), b.list(), c.list(), d.list(), nullptr, workspace, bytes),
+           "energy: expected an address");
+    expect(EWC_INVALID_ARGUMENT, ewc_anchor_displace(&exec, a.list(), b.list(), c.list(), &energy, workspace, 8),
+           "workspace_bytes: expected at least 16, came 8");
+    expect(EWC_INVALID_ARGUMENT, ewc_fisher_max(&exec, a.list(), nullptr), "ewc_fisher_max: new_fisher");
+}
+
 TEST_F(Arguments, AdamW) {
     Values c({4, 2}, 3, 0, 1), d({4, 2}, 4, 0, 1);
     ewc_adamw_options options = {sizeof(options), 0.9, 0.999, 1e-8, 0, nullptr, nullptr, nullptr};
@@ -176,6 +196,69 @@ TEST_F(Arguments, CrossEntropy) {
     EXPECT_EQ(std::vector<float>(8, 1.0f), logits);
     EXPECT_EQ(EWC_OK, ewc_cross_entropy(&exec, nullptr, EWC_F32, 0, 1, nullptr, nullptr, 0, &loss, nullptr, 0));
     EXPECT_EQ(0.0, loss);
+}
+
+TEST_F(Arguments, Linear) {
+    Values left({20}, 3, 0, 1), right({20}, 4, 0, 1), fisher({6}, 5, 0, 1);
+    const auto before = fisher.read();
+    ewc_matrix gradients = {left.list()->data[0], 2, 5, EWC_F32};
+    ewc_matrix inputs = {right.list()->data[0], 3, 4, EWC_F32};
+    std::vector<int64_t> offsets = {0, 3, 4};
+    float* to = static_cast<float*>(fisher.list()->data[0]);
+    std::vector<double> workspace(4096);
+    size_t bytes = 4096 * sizeof(double);
+    int64_t examples = 2;
+    const auto run = [&](double weight = 1.0) {
+        return ewc_fisher_accumulate_linear(&exec, to, &gradients, &inputs, offsets.data(), examples, weight,
+                                            workspace.data(), bytes);
+    };
+    const auto refused = [&](const std::string& message) { expect(EWC_INVALID_ARGUMENT, run(), message); };
+    gradients.columns = -1;
+    refused("ewc_fisher_accumulate_linear: left->columns: expected 0 or more, came -1");
+    gradients.columns = 6;
+    refused("left->stride: expected 6, the columns, or more, came 5");
+    gradients.columns = 2;
+    gradients.stride = INT64_MAX / 8;
+    refused("left: expected at most");
+    gradients.stride = 5;
+    gradients.dtype = EWC_F16;
+    refused("left->dtype: expected EWC_F32 (0) or EWC_BF16 (2), came 1");
+    gradients.dtype = EWC_BF16;
+    refused("right->dtype: expected that of left (2), came 0");
+    gradients.dtype = EWC_F32;
+    inputs.data = nullptr;
+    refused("right->data: expected an address, came NULL");
+    inputs.data = static_cast<const char*>(right.list()->data[0]) + 2;
+    refused("right->data: expected an address that is a multiple of 4");
+    inputs.data = right.list()->data[0];
+    offsets = {0, 5, 4};
+    refused("offsets[2]: expected 5, the offset before, or more, came 4");
+    offsets = {-1, 3, 4};
+    refused("offsets[0]: expected 0 or more, came -1");
+    offsets = {0, 3, 4};
+    examples = -1;
+    refused("examples: expected 0 or more, came -1");
+    examples = 2;
+    expect(EWC_INVALID_ARGUMENT, run(NAN), "weight: expected a finite");
+    size_t needed = 0;
+    EXPECT_EQ(EWC_OK, ewc_fisher_accumulate_linear_workspace(&exec, &gradients, &inputs, offsets.data(), examples, &needed));
+    bytes = needed - 1;
+    refused("workspace_bytes: expected at least " + std::to_string(needed));
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_fisher_accumulate_linear(&exec, nullptr, &gradients, &inputs, offsets.data(), 2, 1, workspace.data(), needed),
+           "fisher: expected an address, came NULL");
+    expect(EWC_INVALID_ARGUMENT, ewc_fisher_accumulate_linear(&exec, to, &gradients, &inputs, nullptr, 2, 1, workspace.data(), needed),
+           "offsets: expected an address, came NULL");
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_fisher_accumulate_linear(&exec, to, nullptr, &inputs, offsets.data(), 2, 1, workspace.data(), needed),
+           "left: expected an address, came NULL");
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_fisher_accumulate_linear_workspace(&exec, &gradients, &inputs, offsets.data(), examples, nullptr),
+           "ewc_fisher_accumulate_linear_workspace: bytes: expected an address");
+    EXPECT_EQ(before, fisher.read());
+    bytes = needed;
+    EXPECT_EQ(EWC_OK, run()) << ewc_last_error();
+    EXPECT_NE(before, fisher.read());
 }
 
 // Where a refusal comes, nothing was written.

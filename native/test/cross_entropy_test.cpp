@@ -35,7 +35,7 @@ struct Rows {
         EXPECT_EQ(EWC_OK, ewc_cross_entropy_workspace(&exec, rows, &bytes)) << ewc_last_error();
         const Memory workspace(bytes);
         Memory ids(targets.size() * sizeof(int64_t));
-        std::memcpy(ids.write(), targets.data(), ids.bytes());
+        std::copy(targets.begin(), targets.end(), static_cast<int64_t*>(ids.write()));
         const Placed<double> factor(scale), sum(loss);
         const ewc_status status = ewc_cross_entropy(
             &exec, logits.list()->data[0], logits.dtype(), rows, columns, static_cast<const int64_t*>(ids.there()),

@@ -14,9 +14,10 @@
  * once, to nearest even.
  *
  * Place. exec->device is -1 for the host, else a CUDA device number, and every array of the call, the structs read
- * through `ewc_adamw_values`, `lambda` pointers and results included, lies there. (ewc_list, its two arrays, ewc_exec
- * and ewc_adamw_options always lie on the host.) On a device the verbs are asynchronous on exec->stream, neither wait nor
- * read what lies there, and can be captured in a graph; a failure inside a kernel shows at the caller's next wait.
+ * through `ewc_adamw_values`, `lambda` pointers and results included, lies there. (ewc_list, its two arrays, ewc_matrix,
+ * `offsets`, ewc_exec and ewc_adamw_options always lie on the host.) On a device the verbs are asynchronous on
+ * exec->stream, neither wait nor read what lies there, and can be captured in a graph; a failure inside a kernel shows at
+ * the caller's next wait.
  *
  * Determinism. The work is cut into chunks whose size never depends on threads or multiprocessors; each chunk leaves one
  * partial sum (in double) that is added in a fixed order, without atomics. Same input, same bits on one machine and
@@ -81,6 +82,14 @@ typedef struct {
     ewc_dtype dtype;
 } ewc_list;
 
+/* A row-major matrix, read during the call only. Its number of rows is said by the verb. */
+typedef struct {
+    const void* data; /* address of the first element, aligned to it */
+    int64_t columns;  /* 0 or more */
+    int64_t stride;   /* elements from a row to the next, `columns` or more */
+    ewc_dtype dtype;
+} ewc_matrix;
+
 /* Flags of ewc_fisher_accumulate and ewc_adamw_step. */
 #define EWC_ZERO_GRADIENT 1u /* set the gradient to zero in the same pass: 4 bytes an element more */
 
@@ -137,6 +146,35 @@ EWC_API ewc_status ewc_convert(const ewc_exec* exec, const ewc_list* destination
 EWC_API ewc_status ewc_fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* gradient,
                                          double weight, uint32_t flags);
 
+/* Workspace of ewc_fisher_accumulate_linear for the same arguments, in bytes. */
+EWC_API ewc_status ewc_fisher_accumulate_linear_workspace(const ewc_exec* exec, const ewc_matrix* left,
+                                                          const ewc_matrix* right, const int64_t* offsets,
+                                                          int64_t examples, size_t* bytes);
+
+/*
+ * The empirical Fisher of a linear layer, example by example, without a gradient for each:
+ *   fisher[r][c] += weight * sum over examples n of (sum over positions p of n of left[p][r] * right[p][c])^2
+ * left: positions x rows of fisher; right: positions x columns of fisher; fisher: f32, row-major, contiguous,
+ * left->columns x right->columns. For a weight of shape (out, in), left is the gradient of the loss with respect to the
+ * layer's outputs and right the layer's inputs; for one of shape (in, out), the other way round. The inner sum is then the
+ * gradient of example n. right NULL, for a bias, is a column of ones: fisher[r] += weight * sum_n (sum_p left[p][r])^2.
+ *
+ * Positions offsets[n] to offsets[n + 1] - 1 belong to example n; offsets: [examples + 1], from 0 or more, never falling; an
+ * example may have no position. left and right have offsets[examples] rows or more, f32 or bf16, both the same; those
+ * before offsets[0] are not looked at. A position whose row of left is zero throughout contributes nothing, whatever right
+ * holds there. weight: finite.
+ *
+ * Inner sums are in f32, position by position; so are the sums of squares, in the order of the examples, cut into runs
+ * that `offsets` and the rows of zeros alone decide. 2 rows x columns x positions operations, those of the ordinary weight
+ * gradient, and two for each element of fisher and example. Bytes moved: 8 an element of fisher, and the matrices.
+ * Source: Kirkpatrick et al. 2017, equation 3, with F the mean of squared per-example gradients (the empirical Fisher);
+ * a linear layer's per-example gradient as a product of two small matrices: Goodfellow 2015, "Efficient per-example
+ * gradient computations"; its second moment: Dangel, Kunstner and Hennig 2020, "BackPACK", appendix A.
+ */
+EWC_API ewc_status ewc_fisher_accumulate_linear(const ewc_exec* exec, float* fisher, const ewc_matrix* left,
+                                                const ewc_matrix* right, const int64_t* offsets, int64_t examples,
+                                                double weight, void* workspace, size_t workspace_bytes);
+
 /*
  * fisher = retain * fisher + weight * new_fisher; new_fisher NULL: fisher = retain * fisher. Each f32 or bf16: a Fisher
  * kept in bf16 is accumulated in an f32 list of its own, which this verb merges. retain and weight finite. A retain of 0
@@ -145,6 +183,44 @@ EWC_API ewc_status ewc_fisher_accumulate(const ewc_exec* exec, const ewc_list* f
  */
 EWC_API ewc_status ewc_fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher,
                                     double retain, double weight);
+
+/*
+ * fisher = max(fisher, new_fisher), element by element. Each f32 or bf16; NaN in either stays. Bytes moved: 12 an element,
+ * 8 with fisher in bf16 and new_fisher in f32. No workspace.
+ */
+EWC_API ewc_status ewc_fisher_max(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher);
+
+/*
+ * The anchors of several tasks as one. With F and a (the Fisher and anchor held so far), F_k and theta (the new task's):
+ *   1/2 sum F (x - a)^2 + 1/2 sum F_k (x - theta)^2 = 1/2 sum (F + F_k) (x - b)^2 + c   for every x, where
+ *   b = (F a + F_k theta) / (F + F_k), theta where F + F_k = 0, and c = 1/2 sum F F_k / (F + F_k) (a - theta)^2.
+ * (Kirkpatrick et al. 2017 with an anchor for each task, whatever their number, in two arrays and a number.)
+ *
+ * In place, where F_k is not there yet: ewc_anchor_displace; then add F_k to fisher; then ewc_anchor_restore. c is the
+ * energy that displace reduced less that of restore. Without anything added between, restore undoes displace. All lists
+ * f32. Where fisher is 0, displace leaves 0 and restore leaves theta.
+ *   displace:  anchor = fisher (anchor - theta);  *energy = 1/2 sum anchor^2 / fisher, with the new anchor
+ *   restore:   *energy = 1/2 sum anchor^2 / fisher;  anchor = theta + anchor / fisher
+ *
+ * In one pass, where F_k is there: ewc_anchor_merge; *energy is c. theta and new_fisher f32; anchor f32, f16, bf16 or
+ * EWC_I16_BLOCK256; fisher f32 or bf16. anchor is left as it came, as a segment in 16 bit is best written by ewc_convert:
+ *   merge:     fisher = fisher + new_fisher;  new_fisher = b
+ *
+ * Terms with a Fisher of 0 are 0; terms are made and summed in double. energy may not be NULL. Bytes moved: 16 an element
+ * each, merge 24, less 2 for anchor in 16 bit and 4 for fisher in bf16.
+ */
+EWC_API ewc_status ewc_anchor_displace(const ewc_exec* exec, const ewc_list* anchor, const ewc_list* theta,
+                                       const ewc_list* fisher, double* energy, void* workspace,
+                                       size_t workspace_bytes);
+EWC_API ewc_status ewc_anchor_restore(const ewc_exec* exec, const ewc_list* anchor, const ewc_list* theta,
+                                      const ewc_list* fisher, double* energy, void* workspace,
+                                      size_t workspace_bytes);
+EWC_API ewc_status ewc_anchor_merge(const ewc_exec* exec, const ewc_list* anchor, const ewc_list* theta,
+                                    const ewc_list* fisher, const ewc_list* new_fisher, double* energy,
+                                    void* workspace, size_t workspace_bytes);
+
+/* Workspace of ewc_anchor_displace, ewc_anchor_restore and ewc_anchor_merge for lists cut like `theta`, in bytes. */
+EWC_API ewc_status ewc_anchor_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes);
 
 /* Workspace of ewc_penalty for lists cut like `theta`, in bytes. */
 EWC_API ewc_status ewc_penalty_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes);

@@ -7,29 +7,23 @@ import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.SaveConfig;
 import org.ewc4j.config.TrainingConfig;
-import org.ewc4j.consolidation.Consolidation;
-import org.ewc4j.consolidation.MergeSchedule;
-import org.ewc4j.data.Batch;
 import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
 import org.ewc4j.data.RowEncoder;
 import org.ewc4j.data.RowPreview;
-import org.ewc4j.data.StepBatch;
 import org.ewc4j.data.TextTokenizer;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.eval.Evaluator;
 import org.ewc4j.eval.TaskScore;
-import org.ewc4j.fisher.BatchFisher;
-import org.ewc4j.fisher.FisherEstimator;
-import org.ewc4j.fisher.UniformFisher;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.NativeResource;
 import org.ewc4j.kernel.ProfilerRange;
@@ -68,9 +62,9 @@ public final class ContinualLearner implements AutoCloseable {
     private final Kernels kernels;
     private final Trainer trainer;
     private final Evaluator evaluator;
+    private final Consolidator consolidator;
     private final List<RunListener> listeners = new ArrayList<>();
     private final Map<Task, EncodedTask> encoded = new LinkedHashMap<>();
-    private Consolidation consolidation;
     private int tasksLearned;
     private double trainSeconds;
     private double fisherSeconds;
@@ -139,6 +133,8 @@ public final class ContinualLearner implements AutoCloseable {
         parts.add(kernels::close);
         this.trainer = new Trainer(model, kernels);
         parts.add(trainer::close);
+        this.consolidator = new Consolidator(model, kernels, ewc, training);
+        parts.add(consolidator::close);
         this.evaluator = new Evaluator(model, tokenizer, evaluation, training.maxLength());
         this.resource = new NativeResource(this, "ContinualLearner", parts);
     }
@@ -184,7 +180,7 @@ public final class ContinualLearner implements AutoCloseable {
         long started = System.nanoTime();
         trainer.train(
                 new Trainer.TaskTraining(index, task.name(), rows, taskTraining, taskEwc.lambda()),
-                consolidation,
+                consolidator.current(),
                 metrics -> listeners.forEach(listener -> listener.step(metrics)));
         trainSeconds += secondsSince(started);
         if (consolidate) {
@@ -193,50 +189,35 @@ public final class ContinualLearner implements AutoCloseable {
         tasksLearned++;
     }
 
+    /**
+     * Takes in the Fisher of the present parameters on a task's training rows, without training on it: what the model
+     * knows of them is then held on to.
+     *
+     * @throws RunFailedException where a loss is not finite
+     */
+    public void consolidate(Task task) {
+        resource.acquire();
+        try {
+            consolidate(task, tasksLearned, encode(task).trainRows(), training);
+        } finally {
+            resource.release();
+        }
+    }
+
     private void consolidate(Task task, int index, List<TokenizedRow> rows, TrainingConfig taskTraining) {
         long started = System.nanoTime();
-        if (consolidation == null) {
-            consolidation = new Consolidation(model.layout(), model.theta().device(), schedule());
-            parts.add(consolidation::close);
-        }
         try {
-            consolidation.add(
-                    kernels,
-                    estimator(rows, taskTraining),
-                    model.theta(),
+            consolidator.add(
+                    index,
+                    task.name(),
+                    rows,
+                    taskTraining,
                     done -> listeners.forEach(
                             listener -> listener.fisherProgress(index, task.name(), done, rows.size())));
         } catch (RunFailedException e) {
             throw new RunFailedException("task '" + task.name() + "', behind its last step: " + e.getMessage(), e);
         }
         fisherSeconds += secondsSince(started);
-    }
-
-    private MergeSchedule schedule() {
-        return switch (ewc.merge()) {
-            case RUNNING_MEAN -> new MergeSchedule.RunningMean();
-        };
-    }
-
-    private FisherEstimator estimator(List<TokenizedRow> rows, TrainingConfig taskTraining) {
-        return switch (ewc.fisher()) {
-            case UNIFORM -> new UniformFisher();
-            case BATCH -> new BatchFisher(model, kernels, fisherBatches(rows, taskTraining));
-        };
-    }
-
-    private List<StepBatch> fisherBatches(List<TokenizedRow> rows, TrainingConfig taskTraining) {
-        List<Batch> batches = BatchLoader.inFileOrder(
-                rows,
-                ewc.fisherBatchSize().orElse(taskTraining.batchSize()),
-                model.specialTokens().padding(),
-                training.maxLength());
-        List<StepBatch> groups = new ArrayList<>();
-        int accumulation = taskTraining.gradientAccumulation();
-        for (int from = 0; from < batches.size(); from += accumulation) {
-            groups.add(new StepBatch(0, batches.subList(from, Math.min(batches.size(), from + accumulation))));
-        }
-        return groups;
     }
 
     /**
@@ -366,11 +347,21 @@ public final class ContinualLearner implements AutoCloseable {
                 });
     }
 
-    /** Writes the merged Fisher as {@code fisher.safetensors}; nothing where no task was consolidated. */
+    /** Writes the consolidation, {@code docs/consolidation.md}; nothing where no task was consolidated. */
     public void saveConsolidation(Path folder) {
+        saveConsolidation(folder, Optional.empty());
+    }
+
+    /**
+     * Writes the consolidation, with the anchor as a pointer where it can be one.
+     *
+     * @param checkpoint a model directory in or beside {@code folder} to which {@link #saveModel} wrote the present
+     *     parameters in fp32
+     */
+    public void saveConsolidation(Path folder, Optional<Path> checkpoint) {
         resource.requireOpen();
-        if (consolidation != null) {
-            consolidation.save(folder);
+        if (consolidator.current() != null) {
+            consolidator.save(folder, checkpoint);
         }
     }
 

@@ -5,9 +5,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.ewc4j.config.EvaluationConfig.EveryTask;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.RunConfig;
+import org.ewc4j.config.SaveConfig;
 import org.ewc4j.config.SaveConfig.Keep;
 import org.ewc4j.config.TaskSource;
 import org.ewc4j.data.BatchLoader;
@@ -110,6 +112,7 @@ public final class ContinualRun {
                 task.test().ifPresent(inputs::add);
             });
         }
+        config.ewc().from().ifPresent(inputs::add);
         for (Path input : inputs) {
             if (input.toAbsolutePath().normalize().startsWith(output)) {
                 throw new InvalidInputException("output " + output + ": holds " + input
@@ -140,10 +143,13 @@ public final class ContinualRun {
             Task task = tasks.get(i);
             learner.learn(
                     task, config.trainingFor(task.name()), config.ewcFor(task.name()), consolidates(config, tasks));
-            learner.saveConsolidation(folder.consolidation(i));
+            Optional<Path> checkpoint = Optional.empty();
             if (config.save().keep() == Keep.ALL) {
                 learner.saveModel(folder.taskModel(i), config.save().dtype());
+                checkpoint = Optional.of(folder.taskModel(i))
+                        .filter(model -> config.save().dtype() == SaveConfig.StoredType.FLOAT32);
             }
+            learner.saveConsolidation(folder.consolidation(i), checkpoint);
             learner.evaluate(asked(i));
             all.forEach(listener -> listener.taskFinished(index, task.name()));
         }

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Locale;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.RunConfig;
+import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
 import org.ewc4j.data.EncodingSummary;
@@ -39,7 +40,6 @@ public record Validation(
 
     private static final int PREVIEWED_ROWS = 2;
     private static final int PLAIN_BYTES = 16;
-    private static final int CONSOLIDATION_BYTES = 8;
 
     public Validation {
         tasks = List.copyOf(tasks);
@@ -68,7 +68,11 @@ public record Validation(
             return new Validation(
                     learner.architecture(),
                     learner.parameters(),
-                    learner.parameters() * (PLAIN_BYTES + (consolidates ? CONSOLIDATION_BYTES : 0)),
+                    learner.parameters()
+                            * (PLAIN_BYTES
+                                    + (consolidates
+                                            ? StateTypes.of(config.ewc()).bytesPerParameter()
+                                            : 0)),
                     plans,
                     summary,
                     summary.warnings(

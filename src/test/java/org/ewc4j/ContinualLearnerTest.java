@@ -263,6 +263,29 @@ class ContinualLearnerTest {
         assertClose(whole, sum, 1e-5);
     }
 
+    /** Of one row, g of the summed loss is as many times that of the mean loss as positions are scored. */
+    @Test
+    void theExampleFisherOfOneRowIsItsScoredPositionsSquaredTimesTheBatchFisher() throws IOException {
+        TrainingConfig still = TinyRun.training().withLearningRate(0).withBatchSize(1);
+        Task row = new Task("row", TinyRun.tasks(1, 3).get(0).train().subList(2, 3), List.of());
+        Map<FisherKind, double[]> fishers = new java.util.EnumMap<>(FisherKind.class);
+        for (FisherKind kind : List.of(FisherKind.BATCH, FisherKind.EXAMPLE, FisherKind.SAMPLED)) {
+            try (ContinualLearner learner =
+                    ContinualLearner.open(ModelSource.random(model, 1), still, EWC.withFisher(kind))) {
+                learner.learn(row);
+                learner.saveConsolidation(folder);
+            }
+            fishers.put(kind, values(folder.resolve("fisher.safetensors")));
+        }
+        // A space, three letters and the end of the sequence.
+        double[] expected = fishers.get(FisherKind.BATCH);
+        for (int i = 0; i < expected.length; i++) {
+            expected[i] *= 5 * 5;
+        }
+        assertClose(fishers.get(FisherKind.EXAMPLE), expected, 1e-5);
+        assertThat(norm(minus(fishers.get(FisherKind.SAMPLED), 1, expected))).isGreaterThan(0.1 * norm(expected));
+    }
+
     @Test
     void fishersOfTasksAreMergedByTheirMean() throws IOException {
         // With a rate of 0 θ stays, so that each task's Fisher can be had alone.

@@ -12,7 +12,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalInt;
 import java.util.Set;
 import org.ewc4j.config.DeviceSetting;
 import org.ewc4j.config.EvaluationConfig;
@@ -56,8 +55,7 @@ class GoldenTrajectoryTest {
                 .withShuffle(false)
                 .withThreads(Golden.THREADS)
                 .withDevice(new DeviceSetting.Cpu());
-        EwcConfig ewc =
-                new EwcConfig(lambda, EwcConfig.FisherKind.BATCH, EwcConfig.Merge.RUNNING_MEAN, OptionalInt.empty());
+        EwcConfig ewc = EwcConfig.defaults().withLambda(lambda);
         EvaluationConfig evaluation =
                 new EvaluationConfig(10, EvaluationConfig.EveryTask.TRUE, Set.of(EvaluationConfig.Split.TRAIN), 16);
         List<StepMetrics> steps = new ArrayList<>();

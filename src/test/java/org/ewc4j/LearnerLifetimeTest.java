@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -27,6 +28,8 @@ import org.ewc4j.tensor.Torch;
 import org.ewc4j.train.StepMetrics;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** What a learner holds, and that it lets go of it; several of them in one process. */
 class LearnerLifetimeTest {
@@ -69,6 +72,41 @@ class LearnerLifetimeTest {
             learner.saveConsolidation(folder.resolve("out"));
             assertThat(Held.now().tensors()).isGreaterThan(before.tensors());
             assertThat(Held.now().resources()).isGreaterThan(before.resources());
+        }
+        assertThat(Held.now()).isEqualTo(before);
+    }
+
+    /** Merging in place takes no buffer as large as the parameters; where it cannot be in place, one, until it is merged. */
+    @ParameterizedTest
+    @CsvSource({
+        "RUNNING_MEAN, FP32, FP32, 0",
+        "ONLINE, FP32, INT16, 0",
+        "EMA, FP32, FP32, 0",
+        "SUM, FP32, FP32, 0",
+        "SUM, FP32, INT16, 1",
+        "MAX, FP32, FP32, 1",
+        "RUNNING_MEAN, BF16, INT16, 1"
+    })
+    void theFisherPassTakesAnAccumulatorOnlyWhereItMust(
+            EwcConfig.Merge merge, EwcConfig.FisherType fisher, EwcConfig.AnchorType anchor, long accumulators) {
+        Held before = Held.now();
+        Path model = TinyRun.model(folder.resolve("gpt2"), "gpt2");
+        EwcConfig ewc = EWC.withMerge(merge).withStateTypes(fisher, anchor);
+        List<Long> during = new ArrayList<>();
+        try (ContinualLearner learner = ContinualLearner.open(ModelSource.random(model, 1), TinyRun.training(), ewc)) {
+            learner.addListener(new RunListener() {
+                @Override
+                public void fisherProgress(int task, String name, int done, int total) {
+                    during.add(Torch.keptObjects());
+                }
+            });
+            learner.learn(TASKS.get(0));
+            during.clear();
+            learner.learn(TASKS.get(1));
+            long after = Torch.keptObjects();
+            assertThat(during)
+                    .isNotEmpty()
+                    .allSatisfy(kept -> assertThat(kept - after).isEqualTo(accumulators));
         }
         assertThat(Held.now()).isEqualTo(before);
     }

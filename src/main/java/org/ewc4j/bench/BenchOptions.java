@@ -5,6 +5,7 @@ import java.util.Optional;
 import org.ewc4j.config.DeviceSetting;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.TrainingConfig.Precision;
+import org.ewc4j.consolidation.StateTypes;
 
 /**
  * What is measured.
@@ -18,6 +19,7 @@ import org.ewc4j.config.TrainingConfig.Precision;
  * @param precision of forward and backward pass
  * @param threads of libtorch and our kernels
  * @param rounds measured rounds, from 1
+ * @param state in which types F and θ* are kept
  * @param rows where the token ids of the timed batches are written, for another program to time the same
  */
 public record BenchOptions(
@@ -29,4 +31,5 @@ public record BenchOptions(
         Precision precision,
         int threads,
         int rounds,
+        StateTypes state,
         Optional<Path> rows) {}

@@ -6,11 +6,15 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import org.ewc4j.tensor.CudaDevice;
+import org.ewc4j.tensor.Device;
 
 /** What {@link Benchmark} found, as text for a person and as JSON for a program. */
 public final class BenchResult {
     private final BenchOptions options;
-    private final String device;
+    private final Device device;
+    private final Optional<CudaDevice> gpu;
     private final long parameters;
     private final BenchBatches batches;
     private final List<KernelBenchmark.Result> kernels;
@@ -18,13 +22,15 @@ public final class BenchResult {
 
     BenchResult(
             BenchOptions options,
-            String device,
+            Device device,
+            Optional<CudaDevice> gpu,
             long parameters,
             BenchBatches batches,
             List<KernelBenchmark.Result> kernels,
             StepBenchmark.Result step) {
         this.options = options;
         this.device = device;
+        this.gpu = gpu;
         this.parameters = parameters;
         this.batches = batches;
         this.kernels = kernels;
@@ -62,14 +68,18 @@ public final class BenchResult {
         row(text, "forward + backward", step.forwardBackward());
         row(text, "plain step", step.plain());
         row(text, "EWC step", step.ewc());
-        row(text, "Fisher pass", step.fisher());
+        row(text, "Fisher pass, batch", step.fisher());
+        row(text, "Fisher pass, example", step.exampleFisher());
         line(text, "");
         line(text, "EWC step / plain step                  %s", spread(ewcOverPlain(), 3));
-        line(text, "Fisher pass / forward + backward       %s", spread(fisherOverForwardBackward(), 3));
+        line(text, "Fisher, batch / forward + backward     %s", spread(overForwardBackward(step.fisher()), 3));
+        line(text, "Fisher, example / forward + backward   %s", spread(overForwardBackward(step.exampleFisher()), 3));
         line(
                 text,
-                "state of EWC, bytes a parameter        %.2f (beside %.2f of AdamW training and a gradient of 4)",
+                "state of EWC, bytes a parameter        %.2f, F %s, anchor %s (beside %.2f of AdamW training and a gradient of 4)",
                 step.ewcStateBytesPerParameter(),
+                options.state().fisher(),
+                options.state().anchor(),
                 step.trainingStateBytesPerParameter());
         return text.toString();
     }
@@ -120,8 +130,8 @@ public final class BenchResult {
         return step.ewc().wall().over(step.plain().wall());
     }
 
-    private Spread fisherOverForwardBackward() {
-        return step.fisher().wall().over(step.forwardBackward().wall());
+    private Spread overForwardBackward(StepBenchmark.Timing timing) {
+        return timing.wall().over(step.forwardBackward().wall());
     }
 
     /**
@@ -141,7 +151,8 @@ public final class BenchResult {
         root.put("tokens_per_batch", batches.tokens());
         root.put("columns_per_batch", batches.columns());
         root.put("scored_positions_per_batch", batches.scoredPositions());
-        root.put("device", device);
+        root.put("device", device.toString());
+        gpu.ifPresent(properties -> gpu(root.putObject("gpu"), properties));
         root.put("precision", precision());
         root.put("threads", options.threads());
         root.put("rounds", options.rounds());
@@ -156,9 +167,19 @@ public final class BenchResult {
             put(node, "ms", kernel.milliseconds());
         }
         steps(root);
+        root.put("fisher_dtype", options.state().fisher().name().toLowerCase(Locale.ROOT));
+        root.put("anchor_dtype", options.state().anchor().name().toLowerCase(Locale.ROOT));
         root.put("state_bytes_per_parameter", rounded(step.ewcStateBytesPerParameter()));
         root.put("adamw_state_bytes_per_parameter", rounded(step.trainingStateBytesPerParameter()));
         return root.toPrettyString() + "\n";
+    }
+
+    private static void gpu(ObjectNode node, CudaDevice gpu) {
+        node.put("name", gpu.name());
+        node.put("compute_capability", gpu.capability());
+        node.put("multiprocessors", gpu.multiprocessors());
+        node.put("memory_bytes", gpu.memoryBytes());
+        node.put("peak_allocated_bytes", gpu.peakBytes());
     }
 
     private void steps(ObjectNode root) {
@@ -171,7 +192,9 @@ public final class BenchResult {
         put(node, "tokens_per_second", step.ewc().wall().map(ms -> 1e3 / ms * batches.tokens()));
         ObjectNode fisher = root.putObject("fisher");
         put(fisher, "batch", step.fisher());
-        put(fisher, "batch_over_forward_backward", fisherOverForwardBackward());
+        put(fisher, "batch_over_forward_backward", overForwardBackward(step.fisher()));
+        put(fisher, "example", step.exampleFisher());
+        put(fisher, "example_over_forward_backward", overForwardBackward(step.exampleFisher()));
     }
 
     private static void put(ObjectNode node, String name, StepBenchmark.Timing timing) {

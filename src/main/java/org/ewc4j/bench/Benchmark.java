@@ -1,11 +1,13 @@
 package org.ewc4j.bench;
 
 import java.util.List;
+import java.util.Optional;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.model.ModelDirectory;
 import org.ewc4j.model.Numerics;
+import org.ewc4j.tensor.CudaDevice;
 import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.Torch;
@@ -37,8 +39,9 @@ public final class Benchmark {
             // Before the model takes its memory: a device need not hold both.
             List<KernelBenchmark.Result> verbs = KernelBenchmark.run(layout, device, kernels, options.rounds());
             try (CausalLm model = CausalLm.open(shape, config.positions(), config.seed(), numerics)) {
-                StepBenchmark.Result step = StepBenchmark.run(model, kernels, config, batches, options.rounds());
-                return new BenchResult(options, device.toString(), layout.elements(), batches, verbs, step);
+                StepBenchmark.Result step = StepBenchmark.run(model, kernels, config, batches, options);
+                Optional<CudaDevice> gpu = device.isCuda() ? Optional.of(CudaDevice.of(device)) : Optional.empty();
+                return new BenchResult(options, device, gpu, layout.elements(), batches, verbs, step);
             }
         }
     }

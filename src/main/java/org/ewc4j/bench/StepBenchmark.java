@@ -2,15 +2,19 @@ package org.ewc4j.bench;
 
 import java.util.List;
 import java.util.Map;
+import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.consolidation.Consolidation;
+import org.ewc4j.consolidation.HeldFisher;
 import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.data.Batch;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.fisher.BatchFisher;
+import org.ewc4j.fisher.ExampleFisher;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.CausalLm;
+import org.ewc4j.model.Labels;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.Device;
 import org.ewc4j.train.Trainer;
@@ -36,6 +40,7 @@ final class StepBenchmark {
      * @param plain forward, backward, AdamW
      * @param ewc the same with the penalty of a consolidation
      * @param fisher forward, backward, accumulation of the squared gradient
+     * @param exampleFisher forward, backward to the layers' outputs, accumulation of each example's squared gradient
      * @param ewcStateBytesPerParameter what EWC keeps beyond AdamW training: F and θ*
      * @param trainingStateBytesPerParameter what plain training keeps from step to step: θ and the two moments
      */
@@ -44,20 +49,23 @@ final class StepBenchmark {
             Timing plain,
             Timing ewc,
             Timing fisher,
+            Timing exampleFisher,
             double ewcStateBytesPerParameter,
             double trainingStateBytesPerParameter) {}
 
     private StepBenchmark() {}
 
-    static Result run(CausalLm model, Kernels kernels, TrainingConfig config, BenchBatches batches, int rounds) {
+    static Result run(
+            CausalLm model, Kernels kernels, TrainingConfig config, BenchBatches batches, BenchOptions options) {
         List<StepBatch> steps = batches.steps();
         Device device = model.theta().device();
         Trainer.TaskTraining task = new Trainer.TaskTraining(0, "bench", List.of(), config, LAMBDA);
         try (Trainer trainer = new Trainer(model, kernels);
                 Consolidation consolidation =
-                        new Consolidation(model.layout(), device, new MergeSchedule.RunningMean());
+                        new Consolidation(model.layout(), new MergeSchedule.RunningMean(), options.state(), device);
                 Arena newFisher = new Arena(model.layout(), ElementType.F32, device)) {
-            consolidation.add(kernels, new BatchFisher(model, kernels, steps.subList(0, 1)), model.theta(), done -> {});
+            BatchFisher first = new BatchFisher(model, kernels, steps.subList(0, 1));
+            consolidation.add(kernels, first, model.theta(), new HeldFisher("bench", first.describe()), done -> {});
             RoundRobin robin = RoundRobin.on(device, REPEATS_ON_DEVICE);
             robin.add("forward_backward", round -> forwardBackward(model, steps.get(round)));
             robin.add("plain", round -> trainer.step(task, steps.get(round), config.learningRate(), null));
@@ -66,17 +74,17 @@ final class StepBenchmark {
                     "fisher",
                     round -> new BatchFisher(model, kernels, List.of(steps.get(round)))
                             .accumulateInto(newFisher, 1, done -> {}));
-            Map<String, RoundRobin.Seconds> seconds = robin.run(rounds);
-            double arena = (double) Float.BYTES
-                    * model.layout().arenaElements()
-                    / model.layout().elements();
+            robin.add("example_fisher", round -> exampleFisher(model, kernels, steps.get(round), newFisher));
+            Map<String, RoundRobin.Seconds> seconds = robin.run(options.rounds());
+            double parameters = model.layout().elements();
             return new Result(
                     milliseconds(seconds.get("forward_backward")),
                     milliseconds(seconds.get("plain")),
                     milliseconds(seconds.get("ewc")),
                     milliseconds(seconds.get("fisher")),
-                    2 * arena,
-                    3 * arena);
+                    milliseconds(seconds.get("example_fisher")),
+                    consolidation.stateBytes() / parameters,
+                    3 * newFisher.bytes() / parameters);
         }
     }
 
@@ -87,6 +95,11 @@ final class StepBenchmark {
         }
         model.training(false);
         model.clearGradients();
+    }
+
+    private static void exampleFisher(CausalLm model, Kernels kernels, StepBatch batch, Arena fisher) {
+        new ExampleFisher(model, kernels, List.of(batch), Unit.SEQUENCE, new Labels.OfData())
+                .accumulateInto(fisher, 1, done -> {});
     }
 
     private static Timing milliseconds(RoundRobin.Seconds seconds) {

@@ -15,9 +15,11 @@ import org.ewc4j.bench.BenchOptions;
 import org.ewc4j.bench.BenchResult;
 import org.ewc4j.bench.Shapes;
 import org.ewc4j.config.DeviceSetting;
+import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.config.TrainingConfig.Precision;
+import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.report.Versions;
 import picocli.CommandLine.Command;
@@ -85,6 +87,20 @@ final class BenchCommand implements Callable<Integer> {
             description = "Of forward and backward pass: fp32, tf32 or bf16. Default: ${DEFAULT-VALUE}.")
     private String precision;
 
+    @Option(
+            names = "--fisher-dtype",
+            defaultValue = "fp32",
+            converter = FisherTypeConverter.class,
+            description = "In which type the Fisher is kept: fp32 or bf16. Default: ${DEFAULT-VALUE}.")
+    private EwcConfig.FisherType fisherType;
+
+    @Option(
+            names = "--anchor-dtype",
+            defaultValue = "fp32",
+            converter = AnchorTypeConverter.class,
+            description = "In which type the anchor is kept: fp32, fp16, int16 or bf16. Default: ${DEFAULT-VALUE}.")
+    private EwcConfig.AnchorType anchorType;
+
     @Option(names = "--threads", description = "Threads. Default: one for each physical core.")
     private Integer threads;
 
@@ -105,6 +121,20 @@ final class BenchCommand implements Callable<Integer> {
         @Override
         public java.util.Iterator<String> iterator() {
             return Shapes.names().iterator();
+        }
+    }
+
+    /** As the configuration spells it. */
+    static final class FisherTypeConverter extends LowerCaseConverter<EwcConfig.FisherType> {
+        FisherTypeConverter() {
+            super(EwcConfig.FisherType.class);
+        }
+    }
+
+    /** As the configuration spells it. */
+    static final class AnchorTypeConverter extends LowerCaseConverter<EwcConfig.AnchorType> {
+        AnchorTypeConverter() {
+            super(EwcConfig.AnchorType.class);
         }
     }
 
@@ -157,6 +187,7 @@ final class BenchCommand implements Callable<Integer> {
                 precision(),
                 threads == null ? TrainingConfig.defaults().threads() : threads,
                 repeat,
+                StateTypes.of(EwcConfig.defaults().withStateTypes(fisherType, anchorType)),
                 Optional.ofNullable(rows));
     }
 

@@ -7,8 +7,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.ewc4j.ConsolidationMerge;
 import org.ewc4j.ContinualLearner;
 import org.ewc4j.ContinualRun;
+import org.ewc4j.FisherEstimation;
 import org.ewc4j.Validation;
 import org.ewc4j.bench.BenchOptions;
 import org.ewc4j.bench.BenchResult;
@@ -66,16 +68,7 @@ class Engine {
      * @param progress told the progress of the evaluation
      */
     List<TaskScore> evaluate(Path model, Path tasks, List<String> settings, RunListener progress) {
-        List<String> all = new ArrayList<>(settings);
-        all.add("model.path=" + HERE.resolve(model).toAbsolutePath());
-        all.add("model.init=pretrained");
-        RunConfig configuration;
-        if (tasks.getFileName().toString().matches(".*\\.ya?ml")) {
-            configuration = RunConfigReader.read(tasks, all, Optional.empty(), HERE);
-        } else {
-            all.add(0, "tasks.file=" + tasks);
-            configuration = RunConfigReader.of(all, HERE);
-        }
+        RunConfig configuration = read(model, tasks, settings);
         TaskSequence sequence = ContinualRun.readTasks(configuration);
         try (ContinualLearner learner = ContinualRun.open(configuration)) {
             learner.addListener(progress);
@@ -83,6 +76,36 @@ class Engine {
             sequence.forEach(task -> asked.put(asked.size(), task));
             return learner.evaluate(asked);
         }
+    }
+
+    /** A configuration of a model and a tasks file, or with that model in place of its own. */
+    private static RunConfig read(Path model, Path tasks, List<String> settings) {
+        List<String> all = new ArrayList<>(settings);
+        all.add("model.path=" + HERE.resolve(model).toAbsolutePath());
+        all.add("model.init=pretrained");
+        if (tasks.getFileName().toString().matches(".*\\.ya?ml")) {
+            return RunConfigReader.read(tasks, all, Optional.empty(), HERE);
+        }
+        all.add(0, "tasks.file=" + tasks);
+        return RunConfigReader.of(all, HERE);
+    }
+
+    /**
+     * Estimates the Fisher of a model on the training rows of tasks, and writes it with the model as its anchor.
+     *
+     * @param data as the tasks of {@link #evaluate}
+     * @param output a folder that does not exist or is empty
+     */
+    void estimateFisher(Path model, Path data, List<String> settings, Path output, RunListener progress) {
+        List<String> all = new ArrayList<>(settings);
+        all.add("evaluation.splits=[train]"); // only the training rows are read
+        FisherEstimation.execute(read(model, data, all), HERE.resolve(output).toAbsolutePath(), progress);
+    }
+
+    /** Merges consolidations into a new folder, by the schedule that {@code ewc} names. */
+    void mergeFishers(List<Path> folders, EwcConfig ewc, Path output) {
+        ConsolidationMerge.execute(
+                folders, ewc, output, TrainingConfig.defaults().threads());
     }
 
     /**

@@ -91,6 +91,10 @@ public final class Main implements Runnable {
         commandLine.addSubcommand(new EvaluateCommand(console, engine));
         commandLine.addSubcommand(new GenerateCommand(console, engine));
         commandLine.addSubcommand(new ReportCommand(console));
+        commandLine.addSubcommand(new CommandLine(new FisherCommand())
+                .addSubcommand(new FisherInspectCommand(console))
+                .addSubcommand(new FisherMergeCommand(console, engine))
+                .addSubcommand(new FisherEstimateCommand(console, engine)));
         commandLine.addSubcommand(new BenchCommand(console, engine));
         commandLine.addSubcommand(new DoctorCommand(console, engine));
         commandLine.addSubcommand(new CompletionCommand(console));
@@ -100,8 +104,8 @@ public final class Main implements Runnable {
         commandLine.setUsageHelpWidth(USAGE_WIDTH);
         commandLine.setParameterExceptionHandler(failures::usage);
         commandLine.setExecutionExceptionHandler((exception, command, result) -> {
-            boolean verbose = result.hasMatchedOption("--verbose")
-                    || result.hasSubcommand() && result.subcommand().hasMatchedOption("--verbose");
+            boolean verbose = result.asCommandLineList().stream()
+                    .anyMatch(line -> line.getParseResult().hasMatchedOption("--verbose"));
             return failures.report(exception, verbose);
         });
         return commandLine;

@@ -136,8 +136,8 @@ final class ConfigurationReference {
             }
         } else if (type instanceof SettingType.Real real) {
             property.put("type", "number").put(real.minIncluded() ? "minimum" : "exclusiveMinimum", real.min());
-            if (!Double.isInfinite(real.below())) {
-                property.put("exclusiveMaximum", real.below());
+            if (!Double.isInfinite(real.max())) {
+                property.put(real.maxIncluded() ? "maximum" : "exclusiveMaximum", real.max());
             }
         } else if (type instanceof SettingType.Truth) {
             property.put("type", "boolean");

@@ -1,5 +1,6 @@
 package org.ewc4j.config;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -29,7 +30,13 @@ final class RunConfigWriter {
         writer.put("ewc.lambda", config.ewc().lambda());
         writer.put("ewc.fisher", config.ewc().fisher());
         writer.put("ewc.merge", config.ewc().merge());
+        writer.put("ewc.gamma", config.ewc().gamma());
+        writer.put("ewc.alpha", config.ewc().alpha());
+        writer.put("ewc.fisher_dtype", config.ewc().fisherType());
+        writer.put("ewc.anchor_dtype", config.ewc().anchorType());
+        writer.put("ewc.from", config.ewc().from().map(Path::toString).orElse(null));
         writer.put("ewc.fisher_batch_size", config.ewc().fisherBatchSize());
+        writer.fisher(config.ewc().fisherOptions());
         writer.put("evaluation.max_new_tokens", config.evaluation().maxNewTokens());
         writer.put("evaluation.every_task", config.evaluation().everyTask());
         writer.put("evaluation.splits", config.evaluation().splits());
@@ -66,6 +73,14 @@ final class RunConfigWriter {
         put("training.positions", training.positions());
         put("training.log_every", training.logEvery());
         put("training.on_nonfinite", training.onNonfinite());
+    }
+
+    private void fisher(FisherOptions options) {
+        put("ewc.fisher_samples", options.samples());
+        put("ewc.fisher_max_examples", options.maxExamples());
+        put("ewc.fisher_unit", options.unit());
+        put("ewc.fisher_normalize", options.normalize());
+        put("ewc.fisher_clamp", options.clamp());
     }
 
     private void tasks(TaskSource tasks) {

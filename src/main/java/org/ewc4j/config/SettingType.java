@@ -58,20 +58,22 @@ sealed interface SettingType {
         }
     }
 
-    /** A finite number from {@code min} to below {@code below}; {@code min} itself only if {@code minIncluded}. */
-    record Real(double min, boolean minIncluded, double below) implements SettingType {
+    /** A finite number between two bounds, each of them itself only if it is included. */
+    record Real(double min, boolean minIncluded, double max, boolean maxIncluded) implements SettingType {
         static Real atLeast(double min) {
-            return new Real(min, true, Double.POSITIVE_INFINITY);
+            return new Real(min, true, Double.POSITIVE_INFINITY, false);
         }
 
         static Real above(double min) {
-            return new Real(min, false, Double.POSITIVE_INFINITY);
+            return new Real(min, false, Double.POSITIVE_INFINITY, false);
         }
 
         @Override
         public String expected() {
             String lower = "a number " + (minIncluded ? "of at least " : "above ") + plain(min);
-            return Double.isInfinite(below) ? lower : lower + " and below " + plain(below);
+            return Double.isInfinite(max)
+                    ? lower
+                    : lower + (maxIncluded ? " and at most " : " and below ") + plain(max);
         }
 
         private static String plain(double bound) {
@@ -90,7 +92,9 @@ sealed interface SettingType {
         @Override
         public boolean accepts(Object value) {
             double number = (double) value;
-            return Double.isFinite(number) && (minIncluded ? number >= min : number > min) && number < below;
+            return Double.isFinite(number)
+                    && (minIncluded ? number >= min : number > min)
+                    && (maxIncluded ? number <= max : number < max);
         }
     }
 

@@ -1,5 +1,6 @@
 package org.ewc4j.config;
 
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -93,7 +94,18 @@ final class SettingValues {
                 real("ewc.lambda"),
                 get("ewc.fisher", EwcConfig.FisherKind.class),
                 get("ewc.merge", EwcConfig.Merge.class),
-                optionalWhole("ewc.fisher_batch_size"));
+                real("ewc.gamma"),
+                real("ewc.alpha"),
+                get("ewc.fisher_dtype", EwcConfig.FisherType.class),
+                get("ewc.anchor_dtype", EwcConfig.AnchorType.class),
+                find("ewc.from", Path.class),
+                optionalWhole("ewc.fisher_batch_size"),
+                new FisherOptions(
+                        whole("ewc.fisher_samples"),
+                        optionalWhole("ewc.fisher_max_examples"),
+                        get("ewc.fisher_unit", FisherOptions.Unit.class),
+                        get("ewc.fisher_normalize", FisherOptions.Normalize.class),
+                        optionalReal("ewc.fisher_clamp")));
     }
 
     @SuppressWarnings("unchecked") // Choices of Split makes nothing else

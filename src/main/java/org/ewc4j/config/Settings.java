@@ -23,7 +23,7 @@ final class Settings {
     private static final Whole FROM_ZERO = new Whole(0, Integer.MAX_VALUE);
     private static final Whole THREADS = new Whole(1, 1024);
     private static final Whole SEED = new Whole(Long.MIN_VALUE, Long.MAX_VALUE);
-    private static final Real BETA = new Real(0, true, 1);
+    private static final Real BETA = new Real(0, true, 1, false);
     private static final Text FIELD = new Text("the name of a field");
 
     /** In the order of the documentation. */
@@ -189,17 +189,79 @@ final class Settings {
                     Choice.of(EwcConfig.FisherKind.class),
                     "batch",
                     "`batch`: squared gradients of batch-mean losses, weighted by batch size, as published for language "
-                            + "models. `uniform`: all ones, an L2 pull towards the last task, as a control."),
+                            + "models. `example`: squared gradients of single examples, exactly. `sampled`: the same with "
+                            + "labels drawn from what the model predicts. `uniform`: all ones, an L2 pull towards the last "
+                            + "task, as a control. λ means something else for each: docs/methods.md."),
             Setting.of(
                     "ewc.merge",
                     Choice.of(EwcConfig.Merge.class),
                     "running-mean",
-                    "How a task's Fisher joins those before: the mean over tasks."),
+                    "How a task's Fisher joins those before. `running-mean`: the mean over tasks. `online`: γ times the old "
+                            + "plus the new. `ema`: an exponential moving average. `sum`: all tasks' penalties, each about its "
+                            + "own parameters, exactly, in the memory of one. `max`: the largest of each element."),
+            Setting.of(
+                    "ewc.gamma",
+                    new Real(0, true, 1, true),
+                    "1",
+                    "γ of `merge: online`, 0 to 1: F ← γF + F_new. With 1 the Fisher after t tasks is t times the running "
+                            + "mean's, so that λ here does what tλ does there; with less it holds about 1/(1−γ) tasks."),
+            Setting.of(
+                    "ewc.alpha",
+                    new Real(0, false, 1, true),
+                    "0.5",
+                    "α of `merge: ema`, above 0, up to 1: F ← (1−α)F + αF_new; the first task's Fisher is taken whole."),
+            Setting.of(
+                    "ewc.fisher_dtype",
+                    Choice.of(EwcConfig.FisherType.class),
+                    "fp32",
+                    "Type in which the Fisher is kept: 4 or 2 bytes a parameter. It is always accumulated in fp32; with `bf16` "
+                            + "in an accumulator of its own, 4 bytes a parameter during the Fisher pass."),
+            Setting.of(
+                    "ewc.anchor_dtype",
+                    Choice.of(EwcConfig.AnchorType.class),
+                    "fp32",
+                    "Type in which the anchor is kept: 4 or 2 bytes a parameter. `int16` has a step for each 256 elements and "
+                            + "is the more exact of the 16-bit types; `bf16` is taken only where the checkpoint is stored in "
+                            + "bf16. docs/methods.md has the error of each."),
+            Setting.optional(
+                    "ewc.from",
+                    new Location("the path of a consolidation folder"),
+                    "none",
+                    "A consolidation that was kept (docs/consolidation.md): the first task is learned under its penalty, and "
+                            + "every task's Fisher joins it. It must be of the same model, kind of Fisher and unit."),
             Setting.optional(
                     "ewc.fisher_batch_size",
                     COUNT,
                     "`training.batch_size`",
-                    "Rows of a batch in the Fisher pass. The scale of the `batch` Fisher depends on it."),
+                    "Rows of a batch in the Fisher pass. The scale of the `batch` Fisher depends on it; `example` and "
+                            + "`sampled` do not."),
+            Setting.of(
+                    "ewc.fisher_samples",
+                    COUNT,
+                    1,
+                    "Draws of labels for each example, of the `sampled` Fisher; each costs a backward pass."),
+            Setting.optional(
+                    "ewc.fisher_max_examples",
+                    COUNT,
+                    "all",
+                    "Most rows that the Fisher pass reads, drawn from the task's training rows by `training.seed`."),
+            Setting.of(
+                    "ewc.fisher_unit",
+                    Choice.of(FisherOptions.Unit.class),
+                    "sequence",
+                    "What the Fisher is a mean over: examples, or scored tokens. One factor between the two."),
+            Setting.of(
+                    "ewc.fisher_normalize",
+                    Choice.of(FisherOptions.Normalize.class),
+                    "none",
+                    "`mean` divides a task's Fisher by its mean over all parameters before it is merged, so that every task "
+                            + "weighs the same and λ has the unit of `uniform`."),
+            Setting.optional(
+                    "ewc.fisher_clamp",
+                    Real.above(0),
+                    "none",
+                    "Largest element of a task's Fisher before it is merged, behind `fisher_normalize`. With either of the "
+                            + "two a `batch` Fisher takes 4 bytes a parameter more during its pass."),
             Setting.of("evaluation.max_new_tokens", COUNT, 10, "Longest answer that is generated."),
             Setting.of(
                     "evaluation.every_task",

@@ -1,8 +1,7 @@
 package org.ewc4j.consolidation;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.IntConsumer;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.fisher.FisherEstimator;
@@ -12,55 +11,181 @@ import org.ewc4j.kernel.ProfilerRange;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.ParameterLayout;
-import org.ewc4j.tensor.SafetensorsWriter;
-import org.ewc4j.tensor.StoredType;
 
 /**
- * What is kept of the tasks learned so far: the merged Fisher F and the anchor θ*, 8 bytes a parameter whatever the number
- * of tasks. Kirkpatrick et al. 2017, eq. 3, with one anchor as in Schwarz et al. 2018.
+ * What is kept of the tasks learned so far: the merged Fisher F, the anchor θ* and a constant c, whatever the number of
+ * tasks. The penalty is ½ ΣF(θ*−θ)² + c; c is 0 but for {@link MergeSchedule.Sum}. Kirkpatrick et al. 2017, eq. 3.
+ *
+ * <p>Where F is fp32 (and, for a sum, θ* too) and the estimator can add to a Fisher that holds something, a task's Fisher is
+ * accumulated in place, without a second buffer; otherwise, and for {@link MergeSchedule.Maximum}, in an fp32 accumulator
+ * that lives as long as {@link #add} runs.
  *
  * <p>Owned and closed by the learner; used by one thread at a time.
  */
 public final class Consolidation implements AutoCloseable {
+    private final MergeSchedule schedule;
     private final Arena fisher;
     private final Arena anchor;
-    private final MergeSchedule schedule;
-    private int held;
+    private final List<HeldFisher> fishers = new ArrayList<>();
+    private double constant;
 
-    /** An empty consolidation; the arenas are taken at once. */
-    public Consolidation(ParameterLayout layout, Device device, MergeSchedule schedule) {
-        this.fisher = new Arena(layout, ElementType.F32, device);
-        this.anchor = new Arena(layout, ElementType.F32, device);
-        this.schedule = schedule;
+    /** An empty consolidation in fp32 on the CPU. */
+    public Consolidation(ParameterLayout layout, MergeSchedule schedule) {
+        this(layout, schedule, StateTypes.FULL, Device.CPU);
     }
 
     /**
-     * Takes in the task just learned: merges its Fisher, and makes θ the anchor.
+     * An empty consolidation; the arenas are taken at once.
      *
-     * @param theta the parameters after the task
-     * @param progress told how many examples of the Fisher pass have been read
-     * @throws RunFailedException where the Fisher is not finite; the consolidation is then no longer usable
+     * @throws RunFailedException where there is not that much memory
      */
-    public void add(Kernels kernels, FisherEstimator estimator, Arena theta, IntConsumer progress) {
-        if (held > 0) {
-            try (ProfilerRange range = ProfilerRange.open("merge")) {
-                kernels.fisherMerge(fisher.list(), null, schedule.retain(held), 0);
+    public Consolidation(ParameterLayout layout, MergeSchedule schedule, StateTypes types, Device device) {
+        this.schedule = schedule;
+        this.fisher = new Arena(layout, types.fisher(), device);
+        try {
+            this.anchor = new Arena(layout, types.anchor(), device);
+        } catch (RuntimeException e) {
+            fisher.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Takes in the task just learned: merges its Fisher, and the parameters as its anchor.
+     *
+     * @param theta the parameters after the task, fp32
+     * @param what names the task and the estimate
+     * @param progress told how many examples of the Fisher pass have been read
+     * @throws RunFailedException where the Fisher is not finite; where it was accumulated in place, the consolidation is
+     *     then no longer usable, and what was saved of it before stands
+     */
+    public void add(Kernels kernels, FisherEstimator estimator, Arena theta, HeldFisher what, IntConsumer progress) {
+        try (ProfilerRange range = ProfilerRange.open("merge")) {
+            merge(kernels, estimator, theta, progress);
+        }
+        requireFiniteAnchor(kernels);
+        fishers.add(what);
+    }
+
+    private void merge(Kernels kernels, FisherEstimator estimator, Arena theta, IntConsumer progress) {
+        if (estimator.inPlace() && mergesInPlace()) {
+            addInPlace(kernels, estimator, theta, progress);
+        } else {
+            try (Arena accumulator = new Arena(fisher.layout(), ElementType.F32, fisher.device())) {
+                estimate(estimator, accumulator, 1, progress);
+                requireFinite(kernels, accumulator);
+                merge(kernels, accumulator, theta, 1);
             }
         }
+    }
+
+    private static void estimate(FisherEstimator estimator, Arena into, double weight, IntConsumer progress) {
         try (ProfilerRange range = ProfilerRange.open("fisher")) {
-            estimator.accumulateInto(fisher, schedule.weight(held), progress);
+            estimator.accumulateInto(into, weight, progress);
         }
+    }
+
+    private boolean mergesInPlace() {
+        if (fisher.type() != ElementType.F32) {
+            return false;
+        }
+        return fishers.isEmpty()
+                || schedule instanceof MergeSchedule.Weighted
+                || schedule instanceof MergeSchedule.Sum && anchor.type() == ElementType.F32;
+    }
+
+    private void addInPlace(Kernels kernels, FisherEstimator estimator, Arena theta, IntConsumer progress) {
+        if (fishers.isEmpty()) {
+            estimate(estimator, fisher, 1, progress);
+            requireFinite(kernels, fisher);
+            kernels.convert(anchor.list(), theta.list());
+        } else if (schedule instanceof MergeSchedule.Weighted weighted) {
+            kernels.fisherMerge(fisher.list(), null, weighted.retain(fishers.size(), 1), 0);
+            estimate(estimator, fisher, weighted.weight(fishers.size(), 1), progress);
+            requireFinite(kernels, fisher);
+            kernels.convert(anchor.list(), theta.list());
+        } else {
+            constant += kernels.anchorDisplace(anchor.list(), theta.list(), fisher.list());
+            estimate(estimator, fisher, 1, progress);
+            requireFinite(kernels, fisher);
+            constant -= kernels.anchorRestore(anchor.list(), theta.list(), fisher.list());
+        }
+    }
+
+    /**
+     * Takes in what another consolidation of the same layout keeps, as if its tasks came after these. Its buffers are used
+     * up on the way: close it afterwards.
+     *
+     * @param other in fp32, and not empty
+     */
+    public void join(Kernels kernels, Consolidation other) {
+        merge(kernels, other.fisher, other.anchor, other.held());
+        if (schedule instanceof MergeSchedule.Sum) {
+            constant += other.constant;
+        }
+        requireFiniteAnchor(kernels);
+        fishers.addAll(other.fishers);
+    }
+
+    /** Merges a new Fisher in fp32, which the sum overwrites, and its anchor. */
+    private void merge(Kernels kernels, Arena newFisher, Arena newAnchor, int added) {
+        if (fishers.isEmpty()) {
+            kernels.convert(fisher.list(), newFisher.list());
+            kernels.convert(anchor.list(), newAnchor.list());
+            return;
+        }
+        if (schedule instanceof MergeSchedule.Sum) {
+            constant += kernels.anchorMerge(anchor.list(), newAnchor.list(), fisher.list(), newFisher.list());
+            kernels.convert(anchor.list(), newFisher.list());
+            return;
+        }
+        if (schedule instanceof MergeSchedule.Weighted weighted) {
+            double retain = weighted.retain(fishers.size(), added);
+            kernels.fisherMerge(fisher.list(), newFisher.list(), retain, weighted.weight(fishers.size(), added));
+        } else {
+            kernels.fisherMax(fisher.list(), newFisher.list());
+        }
+        kernels.convert(anchor.list(), newAnchor.list());
+    }
+
+    private static void requireFinite(Kernels kernels, Arena fisher) {
         if (!Double.isFinite(kernels.norm(fisher.list()))) {
             throw new RunFailedException(
                     "the Fisher information is not finite after its pass: a gradient was NaN or Inf");
         }
-        anchor.copyFrom(theta);
-        held++;
+    }
+
+    /** θ itself is finite, or its loss would not be. */
+    private void requireFiniteAnchor(Kernels kernels) {
+        if (anchor.type() == ElementType.F16 && !Double.isFinite(kernels.norm(anchor.list()))) {
+            throw new RunFailedException("the anchor has values beyond 65504, which fp16 cannot hold; set"
+                    + " ewc.anchor_dtype to int16 or fp32");
+        }
+    }
+
+    /** Sets up an empty consolidation with what a folder holds. */
+    void restore(List<HeldFisher> held, double value) {
+        fishers.addAll(held);
+        constant = value;
     }
 
     /** How many tasks' Fishers are merged; 0 means that there is nothing to hold on to yet. */
     public int held() {
-        return held;
+        return fishers.size();
+    }
+
+    /** The Fishers that are merged, in the order in which they came. */
+    public List<HeldFisher> fishers() {
+        return List.copyOf(fishers);
+    }
+
+    public MergeSchedule schedule() {
+        return schedule;
+    }
+
+    /** c: what the penalty is beyond ½ ΣF(θ*−θ)², the same for every θ. */
+    public double constant() {
+        return constant;
     }
 
     /** F. */
@@ -73,15 +198,9 @@ public final class Consolidation implements AutoCloseable {
         return anchor;
     }
 
-    /** Writes {@code fisher.safetensors}: F in fp32 by the names, shapes and orientation of model.safetensors. */
-    public void save(Path folder) {
-        try {
-            Files.createDirectories(folder);
-        } catch (IOException e) {
-            throw new RunFailedException(folder + ": cannot be made: " + e.getMessage(), e);
-        }
-        SafetensorsWriter.write(
-                folder.resolve("fisher.safetensors"), fisher, fisher.layout().parameters(), StoredType.F32);
+    /** Bytes of F and θ*. */
+    public long stateBytes() {
+        return fisher.bytes() + anchor.bytes();
     }
 
     @Override

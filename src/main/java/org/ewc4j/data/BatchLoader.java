@@ -89,11 +89,23 @@ public final class BatchLoader implements AutoCloseable {
 
     /** The rows in their order in batches of at most {@code batchSize}, as the Fisher pass and evaluation read them. */
     public static List<Batch> inFileOrder(List<TokenizedRow> rows, int batchSize, int padId, int maxLength) {
+        return inOrder(rows, ShuffleOrder.inOrder(rows.size()), batchSize, padId, maxLength);
+    }
+
+    /**
+     * As {@link #inFileOrder}, but of {@code count} rows drawn without replacement, or of all where there are no more. What
+     * is drawn is a function of seed, task and number of rows.
+     */
+    public static List<Batch> subset(
+            List<TokenizedRow> rows, int count, long seed, int task, int batchSize, int padId, int maxLength) {
+        return inOrder(rows, ShuffleOrder.subset(rows.size(), count, seed, task), batchSize, padId, maxLength);
+    }
+
+    private static List<Batch> inOrder(List<TokenizedRow> rows, int[] order, int batchSize, int padId, int maxLength) {
         BatchAssembler assembler = new BatchAssembler(rows, padId, maxLength);
-        int[] order = ShuffleOrder.inOrder(rows.size());
         List<Batch> batches = new ArrayList<>();
-        for (int from = 0; from < rows.size(); from += batchSize) {
-            batches.add(assembler.batch(order, from, Math.min(from + batchSize, rows.size())));
+        for (int from = 0; from < order.length; from += batchSize) {
+            batches.add(assembler.batch(order, from, Math.min(from + batchSize, order.length)));
         }
         return batches;
     }

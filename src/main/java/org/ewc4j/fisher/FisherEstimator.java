@@ -1,22 +1,62 @@
 package org.ewc4j.fisher;
 
 import java.util.function.IntConsumer;
+import org.ewc4j.config.EwcConfig;
+import org.ewc4j.config.FisherOptions;
+import org.ewc4j.config.FisherOptions.Normalize;
+import org.ewc4j.kernel.Kernels;
+import org.ewc4j.model.CausalLm;
+import org.ewc4j.model.Labels;
 import org.ewc4j.tensor.Arena;
 
 /**
  * Estimates the diagonal of the Fisher information of a task at the present parameters.
  *
- * <p>The estimate is added to what an arena holds, so that merging needs no second buffer: the caller scales the old
- * Fisher first and says with which weight the new one counts.
+ * <p>The estimate is added to what an arena holds. Where {@link #inPlace} says so this may be the Fisher of the tasks
+ * before, so that merging needs no second buffer: the caller scales the old Fisher first and says with which weight the new
+ * one counts. Otherwise the new Fisher comes whole, in an arena of zeros, before anything is merged: where its pass fails,
+ * the Fisher of the tasks before is as it was.
  */
-public sealed interface FisherEstimator permits BatchFisher, UniformFisher {
+public sealed interface FisherEstimator permits BatchFisher, ExampleFisher, ScaledFisher, UniformFisher {
     /**
      * {@code fisher += weight · F_new}.
      *
-     * @param fisher in the layout of the model's parameters, fp32
-     * @param weight of the new estimate
+     * @param fisher in the layout of the model's parameters, fp32; zeros unless {@link #inPlace}
+     * @param weight of the new estimate; 1 unless {@link #inPlace}
      * @param progress told how many examples have been read
-     * @throws org.ewc4j.error.RunFailedException where a loss is not finite; {@code fisher} is then half accumulated
+     * @throws org.ewc4j.error.RunFailedException where a loss or a gradient is not finite; {@code fisher} is then half
+     *     accumulated
      */
     void accumulateInto(Arena fisher, double weight, IntConsumer progress);
+
+    /** Whether the estimate may be added to a Fisher that holds something. */
+    boolean inPlace();
+
+    /** What is estimated, at the present parameters. */
+    FisherRecord describe();
+
+    /**
+     * The estimator that a configuration asks for.
+     *
+     * @param rows what the pass reads
+     */
+    static FisherEstimator of(EwcConfig ewc, FisherRows rows, CausalLm model, Kernels kernels) {
+        FisherOptions options = ewc.fisherOptions();
+        FisherEstimator estimator = switch (ewc.fisher()) {
+            case UNIFORM -> new UniformFisher(model);
+            case BATCH -> new BatchFisher(model, kernels, rows.batches(ewc, model), options.unit());
+            case EXAMPLE ->
+                new ExampleFisher(model, kernels, rows.batches(ewc, model), options.unit(), new Labels.OfData());
+            case SAMPLED ->
+                new ExampleFisher(
+                        model,
+                        kernels,
+                        rows.batches(ewc, model),
+                        options.unit(),
+                        new Labels.Sampled(rows.seed(), rows.task(), options.samples()));
+        };
+        boolean asItComes =
+                options.normalize() == Normalize.NONE && options.clamp().isEmpty();
+        return asItComes ? estimator : new ScaledFisher(estimator, kernels, options.normalize(), options.clamp());
+    }
 }

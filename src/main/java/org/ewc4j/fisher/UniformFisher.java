@@ -1,6 +1,10 @@
 package org.ewc4j.fisher;
 
+import java.util.List;
 import java.util.function.IntConsumer;
+import org.ewc4j.config.EwcConfig.FisherKind;
+import org.ewc4j.config.FisherOptions.Unit;
+import org.ewc4j.model.CausalLm;
 import org.ewc4j.tensor.Arena;
 
 /**
@@ -8,8 +12,24 @@ import org.ewc4j.tensor.Arena;
  * nothing is shown about Fisher (Kirkpatrick et al. 2017, figure 2).
  */
 public final class UniformFisher implements FisherEstimator {
+    private final CausalLm model;
+
+    public UniformFisher(CausalLm model) {
+        this.model = model;
+    }
+
     @Override
     public void accumulateInto(Arena fisher, double weight, IntConsumer progress) {
         fisher.add(weight);
+    }
+
+    @Override
+    public boolean inPlace() {
+        return true;
+    }
+
+    @Override
+    public FisherRecord describe() {
+        return FisherRecord.of(FisherKind.UNIFORM, Unit.SEQUENCE, 0, List.of(), model);
     }
 }

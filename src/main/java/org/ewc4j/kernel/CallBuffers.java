@@ -1,11 +1,13 @@
 package org.ewc4j.kernel;
 
 import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.SizeTPointer;
 import org.ewc4j.kernel.EwcLibrary.ewc_adamw_options;
 import org.ewc4j.kernel.EwcLibrary.ewc_exec;
 import org.ewc4j.kernel.EwcLibrary.ewc_list;
+import org.ewc4j.kernel.EwcLibrary.ewc_matrix;
 
 /**
  * The structs of a call, its small numbers and the workspace of one {@link Kernels}, apart from it so that the cleaner
@@ -25,13 +27,20 @@ final class CallBuffers {
     private long workspaceBytes;
     private Pointer segmentValues; // learning rates, then decays
     private int segmentCapacity;
+    private final ewc_matrix left;
+    private final ewc_matrix right;
+    private LongPointer offsets; // of examples; null before the first
 
     CallBuffers(KernelMemory memory, int threads) {
         this.memory = memory;
-        structs = NativeMemory.allocate(ewc_exec.BYTES + ewc_adamw_options.BYTES + Long.BYTES);
+        long matricesAt = (long) ewc_exec.BYTES + ewc_adamw_options.BYTES;
+        long neededAt = matricesAt + 2 * ewc_matrix.BYTES;
+        structs = NativeMemory.allocate(neededAt + Long.BYTES);
         exec = new ewc_exec(structs);
         options = new ewc_adamw_options(structs.getPointer(ewc_exec.BYTES));
-        needed = new SizeTPointer(structs.getPointer((long) ewc_exec.BYTES + ewc_adamw_options.BYTES));
+        left = new ewc_matrix(structs.getPointer(matricesAt));
+        right = new ewc_matrix(structs.getPointer(matricesAt + ewc_matrix.BYTES));
+        needed = new SizeTPointer(structs.getPointer(neededAt));
         exec.device(memory.device());
         exec.threads(threads);
         exec.stream(NativeMemory.at(memory.stream()));
@@ -71,6 +80,35 @@ final class CallBuffers {
     double readResult() {
         numbers.download();
         return new DoublePointer(NativeMemory.at(numbers.hostAddress() + RESULT)).get();
+    }
+
+    ewc_matrix left(Matrix given) {
+        return set(left, given);
+    }
+
+    /** Null for null, which stands for a column of ones. */
+    ewc_matrix right(Matrix given) {
+        return given == null ? null : set(right, given);
+    }
+
+    private static ewc_matrix set(ewc_matrix matrix, Matrix given) {
+        matrix.data(given.address());
+        matrix.columns(given.columns());
+        matrix.stride(given.stride());
+        matrix.dtype(given.type().code());
+        return matrix;
+    }
+
+    /** Always on the host; grows on the first call of a size, then never again. */
+    LongPointer offsets(long[] given) {
+        if (offsets == null || offsets.capacity() < given.length) {
+            Pointer larger = NativeMemory.allocate((long) Long.BYTES * given.length);
+            if (offsets != null) {
+                NativeMemory.free(offsets);
+            }
+            offsets = new LongPointer(larger).capacity(given.length);
+        }
+        return offsets.put(given, 0, given.length);
     }
 
     void set(AdamWOptions given, int segments, ewc_list thetaCopy) {
@@ -119,6 +157,9 @@ final class CallBuffers {
         }
         if (segmentValues != null) {
             NativeMemory.free(segmentValues);
+        }
+        if (offsets != null) {
+            NativeMemory.free(offsets);
         }
     }
 }

@@ -85,6 +85,27 @@ final class EwcLibrary {
     }
 
     @NoException
+    static final class ewc_matrix extends Pointer {
+        static final int BYTES = 32;
+
+        ewc_matrix(Pointer address) {
+            super(address);
+        }
+
+        @MemberSetter
+        native void data(@Cast("const void*") long address);
+
+        @MemberSetter
+        native void columns(@Cast("int64_t") long columns);
+
+        @MemberSetter
+        native void stride(@Cast("int64_t") long stride);
+
+        @MemberSetter
+        native void dtype(@Cast("ewc_dtype") int dtype);
+    }
+
+    @NoException
     static final class ewc_adamw_options extends Pointer {
         static final int BYTES = 64;
 
@@ -186,8 +207,59 @@ final class EwcLibrary {
             double weight,
             @Cast("uint32_t") int flags);
 
+    static native int ewc_fisher_accumulate_linear_workspace(
+            @Const ewc_exec exec,
+            @Const ewc_matrix left,
+            @Const ewc_matrix right,
+            @Cast("const int64_t*") LongPointer offsets,
+            @Cast("int64_t") long examples,
+            SizeTPointer bytes);
+
+    static native int ewc_fisher_accumulate_linear(
+            @Const ewc_exec exec,
+            @Cast("float*") long fisher,
+            @Const ewc_matrix left,
+            @Const ewc_matrix right,
+            @Cast("const int64_t*") LongPointer offsets,
+            @Cast("int64_t") long examples,
+            double weight,
+            Pointer workspace,
+            @Cast("size_t") long workspaceBytes);
+
     static native int ewc_fisher_merge(
             @Const ewc_exec exec, @Const ewc_list fisher, @Const ewc_list newFisher, double retain, double weight);
+
+    static native int ewc_fisher_max(@Const ewc_exec exec, @Const ewc_list fisher, @Const ewc_list newFisher);
+
+    static native int ewc_anchor_workspace(@Const ewc_exec exec, @Const ewc_list theta, SizeTPointer bytes);
+
+    static native int ewc_anchor_displace(
+            @Const ewc_exec exec,
+            @Const ewc_list anchor,
+            @Const ewc_list theta,
+            @Const ewc_list fisher,
+            DoublePointer energy,
+            Pointer workspace,
+            @Cast("size_t") long workspaceBytes);
+
+    static native int ewc_anchor_restore(
+            @Const ewc_exec exec,
+            @Const ewc_list anchor,
+            @Const ewc_list theta,
+            @Const ewc_list fisher,
+            DoublePointer energy,
+            Pointer workspace,
+            @Cast("size_t") long workspaceBytes);
+
+    static native int ewc_anchor_merge(
+            @Const ewc_exec exec,
+            @Const ewc_list anchor,
+            @Const ewc_list theta,
+            @Const ewc_list fisher,
+            @Const ewc_list newFisher,
+            DoublePointer energy,
+            Pointer workspace,
+            @Cast("size_t") long workspaceBytes);
 
     static native int ewc_penalty_workspace(@Const ewc_exec exec, @Const ewc_list theta, SizeTPointer bytes);
 

@@ -1,5 +1,6 @@
 package org.ewc4j.kernel;
 
+import java.util.Objects;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.ewc4j.kernel.EwcLibrary.ewc_list;
@@ -87,6 +88,59 @@ public final class Kernels implements AutoCloseable {
                 buffers.exec, fisher.open(), gradient.open(), weight, flags(zeroGradient)));
     }
 
+    /**
+     * F ← F + weight·Σ_n (Σ_{p in n} left_pᵀ right_p)², the squares element by element: the per-example empirical Fisher of a
+     * linear layer's weight, without a gradient for each example. For a weight of shape (out, in), left is the gradient
+     * of the loss with respect to the layer's outputs and right its inputs; for one of shape (in, out), the other way round.
+     *
+     * @param fisher address of left.columns × right.columns f32, row-major, contiguous
+     * @param left one row a position, f32 or bf16; positions whose row is zero throughout are skipped
+     * @param right one row a position, of left's type
+     * @param offsets positions offsets[n] to offsets[n + 1] − 1 belong to example n: one more than there are examples, from 0
+     *     or more, never falling
+     * @param weight finite
+     */
+    public void fisherAccumulateLinear(long fisher, Matrix left, Matrix right, long[] offsets, double weight) {
+        accumulateLinear(fisher, left, Objects.requireNonNull(right, "right"), offsets, weight);
+    }
+
+    /**
+     * F ← F + weight·Σ_n (Σ_{p in n} gradient_p)²: the per-example empirical Fisher of a linear layer's bias.
+     *
+     * @param fisher address of gradient.columns f32
+     * @param gradient of the loss with respect to the layer's outputs, one row a position, f32 or bf16
+     * @param offsets as in {@link #fisherAccumulateLinear}
+     * @param weight finite
+     */
+    public void fisherAccumulateBias(long fisher, Matrix gradient, long[] offsets, double weight) {
+        accumulateLinear(fisher, gradient, null, offsets, weight);
+    }
+
+    private void accumulateLinear(long fisher, Matrix left, Matrix right, long[] offsets, double weight) {
+        if (offsets.length == 0) {
+            throw new KernelArgumentException(
+                    "Kernels.fisherAccumulateLinear: offsets: expected one more than examples, came none");
+        }
+        long examples = offsets.length - 1;
+        run(() -> EwcLibrary.ewc_fisher_accumulate_linear_workspace(
+                buffers.exec,
+                buffers.left(left),
+                buffers.right(right),
+                buffers.offsets(offsets),
+                examples,
+                buffers.needed));
+        run(() -> EwcLibrary.ewc_fisher_accumulate_linear(
+                buffers.exec,
+                fisher,
+                buffers.left(left),
+                buffers.right(right),
+                buffers.offsets(offsets),
+                examples,
+                weight,
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+    }
+
     /** ½ Σ F (θ*−θ)². */
     public double penalty(TensorList theta, TensorList anchor, TensorList fisher) {
         run(() -> EwcLibrary.ewc_penalty_workspace(buffers.exec, theta.open(), buffers.needed));
@@ -129,6 +183,68 @@ public final class Kernels implements AutoCloseable {
      */
     public void fisherMerge(TensorList fisher, TensorList newFisher, double retain, double weight) {
         run(() -> EwcLibrary.ewc_fisher_merge(buffers.exec, fisher.open(), orNull(newFisher), retain, weight));
+    }
+
+    /** F ← max(F, F_new), element by element; NaN in either stays. F and F_new f32 or bf16. */
+    public void fisherMax(TensorList fisher, TensorList newFisher) {
+        run(() -> EwcLibrary.ewc_fisher_max(buffers.exec, fisher.open(), newFisher.open()));
+    }
+
+    /**
+     * θ* ← D = F(θ*−θ), the first half of an anchor merge in place; all f32. Between the halves the Fisher of θ is added to
+     * F; then {@link #anchorRestore} leaves the mean of both anchors by their Fishers.
+     *
+     * @return ½ Σ D²/F; what {@link #anchorRestore} returns, taken from it, is the constant of the merged penalty
+     */
+    public double anchorDisplace(TensorList anchor, TensorList theta, TensorList fisher) {
+        run(() -> EwcLibrary.ewc_anchor_workspace(buffers.exec, theta.open(), buffers.needed));
+        run(() -> EwcLibrary.ewc_anchor_displace(
+                buffers.exec,
+                anchor.open(),
+                theta.open(),
+                fisher.open(),
+                buffers.result(),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+        return buffers.readResult();
+    }
+
+    /**
+     * θ* ← θ + D/F, θ where F is 0: the second half of {@link #anchorDisplace}, which left D in θ*.
+     *
+     * @return ½ Σ D²/F
+     */
+    public double anchorRestore(TensorList anchor, TensorList theta, TensorList fisher) {
+        run(() -> EwcLibrary.ewc_anchor_workspace(buffers.exec, theta.open(), buffers.needed));
+        run(() -> EwcLibrary.ewc_anchor_restore(
+                buffers.exec,
+                anchor.open(),
+                theta.open(),
+                fisher.open(),
+                buffers.result(),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+        return buffers.readResult();
+    }
+
+    /**
+     * Two penalties as one: F ← F + F_new, and the mean of θ* and θ by their Fishers, which is left in F_new's place for
+     * {@link #convert} to bring into θ*. θ and F_new f32, F f32 or bf16, θ* of any type.
+     *
+     * @return the constant of the merged penalty, ½ Σ F F_new/(F + F_new) (θ*−θ)²
+     */
+    public double anchorMerge(TensorList anchor, TensorList theta, TensorList fisher, TensorList newFisher) {
+        run(() -> EwcLibrary.ewc_anchor_workspace(buffers.exec, theta.open(), buffers.needed));
+        run(() -> EwcLibrary.ewc_anchor_merge(
+                buffers.exec,
+                anchor.open(),
+                theta.open(),
+                fisher.open(),
+                newFisher.open(),
+                buffers.result(),
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+        return buffers.readResult();
     }
 
     /** ‖g‖, the 2-norm over all tensors. */

@@ -67,6 +67,12 @@ public final class TensorList implements AutoCloseable {
         return elementCount;
     }
 
+    /** Address of the first element of one tensor. */
+    public long address(int index) {
+        resource.requireOpen();
+        return data.get(java.util.Objects.checkIndex(index, size));
+    }
+
     /**
      * Points one entry elsewhere: gradients may move from step to step. The size stays.
      *

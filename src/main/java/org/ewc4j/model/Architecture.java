@@ -34,6 +34,11 @@ interface Architecture {
     @FunctionalInterface
     interface Weights {
         Tensor get(String name);
+
+        /** What the layers bound to these weights tell of what they read and gave; null where nobody asks. */
+        default Tape tape() {
+            return null;
+        }
     }
 
     /** The layers, bound to their weights. */

@@ -246,7 +246,12 @@ public final class CausalLm implements AutoCloseable {
     }
 
     private Tensor hidden(StagedBatch batch) {
-        return decoder.hidden(ForwardPass.of(batch, architecture.slidingWindow(), numerics, dropout, null));
+        return hidden(decoder, batch);
+    }
+
+    /** What a decoder over this model's parameters gives, (rows, columns, hidden size). */
+    Tensor hidden(Architecture.Decoder over, StagedBatch batch) {
+        return over.hidden(ForwardPass.of(batch, architecture.slidingWindow(), numerics, dropout, null));
     }
 
     /** Logits of every position, (rows · columns · vocabulary) row-major; for tests and inspection of small batches. */
@@ -303,6 +308,16 @@ public final class CausalLm implements AutoCloseable {
         try (PointerScope step = new PointerScope()) {
             leaves.values().forEach(leaf -> leaf.mutable_grad().reset());
         }
+    }
+
+    /**
+     * Squared gradients of single examples at the θ of each call; the caller closes it, before this model.
+     *
+     * @param sums kernels where this model computes; must live as long
+     */
+    public ExampleGradients exampleGradients(Kernels sums) {
+        requireOpen();
+        return new ExampleGradients(this, architecture, computeCopy == null ? theta : computeCopy, sums);
     }
 
     /** A batch of greedy continuations; see {@link GreedyDecoder}. */

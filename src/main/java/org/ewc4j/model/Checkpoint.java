@@ -14,6 +14,7 @@ import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
 import org.ewc4j.tensor.SafetensorsFile;
+import org.ewc4j.tensor.StoredType;
 import org.ewc4j.tensor.WeightReader;
 
 /**
@@ -180,6 +181,11 @@ final class Checkpoint implements AutoCloseable {
 
     private static String named(List<String> names) {
         return "'" + names.get(0) + "'" + (names.size() > 1 ? " (and " + (names.size() - 1) + " more)" : "");
+    }
+
+    /** Whether every weight is of that type in its file. */
+    boolean isStoredIn(StoredType type) {
+        return weights.values().stream().allMatch(stored -> stored.entry().type() == type);
     }
 
     /** Reads every weight into θ. */

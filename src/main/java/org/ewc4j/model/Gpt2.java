@@ -5,10 +5,11 @@ import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.global.torch;
 import org.ewc4j.error.InvalidInputException;
-import org.ewc4j.model.Layers.LayerNorm;
-import org.ewc4j.model.Layers.TransposedLinear;
+import org.ewc4j.model.Layers.Blocks;
+import org.ewc4j.model.Layers.Lookup;
+import org.ewc4j.model.Layers.Norm;
+import org.ewc4j.model.Layers.Projection;
 import org.ewc4j.tensor.Device;
 
 /** GPT-2. Radford et al. 2019; names and conventions of transformers' {@code gpt2}: weights are stored (in, out). */
@@ -133,50 +134,48 @@ record Gpt2(
     }
 
     private final class Bound implements Decoder {
-        private final Tensor tokenEmbedding;
-        private final Tensor positionEmbedding;
-        private final LayerNorm finalNorm;
+        private final Lookup tokenEmbedding;
+        private final Lookup positionEmbedding;
+        private final Blocks blocks;
+        private final Norm finalNorm;
         private final List<Layer> bound = new ArrayList<>();
 
         private record Layer(
-                LayerNorm attentionNorm,
-                TransposedLinear qkv,
-                TransposedLinear attentionOut,
-                LayerNorm feedForwardNorm,
-                TransposedLinear up,
-                TransposedLinear down) {}
+                Norm attentionNorm,
+                Projection qkv,
+                Projection attentionOut,
+                Norm feedForwardNorm,
+                Projection up,
+                Projection down) {}
 
         Bound(Weights weights) {
-            tokenEmbedding = weights.get(inputEmbedding());
-            positionEmbedding = weights.get("transformer.wpe.weight");
+            tokenEmbedding = Layers.embedding(weights, inputEmbedding(), paddingIndex());
+            positionEmbedding = Layers.embedding(weights, "transformer.wpe.weight", -1);
+            blocks = Layers.blocks(weights);
             finalNorm = norm(weights, "transformer.ln_f");
             for (int layer = 0; layer < layers; layer++) {
                 String prefix = layerPrefix(layer);
                 bound.add(new Layer(
                         norm(weights, prefix + "ln_1"),
-                        linear(weights, prefix + "attn.c_attn"),
-                        linear(weights, prefix + "attn.c_proj"),
+                        Layers.transposedLinear(weights, prefix + "attn.c_attn"),
+                        Layers.transposedLinear(weights, prefix + "attn.c_proj"),
                         norm(weights, prefix + "ln_2"),
-                        linear(weights, prefix + "mlp.c_fc"),
-                        linear(weights, prefix + "mlp.c_proj")));
+                        Layers.transposedLinear(weights, prefix + "mlp.c_fc"),
+                        Layers.transposedLinear(weights, prefix + "mlp.c_proj")));
             }
         }
 
-        private LayerNorm norm(Weights weights, String prefix) {
+        private Norm norm(Weights weights, String prefix) {
             return Layers.layerNorm(weights, prefix, hiddenSize, normEpsilon);
-        }
-
-        private TransposedLinear linear(Weights weights, String prefix) {
-            return new TransposedLinear(weights.get(prefix + ".weight"), weights.get(prefix + ".bias"));
         }
 
         @Override
         public Tensor hidden(ForwardPass pass) {
-            Tensor hidden = torch.embedding(tokenEmbedding, pass.inputIds())
-                    .add(torch.embedding(positionEmbedding, pass.positions()));
+            Tensor hidden = tokenEmbedding.apply(pass.inputIds()).add(positionEmbedding.apply(pass.positions()));
             hidden = pass.dropout().apply(hidden, embeddingDropout);
             for (int layer = 0; layer < layers; layer++) {
-                hidden = layer(pass, layer, bound.get(layer), hidden);
+                int index = layer;
+                hidden = blocks.apply(hidden, x -> layer(pass, index, bound.get(index), x));
             }
             return finalNorm.apply(hidden);
         }

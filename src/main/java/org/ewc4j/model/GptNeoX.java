@@ -5,9 +5,10 @@ import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.global.torch;
-import org.ewc4j.model.Layers.LayerNorm;
-import org.ewc4j.model.Layers.Linear;
+import org.ewc4j.model.Layers.Blocks;
+import org.ewc4j.model.Layers.Lookup;
+import org.ewc4j.model.Layers.Norm;
+import org.ewc4j.model.Layers.Projection;
 import org.ewc4j.tensor.Device;
 
 /** GPT-NeoX, the architecture of Pythia. Black et al. 2022; names and conventions of transformers' {@code gpt_neox}. */
@@ -128,16 +129,18 @@ record GptNeoX(
     }
 
     private final class Bound implements Decoder {
-        private final Tensor embedding;
-        private final LayerNorm finalNorm;
+        private final Lookup embedding;
+        private final Blocks blocks;
+        private final Norm finalNorm;
         private final Tensor frequencies;
         private final List<Layer> bound = new ArrayList<>();
 
         private record Layer(
-                LayerNorm inputNorm, LayerNorm postNorm, Linear qkv, Linear dense, Linear up, Linear down) {}
+                Norm inputNorm, Norm postNorm, Projection qkv, Projection dense, Projection up, Projection down) {}
 
         Bound(Weights weights, Device device) {
-            embedding = weights.get(inputEmbedding());
+            embedding = Layers.embedding(weights, inputEmbedding(), paddingIndex());
+            blocks = Layers.blocks(weights);
             finalNorm = norm(weights, "gpt_neox.final_layer_norm");
             frequencies = rope.frequencies(device);
             for (int layer = 0; layer < layers; layer++) {
@@ -152,17 +155,18 @@ record GptNeoX(
             }
         }
 
-        private LayerNorm norm(Weights weights, String prefix) {
+        private Norm norm(Weights weights, String prefix) {
             return Layers.layerNorm(weights, prefix, hiddenSize, normEpsilon);
         }
 
         @Override
         public Tensor hidden(ForwardPass pass) {
             Dropout dropout = pass.dropout();
-            Tensor hidden = dropout.apply(torch.embedding(embedding, pass.inputIds()), hiddenDropout);
+            Tensor hidden = dropout.apply(embedding.apply(pass.inputIds()), hiddenDropout);
             RotaryAngles angles = RotaryAngles.of(frequencies, pass);
             for (int layer = 0; layer < layers; layer++) {
-                hidden = layer(pass, layer, bound.get(layer), angles, hidden);
+                int index = layer;
+                hidden = blocks.apply(hidden, x -> layer(pass, index, bound.get(index), angles, x));
             }
             return finalNorm.apply(hidden);
         }

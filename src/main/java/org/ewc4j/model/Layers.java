@@ -1,5 +1,6 @@
 package org.ewc4j.model;
 
+import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -55,25 +56,72 @@ final class Layers {
         }
     }
 
+    /** Rows of a table. */
+    interface Lookup {
+        Tensor apply(Tensor ids);
+    }
+
+    /** As {@code torch.nn.Embedding}; the gradient of row {@code paddingIndex} is dropped, −1 for none. */
+    record Embedding(Tensor weight, long paddingIndex) implements Lookup {
+        @Override
+        public Tensor apply(Tensor ids) {
+            return torch.embedding(weight, ids, paddingIndex, false, false);
+        }
+    }
+
+    /** Runs the blocks of a decoder one after another. */
+    interface Blocks {
+        Tensor apply(Tensor hidden, UnaryOperator<Tensor> block);
+    }
+
     /** The norm whose weight and bias carry this prefix. */
-    static LayerNorm layerNorm(Architecture.Weights weights, String prefix, long size, double epsilon) {
-        return new LayerNorm(
-                new long[] {size},
+    static Norm layerNorm(Architecture.Weights weights, String prefix, long size, double epsilon) {
+        long[] shape = {size};
+        LayerNorm norm = new LayerNorm(
+                shape,
                 new TensorOptional(weights.get(prefix + ".weight")),
                 new TensorOptional(weights.get(prefix + ".bias")),
                 epsilon);
+        if (weights.tape() == null) {
+            return norm;
+        }
+        LayerNorm unscaled = new LayerNorm(shape, new TensorOptional(), new TensorOptional(), epsilon);
+        return weights.tape().norm(norm, unscaled, prefix, true);
     }
 
     /** The norm whose weight carries this prefix. */
-    static RmsNorm rmsNorm(Architecture.Weights weights, String prefix, long size, double epsilon) {
-        return new RmsNorm(
-                new long[] {size}, new TensorOptional(weights.get(prefix + ".weight")), new DoubleOptional(epsilon));
+    static Norm rmsNorm(Architecture.Weights weights, String prefix, long size, double epsilon) {
+        long[] shape = {size};
+        DoubleOptional ofRoot = new DoubleOptional(epsilon);
+        RmsNorm norm = new RmsNorm(shape, new TensorOptional(weights.get(prefix + ".weight")), ofRoot);
+        if (weights.tape() == null) {
+            return norm;
+        }
+        return weights.tape().norm(norm, new RmsNorm(shape, new TensorOptional(), ofRoot), prefix, false);
     }
 
     /** The linear layer whose weight and, where it has one, bias carry this prefix. */
-    static Linear linear(Architecture.Weights weights, String prefix, boolean hasBias) {
+    static Projection linear(Architecture.Weights weights, String prefix, boolean hasBias) {
         TensorOptional bias = hasBias ? new TensorOptional(weights.get(prefix + ".bias")) : new TensorOptional();
-        return new Linear(weights.get(prefix + ".weight"), bias);
+        Linear linear = new Linear(weights.get(prefix + ".weight"), bias);
+        return weights.tape() == null ? linear : weights.tape().projection(linear, prefix, hasBias, false);
+    }
+
+    /** The {@code Conv1D} whose weight and bias carry this prefix. */
+    static Projection transposedLinear(Architecture.Weights weights, String prefix) {
+        TransposedLinear linear = new TransposedLinear(weights.get(prefix + ".weight"), weights.get(prefix + ".bias"));
+        return weights.tape() == null ? linear : weights.tape().projection(linear, prefix, true, true);
+    }
+
+    /** The embedding with this weight. */
+    static Lookup embedding(Architecture.Weights weights, String name, long paddingIndex) {
+        Embedding embedding = new Embedding(weights.get(name), paddingIndex);
+        return weights.tape() == null ? embedding : weights.tape().lookup(embedding, name);
+    }
+
+    /** How the blocks over these weights are run. */
+    static Blocks blocks(Architecture.Weights weights) {
+        return weights.tape() == null ? (hidden, block) -> block.apply(hidden) : weights.tape()::block;
     }
 
     /** {@link #attention} over what the pass's cache holds and the new keys and values, or over these alone. */

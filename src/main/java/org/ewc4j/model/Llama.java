@@ -5,10 +5,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
-import org.ewc4j.model.Layers.Linear;
+import org.ewc4j.model.Layers.Blocks;
+import org.ewc4j.model.Layers.Lookup;
 import org.ewc4j.model.Layers.Norm;
-import org.ewc4j.model.Layers.RmsNorm;
+import org.ewc4j.model.Layers.Projection;
 import org.ewc4j.tensor.Device;
 
 /**
@@ -153,26 +153,28 @@ record Llama(
     }
 
     private final class Bound implements Decoder {
-        private final Tensor embedding;
-        private final RmsNorm finalNorm;
+        private final Lookup embedding;
+        private final Blocks blocks;
+        private final Norm finalNorm;
         private final Tensor frequencies;
         private final List<Layer> bound = new ArrayList<>();
 
         private record Layer(
-                RmsNorm inputNorm,
-                Linear query,
-                Linear key,
-                Linear value,
+                Norm inputNorm,
+                Projection query,
+                Projection key,
+                Projection value,
                 Norm queryNorm,
                 Norm keyNorm,
-                Linear attentionOut,
-                RmsNorm postNorm,
-                Linear gate,
-                Linear up,
-                Linear down) {}
+                Projection attentionOut,
+                Norm postNorm,
+                Projection gate,
+                Projection up,
+                Projection down) {}
 
         Bound(Weights weights, Device device) {
-            embedding = weights.get(inputEmbedding());
+            embedding = Layers.embedding(weights, inputEmbedding(), paddingIndex);
+            blocks = Layers.blocks(weights);
             finalNorm = Layers.rmsNorm(weights, "model.norm", hiddenSize, normEpsilon);
             frequencies = rope.frequencies(device);
             for (int layer = 0; layer < layers; layer++) {
@@ -199,10 +201,11 @@ record Llama(
 
         @Override
         public Tensor hidden(ForwardPass pass) {
-            Tensor hidden = torch.embedding(embedding, pass.inputIds(), paddingIndex, false, false);
+            Tensor hidden = embedding.apply(pass.inputIds());
             RotaryAngles angles = RotaryAngles.of(frequencies, pass);
             for (int layer = 0; layer < layers; layer++) {
-                hidden = layer(pass, layer, bound.get(layer), angles, hidden);
+                int index = layer;
+                hidden = blocks.apply(hidden, x -> layer(pass, index, bound.get(index), angles, x));
             }
             return finalNorm.apply(hidden);
         }

@@ -10,6 +10,7 @@ import java.util.stream.Stream;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.tensor.ParameterLayout;
+import org.ewc4j.tensor.StoredType;
 
 /**
  * A Hugging Face model directory, read as far as it can be without its weights: architecture and special tokens.
@@ -94,6 +95,20 @@ public final class ModelDirectory {
 
     public Path path() {
         return source.path();
+    }
+
+    /**
+     * Whether every weight is stored in that type; not where weights are drawn at random.
+     *
+     * @throws InvalidInputException where the weights are broken
+     */
+    public boolean isStoredIn(StoredType type) {
+        if (source.init() == ModelSource.Init.RANDOM) {
+            return false;
+        }
+        try (Checkpoint checkpoint = Checkpoint.open(this, layout)) {
+            return checkpoint.isStoredIn(type);
+        }
     }
 
     public ModelSource source() {

@@ -18,7 +18,7 @@ import org.ewc4j.kernel.StepSlots;
  */
 final class OutputLayer {
     /** Logits are formed for as many rows at once as fit, so that a large batch does not need a large vocabulary's worth of memory. */
-    private static final long LOGIT_BYTES = 256L << 20;
+    static final long LOGIT_BYTES = 256L << 20;
 
     private final Tensor weight;
     private final Kernels kernels;
@@ -74,7 +74,8 @@ final class OutputLayer {
         });
     }
 
-    private static Tensor scored(Tensor hidden, StagedBatch batch) {
+    /** The rows of {@code hidden} (rows, columns, hidden size) whose logits are formed, (scored positions, hidden size). */
+    static Tensor scored(Tensor hidden, StagedBatch batch) {
         Tensor flat = hidden.reshape(-1, hidden.size(2));
         boolean all = batch.scoredPositions() == (long) batch.rows() * batch.columns();
         return all ? flat : torch.index_select(flat, 0, batch.scored());

@@ -39,28 +39,9 @@ public final class StagedBatch implements AutoCloseable {
 
     /** A batch to learn or to score. */
     static StagedBatch of(Batch batch, Positions positions, Uploads uploads) {
-        int columns = batch.columns();
-        long[] scored = new long[batch.scoredPositions()];
-        long[] targets = new long[scored.length];
-        int count = 0;
-        for (int row = 0; row < batch.rows(); row++) {
-            for (int column = 0; column + 1 < columns; column++) {
-                long label = batch.labels()[row * columns + column + 1];
-                if (label >= 0) {
-                    if (count < scored.length) {
-                        scored[count] = (long) row * columns + column;
-                        targets[count] = label;
-                    }
-                    count++;
-                }
-            }
-        }
-        if (count != scored.length) {
-            throw new IllegalArgumentException(
-                    "the batch says " + scored.length + " scored positions and has " + count);
-        }
+        ScoredPositions scored = ScoredPositions.of(batch);
         int leftEdgeOffset = positions == Positions.LEFT_EDGE ? batch.leftEdgeOffset() : -1;
-        return of(batch.inputIds(), batch.lengths(), leftEdgeOffset, scored, targets, uploads);
+        return of(batch.inputIds(), batch.lengths(), leftEdgeOffset, scored.positions(), scored.targets(), uploads);
     }
 
     /**

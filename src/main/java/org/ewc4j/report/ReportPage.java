@@ -44,8 +44,7 @@ public final class ReportPage {
             <div class="lead">{lead}</div>
             </header>
             {body}
-            <footer>Made by ewc4j {version}. Scores are exact match in per cent: train questions for what was learned by
-            heart, test questions for what carries over.</footer>
+            <footer>Made by ewc4j {version}. {note}</footer>
             </main>
             </body>
             </html>
@@ -115,8 +114,19 @@ public final class ReportPage {
         }
         appendWrongAnswers();
         appendConfiguration();
+        return page(
+                title,
+                lead,
+                body.toString(),
+                "Scores are exact match in per cent: train questions for what was learned by heart, test questions for"
+                        + " what carries over.");
+    }
+
+    /** A page in the style of all; {@code body} is HTML, the other texts are not. */
+    static String page(String title, String lead, String body, String note) {
         return PAGE.replace("{style}", style())
                 .replace("{version}", Html.escape(Versions.ewc4j()))
+                .replace("{note}", Html.escape(note))
                 .replace("{lead}", Html.escape(lead))
                 .replace("{title}", Html.escape(Html.shorten(title, 120)))
                 .replace("{body}", body);

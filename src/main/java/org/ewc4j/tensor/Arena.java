@@ -2,7 +2,11 @@ package org.ewc4j.tensor;
 
 import static org.ewc4j.tensor.Torch.keep;
 
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
 import java.util.Locale;
+import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
@@ -23,6 +27,11 @@ import org.ewc4j.tensor.ParameterLayout.Parameter;
  * Not safe for use by two threads at once.
  */
 public final class Arena implements AutoCloseable {
+    /** Elements that share a step in {@link ElementType#I16_BLOCK256}. */
+    private static final int BLOCK = 256;
+
+    private static final long DIGESTED_ELEMENTS = 1 << 20;
+
     private final ParameterLayout layout;
     private final ElementType type;
     private final Device device;
@@ -100,6 +109,12 @@ public final class Arena implements AutoCloseable {
         return device;
     }
 
+    /** Bytes that the arena takes, the gaps between parameters included. */
+    public long bytes() {
+        requireOpen();
+        return flat.nbytes();
+    }
+
     /** The segments, in layout order, as the kernels take them. Valid until close. */
     public TensorList list() {
         requireOpen();
@@ -143,6 +158,34 @@ public final class Arena implements AutoCloseable {
         }
     }
 
+    /**
+     * Elements of one parameter as fp32 on the arena's device: a view where the arena is fp32, otherwise a copy. The
+     * caller's pointer scope frees it.
+     *
+     * @param from first element, a multiple of 256
+     * @param count how many
+     */
+    Tensor floats(Parameter parameter, long from, long count) {
+        requireOpen();
+        if (type != ElementType.I16_BLOCK256) {
+            return view(parameter)
+                    .view(parameter.elements())
+                    .narrow(0, from, count)
+                    .to(ScalarType.Float);
+        }
+        // ewc.h has the layout: n levels, then from a multiple of 4 bytes on a step for each 256.
+        long segment = list.address(layout.parameters().indexOf(parameter))
+                - flat.data_ptr().address();
+        long steps = segment + (2 * parameter.elements() + 3) / 4 * 4;
+        long blocks = (count + BLOCK - 1) / BLOCK;
+        Tensor level = flat.narrow(0, segment + 2 * from, 2 * count)
+                .view(ScalarType.Short)
+                .to(ScalarType.Float);
+        Tensor step = flat.narrow(0, steps + from / BLOCK * Float.BYTES, blocks * Float.BYTES)
+                .view(ScalarType.Float);
+        return level.mul(step.repeat_interleave(BLOCK).narrow(0, 0, count));
+    }
+
     /** Sets every element. */
     public void fill(double value) {
         requireTensors();
@@ -159,6 +202,63 @@ public final class Arena implements AutoCloseable {
                 NoGradGuard guard = new NoGradGuard()) {
             flat.add_(new Scalar(value));
         }
+    }
+
+    /** The smallest element, 0 if there is none below it; NaN where an element is. */
+    public double smallest() {
+        requireTensors();
+        try (PointerScope scope = new PointerScope();
+                NoGradGuard guard = new NoGradGuard()) {
+            return flat.min().item_float();
+        }
+    }
+
+    /** Sets every element above a number to it; NaN stays. */
+    public void clampTo(double largest) {
+        requireTensors();
+        try (PointerScope scope = new PointerScope();
+                NoGradGuard guard = new NoGradGuard()) {
+            flat.clamp_max_(new Scalar(largest));
+        }
+    }
+
+    /** The sum over all parameters, without the gaps; each parameter's in fp32, as libtorch adds it, theirs in double. */
+    public double sum() {
+        requireTensors();
+        double sum = 0;
+        for (Parameter parameter : layout.parameters()) {
+            try (PointerScope scope = new PointerScope();
+                    NoGradGuard guard = new NoGradGuard()) {
+                sum += flat.narrow(0, parameter.offset(), parameter.elements())
+                        .sum()
+                        .item_double();
+            }
+        }
+        return sum;
+    }
+
+    /** SHA-256 of the values, parameter by parameter in layout order, in lower-case hexadecimal; some seconds for billions. */
+    public String fingerprint() {
+        requireTensors();
+        MessageDigest digest;
+        try {
+            digest = MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java has SHA-256", e);
+        }
+        for (Parameter parameter : layout.parameters()) {
+            for (long from = 0; from < parameter.elements(); from += DIGESTED_ELEMENTS) {
+                long count = Math.min(DIGESTED_ELEMENTS, parameter.elements() - from);
+                try (PointerScope scope = new PointerScope()) {
+                    Tensor part =
+                            flat.narrow(0, parameter.offset() + from, count).cpu();
+                    digest.update(new BytePointer(part.data_ptr())
+                            .capacity(count * type.bytes())
+                            .asByteBuffer());
+                }
+            }
+        }
+        return HexFormat.of().formatHex(digest.digest());
     }
 
     private void requireTensors() {

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -20,6 +21,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.ewc4j.error.InvalidInputException;
 
 /**
@@ -34,6 +36,7 @@ import org.ewc4j.error.InvalidInputException;
  */
 public final class SafetensorsFile implements AutoCloseable {
     static final int MAX_HEADER_BYTES = 100_000_000;
+    private static final int WINDOW_ELEMENTS = 1 << 20;
     private static final ObjectMapper JSON = JsonMapper.builder()
             .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
@@ -247,6 +250,25 @@ public final class SafetensorsFile implements AutoCloseable {
             }
         } catch (IOException e) {
             throw new InvalidInputException(path + ": cannot be read: " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * Calls {@code values} with the elements of an F32 tensor, in order, in parts of at most a million.
+     *
+     * @throws InvalidInputException where the file cannot be read to the tensor's end
+     */
+    public void forEachFloat(Entry entry, Consumer<FloatBuffer> values) {
+        if (entry.type() != StoredType.F32) {
+            throw new IllegalArgumentException(entry.name() + " is " + entry.type() + ", not F32");
+        }
+        ByteBuffer window =
+                ByteBuffer.allocateDirect(WINDOW_ELEMENTS * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        for (long from = 0; from < entry.elements(); from += WINDOW_ELEMENTS) {
+            long count = Math.min(WINDOW_ELEMENTS, entry.elements() - from);
+            window.clear().limit((int) count * Float.BYTES);
+            read(entry, from, window);
+            values.accept(window.flip().asFloatBuffer());
         }
     }
 

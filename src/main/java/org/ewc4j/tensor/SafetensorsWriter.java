@@ -76,7 +76,7 @@ public final class SafetensorsWriter {
             long count = Math.min(CHUNK_ELEMENTS, parameter.elements() - from);
             try (PointerScope scope = new PointerScope();
                     NoGradGuard guard = new NoGradGuard()) {
-                Tensor chunk = arena.view(parameter).view(parameter.elements()).narrow(0, from, count);
+                Tensor chunk = arena.floats(parameter, from, count);
                 Tensor stored = chunk.to(type.scalarType()).cpu();
                 if (type == StoredType.F16
                         && !torch.isfinite(stored).all().item_bool()

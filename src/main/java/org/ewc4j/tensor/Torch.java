@@ -57,9 +57,15 @@ public final class Torch {
             return "CPU build, " + processors + " threads unless told otherwise";
         }
         String reason = whyNot(new Device(0));
-        return reason == null
-                ? "CUDA build, " + torch.cuda_device_count() + " device(s)"
-                : "CUDA build, but no device: " + reason;
+        if (reason != null) {
+            return "CUDA build, but no device: " + reason;
+        }
+        StringBuilder text = new StringBuilder("CUDA build");
+        for (int index = 0; index < torch.cuda_device_count(); index++) {
+            Device device = new Device(index);
+            text.append(", ").append(device).append(": ").append(CudaDevice.of(device));
+        }
+        return text.toString();
     }
 
     /** The number of threads of the process; where none was fixed yet, libtorch's own. */

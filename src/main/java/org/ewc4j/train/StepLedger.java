@@ -20,8 +20,12 @@ final class StepLedger implements AutoCloseable {
     /** Updates that may be left out one after the other before a run is given up. */
     private static final int MOST_SKIPPED_IN_A_ROW = 20;
 
-    /** A step as it was started. */
-    record Entry(TaskTraining task, StepBatch batch, long step, double learningRate) {}
+    /**
+     * A step as it was started.
+     *
+     * @param penaltyConstant c, what the penalty is beyond the sum that the step reduces
+     */
+    record Entry(TaskTraining task, StepBatch batch, long step, double learningRate, double penaltyConstant) {}
 
     private final StepSlots slots;
     private final List<Entry> entries = new ArrayList<>();
@@ -81,7 +85,8 @@ final class StepLedger implements AutoCloseable {
     private StepMetrics checked(Entry entry, int slot, double seconds) {
         StepStatistics statistics = slots.statistics(slot);
         double lmLoss = slots.loss(slot) / entry.batch.scoredPositions();
-        double loss = lmLoss + entry.task.lambda() * statistics.penalty();
+        double penalty = statistics.penalty() + entry.penaltyConstant;
+        double loss = lmLoss + entry.task.lambda() * penalty;
         boolean skipped = slots.wasSkipped(slot);
         if (skipped) {
             if (++skippedInARow > MOST_SKIPPED_IN_A_ROW) {
@@ -102,7 +107,7 @@ final class StepLedger implements AutoCloseable {
                 entry.batch.epoch(),
                 entry.step,
                 lmLoss,
-                statistics.penalty(),
+                penalty,
                 loss,
                 statistics.gradientNorm(),
                 statistics.penaltyGradientNorm(),

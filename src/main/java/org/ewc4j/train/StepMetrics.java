@@ -8,7 +8,7 @@ package org.ewc4j.train;
  * @param epoch from 0, within the task
  * @param step from 0, over the run
  * @param lmLoss mean token loss over the scored positions of the step, in nats
- * @param penalty ½ Σ F (θ*−θ)², before λ, at θ before the step
+ * @param penalty ½ Σ F (θ*−θ)² + c, before λ, at θ before the step; c is 0 but for {@code ewc.merge: sum}
  * @param loss {@code lmLoss + λ·penalty}
  * @param gradNorm 2-norm of the language-model gradient before clipping
  * @param penaltyGradNorm 2-norm of λF(θ−θ*)

@@ -153,7 +153,8 @@ public final class Trainer implements AutoCloseable {
             try (ProfilerRange optimizer = ProfilerRange.open("optimizer")) {
                 update(task, learningRate, consolidation, ledger.slots(), slot);
             }
-            ledger.add(new StepLedger.Entry(task, staged.batch(), steps++, learningRate));
+            double constant = consolidation == null ? 0 : consolidation.constant();
+            ledger.add(new StepLedger.Entry(task, staged.batch(), steps++, learningRate, constant));
         } finally {
             model.training(false);
             model.clearGradients();

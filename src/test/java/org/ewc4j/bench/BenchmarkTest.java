@@ -17,6 +17,7 @@ import org.ewc4j.config.DeviceSetting;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.RunConfigReader;
 import org.ewc4j.config.TrainingConfig.Precision;
+import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.error.InvalidInputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -95,7 +96,10 @@ class BenchmarkTest {
                 List.of("forward_backward_ms", "plain_ms", "ewc_ms", "ewc_over_plain", "tokens_per_second")) {
             assertSpread(json.get("step"), name);
         }
-        assertSpread(json.get("fisher"), "batch_over_forward_backward");
+        for (String name :
+                List.of("batch_ms", "batch_over_forward_backward", "example_ms", "example_over_forward_backward")) {
+            assertSpread(json.get("fisher"), name);
+        }
         assertThat(json.get("state_bytes_per_parameter").asDouble()).isBetween(8.0, 8.01);
         assertThat(result.text())
                 .contains("pythia-14m: 14,067,712 parameters", "adamw_step_ewc", "EWC step / plain step");
@@ -118,6 +122,7 @@ class BenchmarkTest {
                 Precision.FP32,
                 Golden.THREADS,
                 2,
+                StateTypes.FULL,
                 Optional.empty());
     }
 

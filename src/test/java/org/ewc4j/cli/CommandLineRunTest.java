@@ -85,7 +85,11 @@ class CommandLineRunTest {
                         "report.html",
                         "results.json",
                         "steps.jsonl",
+                        "task-00/consolidation/anchor.safetensors",
+                        "task-00/consolidation/consolidation.json",
                         "task-00/consolidation/fisher.safetensors",
+                        "task-01/consolidation/anchor.safetensors",
+                        "task-01/consolidation/consolidation.json",
                         "task-01/consolidation/fisher.safetensors");
         assertThat(Files.readString(out.resolve("config.yaml"))).contains("ewc4j", "pytorch", "seed 0");
         assertThat(RunConfigReader.read(out.resolve("config.yaml"))).isEqualTo(RunConfigReader.read(configuration));

@@ -113,6 +113,10 @@ class MainTest {
                 "evaluate ",
                 "generate ",
                 "report ",
+                "fisher ",
+                "fisher inspect ",
+                "fisher merge ",
+                "fisher estimate ",
                 "bench ",
                 "doctor ",
                 "completion "

@@ -40,6 +40,27 @@ class RunConfigReaderTest {
     }
 
     @Test
+    void whereAndHowItIsComputedIsReadAtBothPlaces() throws IOException {
+        RunConfig top = read(MINIMAL + "device: cuda:1\nprecision: bf16\nlog_every: 5\non_nonfinite: skip\n");
+        RunConfig section =
+                read(MINIMAL + "training: {device: 'cuda:1', precision: bf16, log_every: 5, on_nonfinite: skip}\n");
+        assertThat(top).isEqualTo(section);
+        assertThat(top.training().device()).isEqualTo(new DeviceSetting.Cuda(1));
+        assertThat(top.training().precision()).isEqualTo(TrainingConfig.Precision.BF16);
+        assertThat(top.training().logEvery()).hasValue(5);
+        assertThat(read(top.toYaml())).isEqualTo(top);
+        assertThat(read(MINIMAL + "device: cuda:1\n", "training.device=cpu")
+                        .training()
+                        .device())
+                .isEqualTo(new DeviceSetting.Cpu());
+        assertThat(read(MINIMAL).training().device()).isEqualTo(new DeviceSetting.Auto());
+        assertRefused(MINIMAL + "device: gpu\n", "run.yaml:3: device: expected auto, cpu or cuda:N, got \"gpu\"");
+        assertRefused(
+                MINIMAL + "training: {precision: fp8}\n",
+                "run.yaml:3: precision: expected one of fp32, tf32, bf16, got \"fp8\"");
+    }
+
+    @Test
     void textsAndPathsOfFlagsAreTakenAsTheyStand() throws IOException {
         Path file = Files.writeString(folder.resolve("a.yaml"), "model: m\ntasks: {file: t.jsonl}\n");
         RunConfig config = RunConfigReader.read(
@@ -280,9 +301,23 @@ class RunConfigReaderTest {
                 "run.yaml:3: evaluation.splits: expected a list of at least one of train, test, got []");
         assertRefused(
                 MINIMAL + "ewc: {fisher: exact}\n",
-                "run.yaml:3: ewc.fisher: expected one of batch, uniform, got \"exact\"");
+                "run.yaml:3: ewc.fisher: expected one of batch, example, sampled, uniform, got \"exact\"");
         assertRefused("model: [m]\n", "run.yaml:1: model: expected a mapping with path, init, seed, got [\"m\"]");
         assertSetRefused("ewc.lambda=-1", "--set ewc.lambda=-1: ewc.lambda: expected a number of at least 0, got -1");
+        assertSetRefused(
+                "ewc.fisher_samples=0",
+                "--set ewc.fisher_samples=0: ewc.fisher_samples: expected a whole number of at least 1, got 0");
+        assertSetRefused(
+                "ewc.fisher_max_examples=0",
+                "--set ewc.fisher_max_examples=0: ewc.fisher_max_examples: expected a whole number of at least 1, got 0");
+        assertSetRefused(
+                "ewc.fisher_unit=row",
+                "--set ewc.fisher_unit=row: ewc.fisher_unit: expected one of sequence, token, got \"row\"");
+        assertSetRefused(
+                "ewc.fisher_normalize=max",
+                "--set ewc.fisher_normalize=max: ewc.fisher_normalize: expected one of none, mean, got \"max\"");
+        assertSetRefused(
+                "ewc.fisher_clamp=0", "--set ewc.fisher_clamp=0: ewc.fisher_clamp: expected a number above 0, got 0");
         assertSetRefused("ewc.lambda", "--set ewc.lambda: expected key=value, as in training.epochs=2");
         assertSetRefused("ewc.lambda=", "--set ewc.lambda=: expected a value behind the =");
     }

@@ -14,7 +14,7 @@ import org.ewc4j.error.RunFailedException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(20)
+@Timeout(60)
 class BatchLoaderTest {
     private static final int PAD = 9;
     private static final TrainingConfig CONFIG = TrainingConfig.defaults()

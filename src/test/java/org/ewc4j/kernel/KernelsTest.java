@@ -72,6 +72,54 @@ class KernelsTest {
     }
 
     @Test
+    void theLargerFisherOfEachElementStays() {
+        Values fisher = new Values(1, 0, 1);
+        Values newFisher = new Values(2, 0, 1);
+        double[] before = fisher.read();
+        double[] added = newFisher.read();
+        kernels.fisherMax(fisher.list, newFisher.list);
+        double[] after = fisher.read();
+        for (int i = 0; i < after.length; i++) {
+            assertThat(after[i]).isEqualTo(Math.max(before[i], added[i]));
+        }
+    }
+
+    /** In place, by way of D, and in one pass: the same mean, the same constant. */
+    @Test
+    void anchorsMergeToTheirMeanByFisher() {
+        Values anchor = new Values(1, -1, 1);
+        Values theta = new Values(2, -1, 1);
+        Values fisher = new Values(3, 0, 1);
+        Values added = new Values(4, 0, 1);
+        Values sameAnchor = new Values(1, -1, 1);
+        Values sameFisher = new Values(3, 0, 1);
+        double[] a = anchor.read();
+        double[] t = theta.read();
+        double[] f = fisher.read();
+        double[] n = added.read();
+        double expected = 0;
+        for (int i = 0; i < a.length; i++) {
+            expected += 0.5 * f[i] * n[i] / (f[i] + n[i]) * (a[i] - t[i]) * (a[i] - t[i]);
+        }
+
+        double constant = kernels.anchorDisplace(anchor.list, theta.list, fisher.list);
+        kernels.fisherMerge(fisher.list, added.list, 1, 1);
+        constant -= kernels.anchorRestore(anchor.list, theta.list, fisher.list);
+        assertThat(kernels.anchorMerge(sameAnchor.list, theta.list, sameFisher.list, added.list))
+                .isEqualTo(expected, within(1e-6 * expected));
+
+        assertThat(constant).isEqualTo(expected, within(1e-5 * expected));
+        double[] mean = anchor.read();
+        double[] sameMean = added.read(); // where the merge in one pass leaves it
+        for (int i = 0; i < mean.length; i++) {
+            double exact = (f[i] * a[i] + n[i] * t[i]) / (f[i] + n[i]);
+            assertThat(mean[i]).isEqualTo(exact, within(1e-6));
+            assertThat(sameMean[i]).isEqualTo(exact, within(1e-6));
+        }
+        assertThat(sameFisher.read()).isEqualTo(fisher.read());
+    }
+
+    @Test
     void accumulatesSquaredGradients() {
         Values fisher = new Values(1, 0, 1);
         Values gradient = new Values(2, -2, 2);
@@ -82,6 +130,56 @@ class KernelsTest {
         for (int i = 0; i < after.length; i++) {
             assertThat(after[i]).isCloseTo(before[i] + 0.25 * g[i] * g[i], within(1e-6));
         }
+    }
+
+    /** Two examples of two and one positions, and an empty one between them. */
+    @Test
+    void accumulatesSquaresOfEachExamplesGradient() {
+        long[] offsets = {0, 2, 2, 3};
+        Matrix outputGradients = matrix(2, 1, 2, 3, 4, 5, 6);
+        Matrix inputs = matrix(1, 1, -1, 2);
+        FloatPointer fisher = memory(1, 0);
+        kernels.fisherAccumulateLinear(fisher.address(), outputGradients, inputs, offsets, 0.5);
+        // Gradients: (1 - 3, 2 - 4) and (10, 12).
+        assertThat(fisher.get(0)).isEqualTo(1 + 0.5f * (4 + 100));
+        assertThat(fisher.get(1)).isEqualTo(0.5f * (4 + 144));
+        kernels.fisherAccumulateLinear(fisher.address(), inputs, outputGradients, new long[] {2, 3}, 1.0);
+        assertThat(fisher.get(1)).isEqualTo(0.5f * (4 + 144) + 144);
+        FloatPointer bias = memory(0, 0);
+        kernels.fisherAccumulateBias(bias.address(), outputGradients, offsets, 1.0);
+        assertThat(bias.get(0)).isEqualTo(16 + 25);
+        assertThat(bias.get(1)).isEqualTo(36 + 36);
+    }
+
+    @Test
+    void examplesThatDoNotFitAreRefusedByName() {
+        Matrix one = matrix(1, 1, 2, 3);
+        long fisher = memory(0).address();
+        assertThatThrownBy(() -> kernels.fisherAccumulateBias(fisher, one, new long[] {0, 2, 1}, 1.0))
+                .isInstanceOf(KernelArgumentException.class)
+                .hasMessageContaining("offsets[2]: expected 2, the offset before, or more, came 1");
+        assertThatThrownBy(() -> kernels.fisherAccumulateBias(fisher, one, new long[0], 1.0))
+                .isInstanceOf(KernelArgumentException.class)
+                .hasMessageContaining("offsets: expected one more than examples, came none");
+        Matrix narrow = new Matrix(ElementType.F32, one.address(), 2, 1);
+        assertThatThrownBy(() -> kernels.fisherAccumulateLinear(fisher, narrow, one, new long[] {0, 1}, 1.0))
+                .isInstanceOf(KernelArgumentException.class)
+                .hasMessageContaining("left->stride: expected 2, the columns, or more, came 1");
+        Matrix halves = new Matrix(ElementType.BF16, one.address(), 1, 1);
+        assertThatThrownBy(() -> kernels.fisherAccumulateLinear(fisher, one, halves, new long[] {0, 1}, 1.0))
+                .isInstanceOf(KernelArgumentException.class)
+                .hasMessageContaining("right->dtype: expected that of left (0), came 2");
+    }
+
+    private FloatPointer memory(float... values) {
+        FloatPointer pointer = new FloatPointer(values.length);
+        pointer.put(values);
+        memory.add(pointer);
+        return pointer;
+    }
+
+    private Matrix matrix(long columns, float... values) {
+        return Matrix.contiguous(ElementType.F32, memory(values).address(), columns);
     }
 
     @Test

@@ -86,8 +86,8 @@ class ProfilerRangeTest {
         String trained =
                 "data wait() epoch 0(" + step + " data wait() metrics()) epoch 1(" + step + " data wait() metrics())";
         assertThat(nesting.text)
-                .hasToString("task " + TASKS.get(0).name() + "(" + trained + " fisher(" + pass + "))"
-                        + " task " + TASKS.get(1).name() + "(" + trained + " merge() fisher(" + pass + "))"
+                .hasToString("task " + TASKS.get(0).name() + "(" + trained + " merge(fisher(" + pass + ")))"
+                        + " task " + TASKS.get(1).name() + "(" + trained + " merge(fisher(" + pass + ")))"
                         + " evaluate()");
         assertThat(nesting.threads).containsOnly(Thread.currentThread());
     }

@@ -29,6 +29,20 @@ public final class SafetensorsBytes {
         return new Stored("F32", shape, bytes.array());
     }
 
+    /** The same value throughout. */
+    public static Stored filled(float value, long... shape) {
+        float[] values = new float[elements(shape)];
+        Arrays.fill(values, value);
+        return floats(values, shape);
+    }
+
+    /** These values. */
+    public static Stored floats(float[] values, long... shape) {
+        ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.asFloatBuffer().put(values);
+        return new Stored("F32", shape, bytes.array());
+    }
+
     /** The leading half of each value's bits, which is the value in bf16, rounded towards zero. */
     public static Stored truncatedToBf16(Stored stored) {
         ByteBuffer from = ByteBuffer.wrap(stored.bytes()).order(ByteOrder.LITTLE_ENDIAN);

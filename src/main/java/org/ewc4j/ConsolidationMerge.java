@@ -1,0 +1,62 @@
+package org.ewc4j;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.ewc4j.config.EwcConfig;
+import org.ewc4j.consolidation.Consolidation;
+import org.ewc4j.consolidation.ConsolidationFolder;
+import org.ewc4j.consolidation.MergeSchedule;
+import org.ewc4j.consolidation.StateTypes;
+import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.fisher.FisherRecord;
+import org.ewc4j.kernel.Kernels;
+import org.ewc4j.report.Versions;
+import org.ewc4j.tensor.Device;
+import org.ewc4j.tensor.ParameterLayout;
+import org.ewc4j.tensor.Torch;
+
+/**
+ * Consolidations of one model that were kept, merged into one as if their tasks had come one after another. What the
+ * command {@code fisher merge} does, for callers that embed it.
+ */
+public final class ConsolidationMerge {
+    private ConsolidationMerge() {}
+
+    /**
+     * Merges folders in the order given; takes 16 bytes a parameter of memory.
+     *
+     * @param folders at least two
+     * @param ewc its {@code merge}, {@code gamma} and {@code alpha} are used
+     * @param output a folder that does not exist or is empty
+     * @param threads of libtorch and the kernels
+     * @throws InvalidInputException where a folder is damaged, or one does not fit another; nothing was written
+     */
+    public static void execute(List<Path> folders, EwcConfig ewc, Path output, int threads) {
+        if (folders.size() < 2) {
+            throw new InvalidInputException(
+                    "fisher merge: expected at least two consolidations, got " + folders.size());
+        }
+        ConsolidationFolder.requireNew(output);
+        MergeSchedule schedule = MergeSchedule.of(ewc);
+        List<ConsolidationFolder> kept =
+                folders.stream().map(ConsolidationFolder::open).toList();
+        ConsolidationFolder first = kept.get(0);
+        FisherRecord like = first.record().fishers().get(0).estimate();
+        for (ConsolidationFolder folder : kept) {
+            folder.requireModel("the model of " + first.path(), first.record().architecture(), first.layout());
+            folder.requireMergeable(like.kind(), like.unit(), like.normalize(), schedule);
+        }
+        Torch.start(threads);
+        ParameterLayout layout = first.layout();
+        try (Kernels kernels = Kernels.host(threads);
+                Consolidation merged = first.read(kernels, layout, schedule, StateTypes.FULL, Device.CPU)) {
+            for (ConsolidationFolder folder : kept.subList(1, kept.size())) {
+                try (Consolidation next = folder.read(kernels, layout, schedule, StateTypes.FULL, Device.CPU)) {
+                    merged.join(kernels, next);
+                }
+            }
+            ConsolidationFolder.write(
+                    output, merged, first.record().architecture(), Versions.ewc4j(), java.util.Optional.empty());
+        }
+    }
+}

@@ -1,0 +1,149 @@
+package org.ewc4j;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.IntConsumer;
+import org.ewc4j.config.EwcConfig;
+import org.ewc4j.config.EwcConfig.FisherKind;
+import org.ewc4j.config.FisherOptions;
+import org.ewc4j.config.TrainingConfig;
+import org.ewc4j.consolidation.Consolidation;
+import org.ewc4j.consolidation.ConsolidationFolder;
+import org.ewc4j.consolidation.HeldFisher;
+import org.ewc4j.consolidation.MergeSchedule;
+import org.ewc4j.consolidation.StateTypes;
+import org.ewc4j.data.TokenizedRow;
+import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.fisher.FisherEstimator;
+import org.ewc4j.fisher.FisherRows;
+import org.ewc4j.kernel.ElementType;
+import org.ewc4j.kernel.Kernels;
+import org.ewc4j.model.CausalLm;
+import org.ewc4j.report.Versions;
+import org.ewc4j.tensor.StoredType;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A learner's consolidation as its configuration wants it: which estimator reads a task's rows, how Fishers merge, in which
+ * types state is kept. Owned by the learner, which closes model and kernels behind it.
+ */
+final class Consolidator implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Consolidator.class);
+
+    private final CausalLm model;
+    private final Kernels kernels;
+    private final EwcConfig ewc;
+    private final TrainingConfig training;
+    private Consolidation consolidation;
+
+    /**
+     * Reads the consolidation that {@code ewc.from} names.
+     *
+     * @throws InvalidInputException where that is broken or of another model or kind, or where θ* is to be kept in bf16 and
+     *     the checkpoint is not
+     */
+    Consolidator(CausalLm model, Kernels kernels, EwcConfig ewc, TrainingConfig training) {
+        this.model = model;
+        this.kernels = kernels;
+        this.ewc = ewc;
+        this.training = training;
+        requireExactAnchor();
+        this.consolidation = ewc.from().map(this::read).orElse(null);
+    }
+
+    private void requireExactAnchor() {
+        if (StateTypes.of(ewc).anchor() == ElementType.BF16
+                && !model.directory().isStoredIn(StoredType.BF16)) {
+            throw new InvalidInputException("ewc.anchor_dtype bf16: the weights of "
+                    + model.directory().path()
+                    + " are not stored in bf16, so that an anchor in bf16 would be off by more than"
+                    + " training moves them; set ewc.anchor_dtype to int16 or fp32");
+        }
+    }
+
+    private Consolidation read(Path folder) {
+        ConsolidationFolder kept = ConsolidationFolder.open(folder);
+        kept.requireModel(model.directory().path().toString(), model.directory().architectureName(), model.layout());
+        MergeSchedule schedule = MergeSchedule.of(ewc);
+        FisherOptions options = ewc.fisherOptions();
+        kept.requireMergeable(ewc.fisher(), options.unit(), options.normalize(), schedule);
+        warnOfAnotherBatchSize(kept);
+        return kept.read(
+                kernels,
+                model.layout(),
+                schedule,
+                StateTypes.of(ewc),
+                model.theta().device());
+    }
+
+    /** Of the kinds only this one depends on it. */
+    private void warnOfAnotherBatchSize(ConsolidationFolder kept) {
+        int batchSize = ewc.fisherBatchSize().orElse(training.batchSize()) * training.gradientAccumulation();
+        kept.record().fishers().stream()
+                .filter(held -> held.estimate().kind() == FisherKind.BATCH)
+                .filter(held -> held.estimate().batchSize() != batchSize)
+                .findFirst()
+                .ifPresent(held -> LOG.warn(
+                        "{}: the Fisher of task '{}' was estimated in batches of {}, this run's will be in batches of {}: a"
+                                + " λ means something else for each; ewc.fisher_batch_size can make them alike",
+                        kept.path(),
+                        held.task(),
+                        held.estimate().batchSize(),
+                        batchSize));
+    }
+
+    /** What is kept of the tasks so far; null before the first. */
+    Consolidation current() {
+        return consolidation;
+    }
+
+    /**
+     * Estimates the Fisher at the present parameters on a task's training rows, and takes it in.
+     *
+     * @param index of the task, which takes part in what the pass draws
+     * @param taskTraining its batch size and accumulation make the batches of the pass
+     * @param progress told how many rows have been read
+     */
+    void add(int index, String task, List<TokenizedRow> rows, TrainingConfig taskTraining, IntConsumer progress) {
+        if (consolidation == null) {
+            consolidation = new Consolidation(
+                    model.layout(),
+                    MergeSchedule.of(ewc),
+                    StateTypes.of(ewc),
+                    model.theta().device());
+        }
+        FisherEstimator estimator = estimator(index, rows, taskTraining);
+        consolidation.add(kernels, estimator, model.theta(), new HeldFisher(task, estimator.describe()), progress);
+    }
+
+    private FisherEstimator estimator(int task, List<TokenizedRow> rows, TrainingConfig taskTraining) {
+        FisherRows read = new FisherRows(
+                rows,
+                task,
+                taskTraining.batchSize(),
+                taskTraining.gradientAccumulation(),
+                training.maxLength(),
+                taskTraining.seed());
+        return FisherEstimator.of(ewc, read, model, kernels);
+    }
+
+    /**
+     * Writes what is kept.
+     *
+     * @param checkpoint a folder in or beside {@code folder} that holds the present parameters in fp32, to point to in place
+     *     of a copy of the anchor
+     */
+    void save(Path folder, Optional<Path> checkpoint) {
+        ConsolidationFolder.write(
+                folder, consolidation, model.directory().architectureName(), Versions.ewc4j(), checkpoint);
+    }
+
+    @Override
+    public void close() {
+        if (consolidation != null) {
+            consolidation.close();
+        }
+    }
+}

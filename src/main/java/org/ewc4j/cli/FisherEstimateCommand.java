@@ -1,0 +1,70 @@
+package org.ewc4j.cli;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.ewc4j.report.ProgressListener;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code ewc4j fisher estimate}. */
+@Command(
+        name = "estimate",
+        mixinStandardHelpOptions = true,
+        versionProvider = Main.Version.class,
+        header = "Estimate the Fisher of a model on data, without training it.",
+        description = {
+            "",
+            "The result is a consolidation: ewc.from: DIR protects what the model knows of the data while it learns"
+                    + " something else.",
+            ""
+        },
+        footer = {
+            "",
+            "Examples:",
+            "  ewc4j fisher estimate models/pythia-70m facts.jsonl -o base/",
+            "  ewc4j fisher estimate models/pythia-70m my.yaml --set ewc.fisher_batch_size=1 -o base/"
+        })
+final class FisherEstimateCommand implements Callable<Integer> {
+    private final Console console;
+    private final Engine engine;
+
+    @Parameters(index = "0", paramLabel = "MODEL", description = "A Hugging Face model directory.")
+    private Path model;
+
+    @Parameters(
+            index = "1",
+            paramLabel = "DATA",
+            description = "A tasks file (JSONL, or incremental-learning JSON), whose training rows are read; or a"
+                    + " configuration (.yaml), of which tasks, prompt, training and ewc are used.")
+    private Path data;
+
+    @Option(
+            names = {"-o", "--output"},
+            required = true,
+            paramLabel = "DIR",
+            description = "Where to write the consolidation: a folder that does not exist or is empty.")
+    private Path output;
+
+    @Option(
+            names = "--set",
+            paramLabel = "KEY=VALUE",
+            description = "Any key of the configuration, such as ewc.fisher=uniform. May be repeated.")
+    private List<String> settings = new ArrayList<>();
+
+    FisherEstimateCommand(Console console, Engine engine) {
+        this.console = console;
+        this.engine = engine;
+    }
+
+    @Override
+    public Integer call() {
+        try (ProgressListener progress = new ProgressListener(console.err(), console.terminal())) {
+            engine.estimateFisher(model, data, settings, output, progress);
+        }
+        console.out().println("Consolidation in " + output);
+        return 0;
+    }
+}

@@ -1,0 +1,333 @@
+package org.ewc4j.consolidation;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.ewc4j.config.EwcConfig.FisherKind;
+import org.ewc4j.config.FisherOptions.Normalize;
+import org.ewc4j.config.FisherOptions.Unit;
+import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.Quoted;
+import org.ewc4j.error.RunFailedException;
+import org.ewc4j.fisher.FisherRecord;
+import org.ewc4j.kernel.ElementType;
+import org.ewc4j.kernel.Kernels;
+import org.ewc4j.tensor.Arena;
+import org.ewc4j.tensor.AtomicFile;
+import org.ewc4j.tensor.Device;
+import org.ewc4j.tensor.Fingerprint;
+import org.ewc4j.tensor.ParameterLayout;
+import org.ewc4j.tensor.ParameterLayout.Parameter;
+import org.ewc4j.tensor.SafetensorsFile;
+import org.ewc4j.tensor.SafetensorsFile.Entry;
+import org.ewc4j.tensor.SafetensorsWriter;
+import org.ewc4j.tensor.StoredType;
+import org.ewc4j.tensor.WeightReader;
+
+/**
+ * A consolidation kept in a folder: {@code fisher.safetensors} (F in fp32), {@code anchor.safetensors} (θ* in fp32, or as it
+ * was kept where that is fp16 or bf16), both by the names, shapes and orientation of model.safetensors, and {@code
+ * consolidation.json}, which says what they are. docs/consolidation.md has the format.
+ *
+ * <p>Immutable; holds no file open.
+ */
+public final class ConsolidationFolder {
+    static final String FISHER = "fisher.safetensors";
+    static final String ANCHOR = "anchor.safetensors";
+    static final String RECORD = "consolidation.json";
+    private static final String WEIGHTS = "model.safetensors";
+
+    private final Path path;
+    private final ConsolidationRecord record;
+    private final ParameterLayout layout;
+
+    private ConsolidationFolder(Path path, ConsolidationRecord record, ParameterLayout layout) {
+        this.path = path;
+        this.record = record;
+        this.layout = layout;
+    }
+
+    /**
+     * Writes a consolidation. {@code consolidation.json} is written last and removed first, so that a writer that was
+     * killed leaves a folder that is refused, never one that mixes two states.
+     *
+     * @param architecture as transformers calls its class
+     * @param version of ewc4j
+     * @param checkpoint a folder inside or beside this one whose model.safetensors holds the very anchor, to point to in
+     *     place of a copy; taken where the anchor is fp32 and no mean of several
+     * @throws RunFailedException where the folder cannot be written
+     */
+    public static void write(
+            Path folder, Consolidation consolidation, String architecture, String version, Optional<Path> checkpoint) {
+        ParameterLayout layout = consolidation.fisher().layout();
+        try {
+            Files.createDirectories(folder);
+            Files.deleteIfExists(folder.resolve(RECORD));
+            Files.deleteIfExists(folder.resolve(ANCHOR));
+        } catch (IOException e) {
+            throw new RunFailedException(folder + ": cannot be written: " + e.getMessage(), e);
+        }
+        SafetensorsWriter.write(folder.resolve(FISHER), consolidation.fisher(), layout.parameters(), StoredType.F32);
+        Optional<Path> pointed = checkpoint.filter(place -> isAnchorOf(consolidation, place));
+        if (pointed.isEmpty()) {
+            StoredType type = switch (consolidation.anchor().type()) {
+                case F32, I16_BLOCK256 -> StoredType.F32;
+                case F16 -> StoredType.F16;
+                case BF16 -> StoredType.BF16;
+            };
+            SafetensorsWriter.write(folder.resolve(ANCHOR), consolidation.anchor(), layout.parameters(), type);
+        }
+        ConsolidationRecord record = new ConsolidationRecord(
+                version,
+                architecture,
+                Fingerprint.of(layout),
+                consolidation.fishers(),
+                consolidation.schedule(),
+                consolidation.constant(),
+                Fingerprint.of(folder.resolve(FISHER)),
+                pointed.map(place -> folder.toAbsolutePath()
+                        .relativize(place.toAbsolutePath())
+                        .toString()
+                        .replace('\\', '/')),
+                Fingerprint.of(pointed.map(place -> place.resolve(WEIGHTS)).orElse(folder.resolve(ANCHOR))));
+        AtomicFile.write(folder.resolve(RECORD), ConsolidationJson.write(record));
+    }
+
+    /**
+     * That a folder may take a consolidation: it does not exist, or is empty.
+     *
+     * @throws InvalidInputException otherwise
+     */
+    public static void requireNew(Path folder) {
+        if (!Files.exists(folder)) {
+            return;
+        }
+        try (Stream<Path> entries = Files.list(folder)) {
+            if (entries.findAny().isEmpty()) {
+                return;
+            }
+        } catch (IOException e) {
+            throw new InvalidInputException("output " + folder + ": expected a folder that can be read", e);
+        }
+        throw new InvalidInputException("output " + folder + " is not empty; give another folder");
+    }
+
+    private static boolean isAnchorOf(Consolidation consolidation, Path checkpoint) {
+        boolean mean = consolidation.schedule() instanceof MergeSchedule.Sum && consolidation.held() > 1;
+        return !mean
+                && consolidation.anchor().type() == ElementType.F32
+                && Files.isRegularFile(checkpoint.resolve(WEIGHTS));
+    }
+
+    /**
+     * Opens a folder and checks what it says of itself, without reading its tensors.
+     *
+     * @throws InvalidInputException where something is missing, damaged or not of this format
+     */
+    public static ConsolidationFolder open(Path folder) {
+        if (!Files.isDirectory(folder)) {
+            throw new InvalidInputException(
+                    folder + ": no such folder; expected a consolidation, a folder with " + RECORD + " and " + FISHER);
+        }
+        if (!Files.isRegularFile(folder.resolve(RECORD))) {
+            throw new InvalidInputException(
+                    folder + ": has no " + RECORD + "; a consolidation is a folder with that and " + FISHER
+                            + ", such as task-00/consolidation of a run");
+        }
+        ConsolidationRecord record = ConsolidationJson.read(folder.resolve(RECORD));
+        ParameterLayout layout = layoutOf(folder.resolve(FISHER));
+        if (!Fingerprint.of(layout).equals(record.layoutFingerprint())) {
+            throw new InvalidInputException(folder.resolve(FISHER) + ": its tensors are not those that " + RECORD
+                    + " names by layout_sha256; the folder mixes two consolidations or is damaged");
+        }
+        return new ConsolidationFolder(folder, record, layout);
+    }
+
+    private static ParameterLayout layoutOf(Path file) {
+        try (SafetensorsFile fisher = SafetensorsFile.open(file)) {
+            Map<String, long[]> shapes = new LinkedHashMap<>();
+            for (Entry entry : fisher.entries().values()) {
+                if (entry.type() != StoredType.F32 || entry.elements() < 1) {
+                    throw new InvalidInputException(file + ": tensor '" + entry.name()
+                            + "': expected F32 with at least one element, got " + entry.type() + " " + entry.shape());
+                }
+                shapes.put(
+                        entry.name(),
+                        entry.shape().stream().mapToLong(Long::longValue).toArray());
+            }
+            if (shapes.isEmpty()) {
+                throw new InvalidInputException(file + ": holds no tensor");
+            }
+            return ParameterLayout.of(shapes);
+        }
+    }
+
+    public Path path() {
+        return path;
+    }
+
+    public ConsolidationRecord record() {
+        return record;
+    }
+
+    /** Names and shapes of the parameters, in the order of fisher.safetensors. */
+    public ParameterLayout layout() {
+        return layout;
+    }
+
+    /** The file with F, in fp32. */
+    public Path fisherFile() {
+        return path.resolve(FISHER);
+    }
+
+    /**
+     * That this consolidation is one of such a model.
+     *
+     * @param what names the model in the message
+     * @throws InvalidInputException naming the first difference
+     */
+    public void requireModel(String what, String architecture, ParameterLayout parameters) {
+        if (!record.architecture().equals(architecture)) {
+            throw new InvalidInputException(path + ": is of a " + record.architecture() + ", but " + what + " is a "
+                    + architecture + "; give a consolidation of this model");
+        }
+        for (Parameter parameter : parameters.parameters()) {
+            Parameter held = layout.find(parameter.name());
+            if (held == null || !held.shape().equals(parameter.shape())) {
+                throw new InvalidInputException(path + ": parameter " + parameter.name() + " of " + what + " has shape "
+                        + parameter.shape() + ", the consolidation has "
+                        + (held == null ? "none of that name" : held.shape().toString())
+                        + "; give a consolidation of this model");
+            }
+        }
+        if (layout.parameters().size() != parameters.parameters().size()) {
+            throw new InvalidInputException(
+                    path + ": has " + layout.parameters().size() + " parameters, " + what + " has "
+                            + parameters.parameters().size() + "; give a consolidation of this model");
+        }
+    }
+
+    /**
+     * That Fishers of this kind can join it under a schedule.
+     *
+     * @param unit what they are a mean over; of a uniform Fisher without meaning
+     * @param normalize what they were divided by
+     * @throws InvalidInputException naming what differs
+     */
+    public void requireMergeable(FisherKind kind, Unit unit, Normalize normalize, MergeSchedule schedule) {
+        for (HeldFisher held : record.fishers()) {
+            FisherRecord estimate = held.estimate();
+            boolean same = estimate.kind() == kind
+                    && estimate.normalize() == normalize
+                    && (kind == FisherKind.UNIFORM || estimate.unit() == unit);
+            if (!same) {
+                throw new InvalidInputException(path + ": holds a Fisher of "
+                        + said(estimate.kind(), estimate.unit(), estimate.normalize()) + " (task "
+                        + Quoted.of(held.task()) + "), which does not merge with " + said(kind, unit, normalize)
+                        + ": a λ means something else for each; set ewc.fisher, ewc.fisher_unit and"
+                        + " ewc.fisher_normalize to match, or estimate anew");
+            }
+        }
+        if (record.fishers().size() > 1 && record.schedule().kind() != schedule.kind()) {
+            throw new InvalidInputException(path + ": its " + record.fishers().size() + " Fishers were merged by "
+                    + ConsolidationJson.name(record.schedule().kind()) + ", which does not go on as "
+                    + ConsolidationJson.name(schedule.kind()) + "; use "
+                    + ConsolidationJson.name(record.schedule().kind()) + " (ewc.merge, --schedule)");
+        }
+    }
+
+    private static String said(FisherKind kind, Unit unit, Normalize normalize) {
+        return "kind " + ConsolidationJson.name(kind) + ", unit " + ConsolidationJson.name(unit)
+                + (normalize == Normalize.NONE ? "" : ", normalize " + ConsolidationJson.name(normalize));
+    }
+
+    /**
+     * Reads F and θ*.
+     *
+     * @param target the parameters' places, of the same names and shapes as {@link #layout}
+     * @param schedule by which later tasks join
+     * @throws InvalidInputException where a file is missing, damaged or not the one that consolidation.json was written for,
+     *     or a value is not finite or a Fisher negative
+     */
+    public Consolidation read(
+            Kernels kernels, ParameterLayout target, MergeSchedule schedule, StateTypes types, Device device) {
+        Consolidation full = new Consolidation(target, schedule, StateTypes.FULL, device);
+        try {
+            fill(full.fisher(), fisherFile(), record.fisherFingerprint());
+            fill(full.anchor(), anchorFile(), record.anchorFingerprint());
+            if (!(full.fisher().smallest() >= 0)
+                    || !Double.isFinite(kernels.norm(full.fisher().list()))) {
+                throw new InvalidInputException(
+                        fisherFile() + ": has a value that is negative or not finite; a Fisher has none");
+            }
+            if (!Double.isFinite(kernels.norm(full.anchor().list()))) {
+                throw new InvalidInputException(anchorFile() + ": has a value that is not finite");
+            }
+            full.restore(record.fishers(), record.constant());
+        } catch (RuntimeException e) {
+            full.close();
+            throw e;
+        }
+        if (types.equals(StateTypes.FULL)) {
+            return full;
+        }
+        try (full) {
+            Consolidation reduced = new Consolidation(target, schedule, types, device);
+            reduced.join(kernels, full);
+            return reduced;
+        }
+    }
+
+    private static void fill(Arena arena, Path file, String fingerprint) {
+        try (SafetensorsFile stored = SafetensorsFile.open(file)) {
+            for (Parameter parameter : arena.layout().parameters()) {
+                Entry entry = stored.entries().get(parameter.name());
+                if (entry == null || !entry.shape().equals(parameter.shape())) {
+                    throw new InvalidInputException(file + ": tensor '" + parameter.name() + "': expected shape "
+                            + parameter.shape() + ", found "
+                            + (entry == null ? "none" : entry.shape().toString()));
+                }
+                WeightReader.read(stored, entry, arena, parameter);
+            }
+        }
+        requireUnchanged(file, fingerprint);
+    }
+
+    /** @throws InvalidInputException where fisher.safetensors is not the file that consolidation.json was written for */
+    void requireUnchangedFisher() {
+        requireUnchanged(fisherFile(), record.fisherFingerprint());
+    }
+
+    private static void requireUnchanged(Path file, String fingerprint) {
+        if (!Fingerprint.of(file).equals(fingerprint)) {
+            throw new InvalidInputException(file + ": is not the file that " + RECORD
+                    + " was written for (its sha256 differs); it was changed or damaged");
+        }
+    }
+
+    private Path anchorFile() {
+        if (record.anchorCheckpoint().isEmpty()) {
+            return path.resolve(ANCHOR);
+        }
+        String pointer = record.anchorCheckpoint().get();
+        try {
+            Path relative = Path.of(pointer).normalize();
+            boolean outside = relative.isAbsolute()
+                    || relative.startsWith("../..")
+                    || relative.toString().equals("..");
+            if (!outside) {
+                return path.toAbsolutePath().resolve(relative).normalize().resolve(WEIGHTS);
+            }
+        } catch (InvalidPathException e) {
+            // Said below, as for a path that can be but may not.
+        }
+        throw new InvalidInputException(
+                path.resolve(RECORD) + ": key 'anchor.checkpoint': expected a folder in or beside"
+                        + " the consolidation's, got " + Quoted.of(pointer));
+    }
+}

@@ -1,0 +1,54 @@
+package org.ewc4j.fisher;
+
+import java.util.OptionalDouble;
+import java.util.function.IntConsumer;
+import org.ewc4j.config.FisherOptions.Normalize;
+import org.ewc4j.error.RunFailedException;
+import org.ewc4j.kernel.Kernels;
+import org.ewc4j.tensor.Arena;
+
+/**
+ * Another estimate divided by its mean over all parameters, then cut off: F ← min(F ÷ mean(F), c), either alone or both. A
+ * Fisher of zeros stays one.
+ */
+public final class ScaledFisher implements FisherEstimator {
+    private final FisherEstimator estimator;
+    private final Kernels kernels;
+    private final Normalize normalize;
+    private final OptionalDouble clamp;
+
+    /** @param clamp c; none: not cut off */
+    public ScaledFisher(FisherEstimator estimator, Kernels kernels, Normalize normalize, OptionalDouble clamp) {
+        this.estimator = estimator;
+        this.kernels = kernels;
+        this.normalize = normalize;
+        this.clamp = clamp;
+    }
+
+    @Override
+    public void accumulateInto(Arena fisher, double weight, IntConsumer progress) {
+        estimator.accumulateInto(fisher, weight, progress);
+        double sum = fisher.sum();
+        if (!Double.isFinite(sum)) {
+            // Cut off, Inf would pass for a large number.
+            throw new RunFailedException(
+                    "the Fisher information is not finite after its pass: a gradient was NaN or Inf,"
+                            + " or its square too large for fp32");
+        }
+        if (normalize == Normalize.MEAN && sum > 0) {
+            kernels.fisherMerge(fisher.list(), null, fisher.layout().elements() / sum, 0);
+        }
+        clamp.ifPresent(fisher::clampTo);
+    }
+
+    /** No: the mean is known when the pass is over. */
+    @Override
+    public boolean inPlace() {
+        return false;
+    }
+
+    @Override
+    public FisherRecord describe() {
+        return estimator.describe().scaled(normalize, clamp);
+    }
+}

@@ -1,0 +1,225 @@
+package org.ewc4j.model;
+
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.ewc4j.data.Batch;
+import org.ewc4j.kernel.ElementType;
+import org.ewc4j.kernel.Kernels;
+import org.ewc4j.kernel.Matrix;
+import org.ewc4j.tensor.Arena;
+
+/**
+ * Adds weight · Σ_n g_n² to a Fisher, parameter by parameter, where g_n is the gradient of example n of one batch, given
+ * as the pieces that it is a sum of: one for each position. The sum over positions, and over heads, comes before the
+ * square. Its tensors belong to the pointer scope in which it was made.
+ */
+final class ExampleSquares {
+    private final Kernels kernels;
+    private final Arena fisher;
+    private final double weight;
+    private final Batch batch;
+    private final ScoredPositions scored;
+    private final Tensor realPositions; // null where none is padding
+    private final long[] rowOffsets;
+    private final long[] realOffsets;
+    private final Tensor total;
+    private TokenSlots tiedSlots;
+    private Tensor ofOutputSide;
+
+    ExampleSquares(Kernels kernels, Arena fisher, double weight, Batch batch) {
+        this.kernels = kernels;
+        this.fisher = fisher;
+        this.weight = weight;
+        this.batch = batch;
+        this.scored = ScoredPositions.of(batch);
+        this.total = zeros(1);
+        int rows = batch.rows();
+        int columns = batch.columns();
+        this.rowOffsets = new long[rows + 1];
+        this.realOffsets = new long[rows + 1];
+        long[] real = new long[Math.toIntExact(batch.tokens())];
+        int count = 0;
+        for (int row = 0; row < rows; row++) {
+            for (int column = columns - batch.lengths()[row]; column < columns; column++) {
+                real[count++] = (long) row * columns + column;
+            }
+            rowOffsets[row + 1] = (long) (row + 1) * columns;
+            realOffsets[row + 1] = count;
+        }
+        this.realPositions = count == rows * columns ? null : longs(real);
+    }
+
+    Batch batch() {
+        return batch;
+    }
+
+    ScoredPositions scored() {
+        return scored;
+    }
+
+    /** Whole numbers where the Fisher lies. */
+    Tensor longs(long[] values) {
+        Tensor here = torch.from_blob(
+                new LongPointer(values), new long[] {values.length}, new TensorOptions(ScalarType.Long));
+        return fisher.device().isCuda()
+                ? torch.empty(new long[] {values.length}, fisher.device().options(ScalarType.Long), null)
+                        .copy_(here)
+                : here;
+    }
+
+    private Tensor zeros(long... shape) {
+        return torch.zeros(shape, fisher.device().options(ScalarType.Float));
+    }
+
+    /**
+     * A weight of (out, in).
+     *
+     * @param gradient (rows · columns, out); zero where a position is padding
+     * @param input (rows · columns, in)
+     */
+    void addMatrix(String name, Tensor gradient, Tensor input) {
+        follow(gradient);
+        // Positions whose gradient is zero, padding among them, are skipped by the kernel.
+        accumulate(name, gradient, input, rowOffsets);
+    }
+
+    /** A weight of (in, out); otherwise as {@link #addMatrix}. */
+    void addTransposedMatrix(String name, Tensor gradient, Tensor input) {
+        follow(gradient);
+        if (realPositions == null) {
+            accumulate(name, input, gradient, rowOffsets);
+        } else {
+            // The kernel looks for zeros on the left, where padding has none.
+            accumulate(
+                    name, input.index_select(0, realPositions), gradient.index_select(0, realPositions), realOffsets);
+        }
+    }
+
+    /**
+     * An output embedding that is no input embedding, (vocabulary, size), for the examples {@code first} to {@code end − 1}.
+     *
+     * @param gradient with respect to the logits, (scored positions of these, vocabulary)
+     * @param hidden (scored positions of these, size)
+     */
+    void addOutputEmbedding(String name, Tensor gradient, Tensor hidden, int first, int end) {
+        accumulate(name, gradient, hidden, scored.offsets(first, end));
+    }
+
+    /** Before the first {@link #addTiedOutputEmbedding} of a pass. */
+    void beginTiedOutputEmbedding(long size, long paddingIndex) {
+        tiedSlots = TokenSlots.of(batch.inputIds(), batch.lengths(), paddingIndex);
+        ofOutputSide = zeros(tiedSlots.count(), size);
+    }
+
+    /**
+     * The output side of an embedding that both sides share. The gradient of a row that an example also looks up is the sum
+     * of both sides, and (a + b)² is not a² + b²: what belongs to such rows is taken out of {@code gradient}, and kept until
+     * {@link #addRows} has the other side. The rest of the vocabulary is squared at once.
+     *
+     * @param gradient as {@link #addOutputEmbedding}; overwritten
+     */
+    void addTiedOutputEmbedding(String name, Tensor gradient, Tensor hidden, int first, int end) {
+        Tensor flat = gradient.view(-1);
+        Tensor entries = longs(entries(first, end, gradient.size(1)));
+        Tensor taken = flat.index_select(0, entries);
+        flat.index_fill_(0, entries, new Scalar(0));
+        long from = 0;
+        for (int row = first; row < end; row++) {
+            long positions = scored.count(row, row + 1);
+            long looked = looked(row);
+            Tensor coefficients = taken.narrow(0, from, looked * positions).view(looked, positions);
+            long start = scored.offsets()[row] - scored.offsets()[first];
+            Tensor side = coefficients.mm(hidden.narrow(0, start, positions));
+            ofOutputSide.narrow(0, tiedSlots.offsets()[row], looked).copy_(side);
+            from += looked * positions;
+        }
+        accumulate(name, gradient, hidden, scored.offsets(first, end));
+    }
+
+    private int looked(int row) {
+        return tiedSlots.offsets()[row + 1] - tiedSlots.offsets()[row];
+    }
+
+    /** Where the logits of the ids that an example looks up lie: row by row, slot by slot, at each scored position. */
+    private long[] entries(int first, int end, long vocabulary) {
+        long pairs = 0;
+        for (int row = first; row < end; row++) {
+            pairs += (long) scored.count(row, row + 1) * looked(row);
+        }
+        long[] entries = new long[Math.toIntExact(pairs)];
+        int count = 0;
+        for (int row = first; row < end; row++) {
+            for (int slot = tiedSlots.offsets()[row]; slot < tiedSlots.offsets()[row + 1]; slot++) {
+                for (long i = scored.offsets()[row]; i < scored.offsets()[row + 1]; i++) {
+                    entries[count++] = (i - scored.offsets()[first]) * vocabulary
+                            + tiedSlots.ids()[slot];
+                }
+            }
+        }
+        return entries;
+    }
+
+    /** A weight of (size): {@code pieces} (rows, …, size) are summed within a row. */
+    void addVector(String name, Tensor pieces) {
+        follow(pieces);
+        Tensor sums = pieces.reshape(batch.rows(), -1, pieces.size(-1))
+                .sum(new long[] {1}, false, new ScalarTypeOptional(ScalarType.Float));
+        view(name).add_(sums.square_().sum(0), new Scalar(weight));
+    }
+
+    /**
+     * An embedding of (rows, size).
+     *
+     * @param ids (rows, columns), int64: which row each position looked up
+     * @param gradient with respect to what was looked up, (rows · columns, size)
+     * @param paddingIndex a row whose gradient is dropped; −1 for none
+     * @param tied whether it is the output embedding too
+     */
+    void addRows(String name, Tensor ids, Tensor gradient, long paddingIndex, boolean tied) {
+        follow(gradient);
+        long[] looked = new long[batch.rows() * batch.columns()];
+        new LongPointer(ids.cpu().contiguous().data_ptr_long()).get(looked);
+        TokenSlots slots = TokenSlots.of(looked, batch.lengths(), paddingIndex);
+        if (slots.count() == 0) {
+            return;
+        }
+        Tensor pieces = gradient.index_select(0, longs(slots.positions())).to(ScalarType.Float);
+        Tensor sums = zeros(slots.count(), gradient.size(-1)).index_add_(0, longs(slots.slots()), pieces);
+        if (tied) {
+            sums.add_(ofOutputSide);
+        }
+        view(name).index_add_(0, longs(slots.ids()), sums.square_(), new Scalar(weight));
+    }
+
+    /** The sum of all gradients that were given: NaN or Inf where one of them was. */
+    double total() {
+        return total.item_double();
+    }
+
+    private void follow(Tensor gradient) {
+        total.add_(gradient.sum(new ScalarTypeOptional(ScalarType.Float)));
+    }
+
+    private void accumulate(String name, Tensor left, Tensor right, long[] offsets) {
+        kernels.fisherAccumulateLinear(view(name).data_ptr().address(), matrix(left), matrix(right), offsets, weight);
+    }
+
+    private static Matrix matrix(Tensor tensor) {
+        Tensor rows = tensor.contiguous();
+        return Matrix.contiguous(typeOf(rows), rows.data_ptr().address(), rows.size(1));
+    }
+
+    /** f32 or bf16, the types that a pass computes in. */
+    static ElementType typeOf(Tensor tensor) {
+        return tensor.scalar_type().intern() == ScalarType.BFloat16 ? ElementType.BF16 : ElementType.F32;
+    }
+
+    private Tensor view(String name) {
+        return fisher.view(fisher.layout().get(name));
+    }
+}

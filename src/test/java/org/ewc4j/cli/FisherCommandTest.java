@@ -1,0 +1,332 @@
+package org.ewc4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+import static org.ewc4j.cli.CommandLineFixture.run;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.ewc4j.Golden;
+import org.ewc4j.TinyRun;
+import org.ewc4j.cli.CommandLineFixture.Result;
+import org.ewc4j.tensor.Fingerprint;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Consolidations that are kept: looked at, merged, made, and trained under. */
+class FisherCommandTest {
+    @TempDir
+    Path folder;
+
+    private Path configuration;
+    private Path out;
+
+    @BeforeEach
+    void write() throws IOException {
+        folder = folder.toRealPath();
+        configuration = TinyRun.configuration(folder, "gpt2");
+        out = folder.resolve("out");
+    }
+
+    private static Result ok(Object... arguments) {
+        Result result = run(arguments);
+        assertThat(result.code()).as(result.err()).isZero();
+        return result;
+    }
+
+    private static void assertRefused(Result result, String... expected) {
+        assertThat(result.code()).isEqualTo(2);
+        assertThat(result.err().strip()).contains(expected).doesNotContain("\n", "\tat ");
+    }
+
+    private Result train(Path output, Object... more) {
+        List<Object> arguments = new ArrayList<>(List.of("train", configuration, "--output", output));
+        arguments.addAll(List.of(more));
+        return run(arguments.toArray());
+    }
+
+    private Path kept(Path run, int task) {
+        return run.resolve(String.format("task-%02d/consolidation", task));
+    }
+
+    @Test
+    void inspectShowsLayersKindsAndAPicture() throws IOException {
+        train(out);
+        Path page = folder.resolve("fisher.html");
+
+        Result result =
+                ok("fisher", "inspect", kept(out, 1), "--lambda", "1000", "--learning-rate", "0.01", "-o", page);
+
+        assertThat(result.out())
+                .contains("GPT2LMHeadModel", "2 Fishers (red, green), kind batch in batches of 4", "running-mean")
+                .contains("embedding", "layer 0", "layer 1", "mlp.c_fc.weight", "zeros %", "█")
+                .contains("λ·F_max·learning rate")
+                .doesNotContain("vanished");
+        String html = Files.readString(page);
+        assertThat(html)
+                .contains("<svg", "layer 1", "mlp.c_fc.weight", "</html>")
+                .doesNotContain("http://", "https://", "<script");
+        double largest = Golden.allFloats(kept(out, 1).resolve("fisher.safetensors")).values().stream()
+                .mapToDouble(values -> {
+                    float most = 0;
+                    for (float value : values) {
+                        most = Math.max(most, value);
+                    }
+                    return most;
+                })
+                .max()
+                .orElseThrow();
+        assertThat(result.out()).contains(String.format(java.util.Locale.ROOT, "largest %.3g", largest));
+        assertThat(result.out()).contains(String.format(java.util.Locale.ROOT, "rate = %.3g", 1000 * largest * 0.01));
+    }
+
+    /** A Fisher of almost nothing is named so. */
+    @ParameterizedTest
+    @CsvSource({"0, has vanished", "1e-20, almost vanished"})
+    void inspectSaysWhereTheFisherHasVanished(float value, String expected) throws IOException {
+        train(out);
+        Path kept = kept(out, 0);
+        Path file = kept.resolve("fisher.safetensors");
+        String before = Fingerprint.of(file);
+        byte[] all = Files.readAllBytes(file);
+        java.nio.ByteBuffer bytes = java.nio.ByteBuffer.wrap(all).order(java.nio.ByteOrder.LITTLE_ENDIAN);
+        for (int at = 8 + (int) bytes.getLong(0); at < all.length; at += Float.BYTES) {
+            bytes.putFloat(at, value);
+        }
+        Files.write(file, all);
+        assertRefused(run("fisher", "inspect", kept), "fisher.safetensors", "sha256");
+        Path record = kept.resolve("consolidation.json");
+        Files.writeString(record, Files.readString(record).replace(before, Fingerprint.of(file)));
+
+        assertThat(ok("fisher", "inspect", kept).out()).contains(expected);
+    }
+
+    @Test
+    void inspectRefusesWhatIsNoConsolidation() throws IOException {
+        assertRefused(run("fisher", "inspect", folder.resolve("nowhere")), "nowhere", "no such folder");
+        assertRefused(run("fisher", "inspect", folder), "consolidation.json");
+        train(out);
+        Files.writeString(kept(out, 0).resolve("fisher.safetensors"), "x");
+        assertRefused(run("fisher", "inspect", kept(out, 0)), "fisher.safetensors", "not a safetensors file");
+        assertThat(run("fisher", "inspect", kept(out, 1), "--lambda", "1").err())
+                .contains("--learning-rate");
+        assertThat(run("fisher", "inspect", kept(out, 1), "--lambda", "-1", "--learning-rate", "1")
+                        .err())
+                .contains("--lambda -1.0");
+        assertRefused(run("fisher", "inspect", kept(out, 1), "-o", folder), "expected the name of a file");
+        assertThat(run("fisher").err()).contains("inspect, merge or estimate");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"running-mean", "online", "ema", "sum", "max"})
+    void mergeJoinsInOrder(String schedule) {
+        train(out, "--set", "ewc.lambda=1e-20");
+        Path other = folder.resolve("other");
+        train(other, "--set", "ewc.lambda=1e-20", "--set", "training.learning_rate=3e-3");
+        Path first = kept(out, 0);
+        Path second = kept(other, 0);
+        Path merged = folder.resolve("merged");
+
+        ok("fisher", "merge", first, second, "--schedule", schedule, "--gamma", "0.5", "--alpha", "0.25", "-o", merged);
+
+        Map<String, float[]> a = Golden.allFloats(first.resolve("fisher.safetensors"));
+        Map<String, float[]> b = Golden.allFloats(second.resolve("fisher.safetensors"));
+        Map<String, float[]> anchorA = Golden.allFloats(first.resolve("anchor.safetensors"));
+        Map<String, float[]> anchorB = Golden.allFloats(second.resolve("anchor.safetensors"));
+        Map<String, float[]> fisher = Golden.allFloats(merged.resolve("fisher.safetensors"));
+        Map<String, float[]> anchor = Golden.allFloats(merged.resolve("anchor.safetensors"));
+        double constant = 0;
+        for (String name : a.keySet()) {
+            for (int i = 0; i < a.get(name).length; i++) {
+                double f = a.get(name)[i];
+                double g = b.get(name)[i];
+                double expected = switch (schedule) {
+                    case "running-mean" -> (f + g) / 2;
+                    case "online" -> 0.5 * f + g;
+                    case "ema" -> 0.75 * f + 0.25 * g;
+                    case "sum" -> f + g;
+                    default -> Math.max(f, g);
+                };
+                assertThat((double) fisher.get(name)[i]).isEqualTo(expected, within(1e-6 * expected + 1e-37));
+                double apart = anchorA.get(name)[i] - anchorB.get(name)[i];
+                double mean = f + g == 0 ? anchorB.get(name)[i] : anchorB.get(name)[i] + f / (f + g) * apart;
+                constant += f + g == 0 ? 0 : 0.5 * f * g / (f + g) * apart * apart;
+                assertThat((double) anchor.get(name)[i])
+                        .isEqualTo(schedule.equals("sum") ? mean : anchorB.get(name)[i], within(1e-6));
+            }
+        }
+        JsonNode record = Golden.json(merged.resolve("consolidation.json"));
+        assertThat(record.get("held").asInt()).isEqualTo(2);
+        assertThat(record.at("/schedule/merge").asText()).isEqualTo(schedule);
+        double expected = schedule.equals("sum") ? constant : 0;
+        assertThat(record.get("constant").asDouble()).isEqualTo(expected, within(1e-5 * expected));
+        assertThat(expected > 0).isEqualTo(schedule.equals("sum"));
+    }
+
+    @Test
+    void mergeRefusesWhatDoesNotFit() throws IOException {
+        train(out);
+        Path uniform = folder.resolve("uniform");
+        train(uniform, "--set", "ewc.fisher=uniform");
+        Path merged = folder.resolve("merged");
+        Path otherFolder = Files.createDirectory(folder.resolve("llama"));
+        Path other = TinyRun.configuration(otherFolder, "llama");
+        ok("train", other);
+
+        assertRefused(
+                run("fisher", "merge", kept(out, 0), kept(uniform, 0), "-o", merged), "kind uniform", "kind batch");
+        assertRefused(
+                run("fisher", "merge", kept(out, 0), kept(otherFolder.resolve("out"), 0), "-o", merged),
+                "LlamaForCausalLM",
+                "GPT2LMHeadModel");
+        assertRefused(
+                run("fisher", "merge", kept(out, 0), kept(out, 1), "--schedule", "sum", "-o", merged),
+                "running-mean",
+                "sum");
+        assertRefused(run("fisher", "merge", kept(out, 0), kept(out, 0), "-o", out), "not empty");
+        assertRefused(
+                run("fisher", "merge", kept(out, 0), kept(out, 0), "--gamma", "2", "-o", merged), "ewc.gamma", "2");
+        assertThat(run("fisher", "merge", kept(out, 0), kept(out, 0), "--schedule", "mean", "-o", merged)
+                        .err())
+                .contains("--schedule", "running-mean, online, ema, sum, max");
+        assertThat(merged).doesNotExist();
+    }
+
+    /** Estimated at the model that a run left, on the same rows in the same batches: the run's own Fisher. */
+    @Test
+    void estimateIsTheFisherThatTrainingWouldHaveEstimated() {
+        train(out, "--set", "save.keep=all");
+        Path estimated = folder.resolve("estimated");
+        Path red = TinyRun.tasksFile(folder.resolve("red"), 1, 10);
+
+        ok(
+                "fisher",
+                "estimate",
+                out.resolve("task-00/model"),
+                red,
+                "-o",
+                estimated,
+                "--set",
+                "prompt='{question}:'",
+                "--set",
+                "training.max_length=16",
+                "--set",
+                "training.threads=" + Golden.THREADS);
+
+        assertThat(Golden.allFloats(estimated.resolve("fisher.safetensors")))
+                .usingRecursiveComparison()
+                .isEqualTo(Golden.allFloats(kept(out, 0).resolve("fisher.safetensors")));
+        assertThat(Golden.allFloats(estimated.resolve("anchor.safetensors")))
+                .usingRecursiveComparison()
+                .isEqualTo(Golden.allFloats(out.resolve("task-00/model/model.safetensors")));
+        JsonNode record = Golden.json(estimated.resolve("consolidation.json"));
+        assertThat(record.at("/fishers/0/task").asText()).isEqualTo("red");
+        assertThat(record.at("/fishers/0/examples").asInt()).isEqualTo(10);
+        assertThat(record.at("/fishers/0/batch_size").asInt()).isEqualTo(4);
+        // With keep: all the run's own anchor is its checkpoint.
+        JsonNode own = Golden.json(kept(out, 0).resolve("consolidation.json"));
+        assertThat(own.at("/anchor/checkpoint").asText()).isEqualTo("../model");
+        assertThat(kept(out, 0).resolve("anchor.safetensors")).doesNotExist();
+    }
+
+    @Test
+    void estimateTakesAConfigurationToo() {
+        train(out);
+        Path estimated = folder.resolve("estimated");
+
+        ok("fisher", "estimate", out.resolve("model"), configuration, "-o", estimated, "--set", "ewc.fisher=uniform");
+
+        JsonNode record = Golden.json(estimated.resolve("consolidation.json"));
+        assertThat(record.at("/fishers/0/task").asText()).isEqualTo("red, green");
+        assertThat(record.at("/fishers/0/examples").asInt()).isZero(); // nothing is read for it
+        assertThat(record.at("/fishers/0/kind").asText()).isEqualTo("uniform");
+        assertRefused(run("fisher", "estimate", out.resolve("model"), configuration, "-o", estimated), "not empty");
+    }
+
+    /** Training that goes on from what a run left is training that never stopped, but for the optimizer's moments. */
+    @ParameterizedTest
+    @ValueSource(strings = {"running-mean", "sum"})
+    void trainingStartsUnderAConsolidation(String merge) throws IOException {
+        String[] alike = {"--set", "ewc.merge=" + merge, "--set", "save.keep=all"};
+        train(out, (Object[]) alike);
+        Path second = folder.resolve("second");
+        TinyRun.write(
+                folder.resolve("tasks.jsonl"),
+                Files.readString(folder.resolve("tasks.jsonl")).lines().skip(10).reduce("", (a, b) -> a + b + "\n"));
+
+        Result result = train(
+                second,
+                "--set",
+                "ewc.merge=" + merge,
+                "--set",
+                "model={path: out/task-00/model, init: pretrained}",
+                "--set",
+                "ewc.from=out/task-00/consolidation");
+
+        assertThat(result.code()).as(result.err()).isZero();
+        List<JsonNode> steps = steps(second);
+        assertThat(steps.get(0).get("penalty").asDouble()).isZero(); // at the anchor
+        assertThat(steps.get(1).get("penalty").asDouble()).isPositive();
+        assertThat(steps.get(1).get("loss").asDouble())
+                .isEqualTo(steps.get(1).get("lm_loss").asDouble()
+                        + 1000 * steps.get(1).get("penalty").asDouble());
+        JsonNode record = Golden.json(kept(second, 0).resolve("consolidation.json"));
+        assertThat(record.get("held").asInt()).isEqualTo(2);
+        assertThat(record.at("/fishers/0/task").asText()).isEqualTo("red");
+        assertThat(record.at("/fishers/1/task").asText()).isEqualTo("green");
+        assertThat(record.get("constant").asDouble() > 0).isEqualTo(merge.equals("sum"));
+        assertThat(Files.readString(second.resolve("config.yaml"))).contains("task-00/consolidation");
+    }
+
+    private static List<JsonNode> steps(Path run) throws IOException {
+        List<JsonNode> rows = new ArrayList<>();
+        for (String line : Files.readAllLines(run.resolve("steps.jsonl"))) {
+            rows.add(new com.fasterxml.jackson.databind.json.JsonMapper().readTree(line));
+        }
+        return rows;
+    }
+
+    @Test
+    void aConsolidationThatDoesNotFitIsRefusedBeforeAnythingIsTrained() throws IOException {
+        train(out);
+        Path next = folder.resolve("next");
+        String from = "ewc.from=" + kept(out, 1);
+
+        assertRefused(train(next, "--set", "ewc.from=nowhere"), "nowhere", "no such folder");
+        assertRefused(train(next, "--set", from, "--set", "ewc.fisher=uniform"), "kind batch", "kind uniform");
+        assertRefused(train(next, "--set", from, "--set", "ewc.merge=max"), "running-mean", "max");
+        assertRefused(train(out, "--set", from, "--overwrite"), "task-01/consolidation", "which the run reads");
+        Path otherFolder = Files.createDirectory(folder.resolve("llama"));
+        assertRefused(
+                run("train", TinyRun.configuration(otherFolder, "llama"), "--set", from),
+                "GPT2LMHeadModel",
+                "LlamaForCausalLM");
+        assertThat(next).doesNotExist();
+    }
+
+    @Test
+    void anAnchorInBf16NeedsACheckpointInBf16() {
+        train(out, "--set", "save.dtype=bfloat16");
+        Path next = folder.resolve("next");
+
+        assertRefused(train(next, "--set", "ewc.anchor_dtype=bf16"), "ewc.anchor_dtype", "not stored in bf16", "int16");
+        Result result = train(
+                next,
+                "--set",
+                "ewc.anchor_dtype=bf16",
+                "--set",
+                "ewc.fisher_dtype=bf16",
+                "--set",
+                "model={path: out/model, init: pretrained}");
+        assertThat(result.code()).as(result.err()).isZero();
+    }
+}

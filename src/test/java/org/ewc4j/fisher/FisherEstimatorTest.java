@@ -1,0 +1,346 @@
+package org.ewc4j.fisher;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.OptionalDouble;
+import java.util.Random;
+import java.util.function.UnaryOperator;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Scalar;
+import org.ewc4j.Golden;
+import org.ewc4j.TinyRun;
+import org.ewc4j.config.EwcConfig;
+import org.ewc4j.config.EwcConfig.FisherKind;
+import org.ewc4j.config.FisherOptions;
+import org.ewc4j.config.FisherOptions.Normalize;
+import org.ewc4j.config.FisherOptions.Unit;
+import org.ewc4j.config.ModelSource;
+import org.ewc4j.config.TrainingConfig.Positions;
+import org.ewc4j.consolidation.Consolidation;
+import org.ewc4j.consolidation.HeldFisher;
+import org.ewc4j.consolidation.MergeSchedule;
+import org.ewc4j.data.Batch;
+import org.ewc4j.data.BatchLoader;
+import org.ewc4j.data.TokenizedRow;
+import org.ewc4j.error.RunFailedException;
+import org.ewc4j.kernel.Kernels;
+import org.ewc4j.model.CausalLm;
+import org.ewc4j.model.Labels;
+import org.ewc4j.model.ModelDirectory;
+import org.ewc4j.tensor.Arena;
+import org.ewc4j.tensor.ParameterLayout.Parameter;
+import org.ewc4j.tensor.Torch;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** What a configuration makes of the kinds of Fisher. */
+class FisherEstimatorTest {
+    private static final int ROWS = 11;
+    private static final int MAX_LENGTH = 12;
+
+    @TempDir
+    Path folder;
+
+    private CausalLm model;
+    private Kernels kernels;
+
+    @BeforeEach
+    void open() {
+        Torch.start(Golden.THREADS);
+        ModelDirectory directory = ModelDirectory.open(ModelSource.random(TinyRun.model(folder, "gpt2"), 1));
+        model = CausalLm.open(directory, Positions.FIRST_TOKEN, 0);
+        kernels = Kernels.host(Golden.THREADS);
+    }
+
+    @AfterEach
+    void close() {
+        kernels.close();
+        model.close();
+    }
+
+    private static List<TokenizedRow> tokens() {
+        Random random = new Random(3);
+        List<TokenizedRow> rows = new ArrayList<>();
+        for (int i = 0; i < ROWS; i++) {
+            int length = 5 + random.nextInt(MAX_LENGTH - 4);
+            rows.add(new TokenizedRow(random.ints(length, 0, TinyRun.VOCABULARY).toArray(), 1 + random.nextInt(4)));
+        }
+        return rows;
+    }
+
+    private FisherEstimator estimator(FisherKind kind, UnaryOperator<FisherOptions> options, int batchSize, long seed) {
+        EwcConfig ewc = EwcConfig.defaults()
+                .withFisher(kind)
+                .withFisherOptions(options.apply(FisherOptions.defaults()))
+                .withFisherBatchSize(batchSize);
+        return FisherEstimator.of(ewc, new FisherRows(tokens(), 0, 99, 1, MAX_LENGTH, seed), model, kernels);
+    }
+
+    private double[] estimated(FisherKind kind, UnaryOperator<FisherOptions> options, int batchSize, long seed) {
+        try (Arena fisher = new Arena(model.layout())) {
+            estimator(kind, options, batchSize, seed).accumulateInto(fisher, 1, done -> {});
+            return values(fisher);
+        }
+    }
+
+    private double[] estimated(FisherKind kind, UnaryOperator<FisherOptions> options) {
+        return estimated(kind, options, 4, 5);
+    }
+
+    private static double[] values(Arena arena) {
+        double[] all = new double[(int) arena.layout().elements()];
+        int at = 0;
+        try (PointerScope scope = new PointerScope()) {
+            for (Parameter parameter : arena.layout().parameters()) {
+                float[] floats = new float[(int) parameter.elements()];
+                new FloatPointer(arena.view(parameter).data_ptr_float()).get(floats);
+                for (float value : floats) {
+                    all[at++] = value;
+                }
+            }
+        }
+        return all;
+    }
+
+    private static void assertClose(double[] actual, double[] expected, double factor) {
+        double difference = 0;
+        double size = 0;
+        for (int i = 0; i < actual.length; i++) {
+            difference += Math.pow(actual[i] - factor * expected[i], 2);
+            size += Math.pow(factor * expected[i], 2);
+        }
+        assertThat(size).isPositive();
+        assertThat(Math.sqrt(difference / size)).isLessThan(1e-5);
+    }
+
+    private static double mean(double[] values) {
+        return Arrays.stream(values).average().orElseThrow();
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = FisherKind.class,
+            names = {"EXAMPLE", "SAMPLED"})
+    void theBatchSizeChangesNothing(FisherKind kind) {
+        double[] one = estimated(kind, options -> options, 1, 5);
+        assertClose(estimated(kind, options -> options, 4, 5), one, 1);
+        assertClose(estimated(kind, options -> options, 16, 5), one, 1);
+    }
+
+    @Test
+    void ofSingleRowsTheBatchFisherIsThatOfTheMeanLoss() {
+        try (Arena expected = new Arena(model.layout())) {
+            for (Batch batch : BatchLoader.inFileOrder(tokens(), 1, 0, MAX_LENGTH)) {
+                model.accumulateGradient(batch, 1);
+                kernels.fisherAccumulate(expected.list(), model.gradients(), 1.0 / ROWS);
+                model.clearGradients();
+            }
+            assertClose(estimated(FisherKind.EXAMPLE, options -> options), values(expected), 1);
+        }
+    }
+
+    /** As it was before there were other kinds. */
+    @Test
+    void theBatchFisherHasTheBitsOfItsOwnLoop() {
+        try (Arena expected = new Arena(model.layout())) {
+            for (Batch batch : BatchLoader.inFileOrder(tokens(), 4, 0, MAX_LENGTH)) {
+                model.accumulateGradient(batch, batch.scoredPositions());
+                kernels.fisherAccumulate(expected.list(), model.gradients(), 1.0 * batch.rows() / ROWS);
+                model.clearGradients();
+            }
+            assertThat(estimated(FisherKind.BATCH, options -> options)).isEqualTo(values(expected));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = FisherKind.class,
+            names = {"BATCH", "EXAMPLE", "SAMPLED"})
+    void aMeanOverTokensIsOneFactorAway(FisherKind kind) {
+        FisherRecord record = estimator(kind, options -> options, 4, 5).describe();
+        double factor = (double) record.examples() / record.scoredTokens();
+
+        assertThat(factor).isLessThan(0.5);
+        assertClose(
+                estimated(kind, options -> options.withUnit(Unit.TOKEN)), estimated(kind, options -> options), factor);
+    }
+
+    @Test
+    void moreDrawsAreOtherDraws() {
+        double[] one = estimated(FisherKind.SAMPLED, options -> options);
+        double[] two = estimated(FisherKind.SAMPLED, options -> options.withSamples(2));
+        assertThat(estimated(FisherKind.SAMPLED, options -> options)).isEqualTo(one);
+        assertThat(two).isNotEqualTo(one);
+        assertThat(estimated(FisherKind.SAMPLED, options -> options, 4, 6)).isNotEqualTo(one);
+        // The first of the two is the one.
+        for (int i = 0; i < one.length; i++) {
+            assertThat(2 * two[i]).isGreaterThanOrEqualTo(one[i] * (1 - 1e-4) - 1e-12);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = FisherKind.class,
+            names = {"BATCH", "EXAMPLE", "SAMPLED"})
+    void aSubsetIsDrawnBySeed(FisherKind kind) {
+        double[] five = estimated(kind, options -> options.withMaxExamples(5));
+        assertThat(estimated(kind, options -> options.withMaxExamples(5))).isEqualTo(five);
+        assertThat(estimated(kind, options -> options.withMaxExamples(5), 4, 6)).isNotEqualTo(five);
+        assertThat(estimated(kind, options -> options.withMaxExamples(ROWS)))
+                .isEqualTo(estimated(kind, options -> options));
+        assertThat(estimator(kind, options -> options.withMaxExamples(5), 4, 5)
+                        .describe()
+                        .examples())
+                .isEqualTo(5);
+        assertThat(estimator(kind, options -> options.withMaxExamples(500), 4, 5)
+                        .describe()
+                        .examples())
+                .isEqualTo(ROWS);
+    }
+
+    @ParameterizedTest
+    @EnumSource(FisherKind.class)
+    void aNormalizedFisherHasTheMean1(FisherKind kind) {
+        double[] normalized = estimated(kind, options -> options.withNormalize(Normalize.MEAN));
+        assertThat(mean(normalized)).isCloseTo(1, within(1e-5));
+        double[] plain = estimated(kind, options -> options);
+        assertClose(normalized, plain, 1 / mean(plain));
+    }
+
+    @Test
+    void theClampComesBehindTheMean() {
+        double[] normalized = estimated(FisherKind.EXAMPLE, options -> options.withNormalize(Normalize.MEAN));
+        double[] both = estimated(
+                FisherKind.EXAMPLE,
+                options -> options.withNormalize(Normalize.MEAN).withClamp(3));
+        for (int i = 0; i < both.length; i++) {
+            assertThat(both[i]).isEqualTo(Math.min(3, normalized[i]));
+        }
+        assertThat(mean(both)).isLessThan(0.99);
+        double[] plain = estimated(FisherKind.EXAMPLE, options -> options);
+        double bound = (float) mean(plain);
+        double[] clamped = estimated(FisherKind.EXAMPLE, options -> options.withClamp(bound));
+        assertThat(Arrays.stream(clamped).max().orElseThrow()).isEqualTo(bound);
+    }
+
+    @Test
+    void aFisherOfZerosStaysOne() {
+        FisherEstimator none = new ExampleFisher(model, kernels, List.of(), Unit.SEQUENCE, new Labels.OfData());
+        try (Arena fisher = new Arena(model.layout())) {
+            new ScaledFisher(none, kernels, Normalize.MEAN, OptionalDouble.of(1)).accumulateInto(fisher, 1, done -> {});
+            assertThat(values(fisher)).containsOnly(0);
+        }
+    }
+
+    @Test
+    void anEstimateSaysWhatItIs() {
+        FisherRecord record = estimator(
+                        FisherKind.SAMPLED,
+                        options -> options.withSamples(3)
+                                .withUnit(Unit.TOKEN)
+                                .withNormalize(Normalize.MEAN)
+                                .withClamp(2),
+                        4,
+                        5)
+                .describe();
+        long scored = tokens().stream()
+                .mapToLong(row -> row.ids().length - row.promptLength())
+                .sum();
+        assertThat(record)
+                .isEqualTo(new FisherRecord(
+                        FisherKind.SAMPLED,
+                        Unit.TOKEN,
+                        ROWS,
+                        scored,
+                        4,
+                        3,
+                        Normalize.MEAN,
+                        OptionalDouble.of(2),
+                        model.theta().fingerprint(),
+                        record.dataFingerprint()));
+        assertThat(record.modelFingerprint()).matches("[0-9a-f]{64}");
+        assertThat(record.dataFingerprint()).matches("[0-9a-f]{64}");
+    }
+
+    @Test
+    void fingerprintsAreThoseOfRowsAndParameters() {
+        FisherRecord record =
+                estimator(FisherKind.EXAMPLE, options -> options, 4, 5).describe();
+        FisherRecord otherBatches =
+                estimator(FisherKind.EXAMPLE, options -> options, 3, 5).describe();
+        FisherRecord fewer = estimator(FisherKind.EXAMPLE, options -> options.withMaxExamples(9), 4, 5)
+                .describe();
+        assertThat(otherBatches.dataFingerprint()).isEqualTo(record.dataFingerprint());
+        assertThat(fewer.dataFingerprint()).isNotEqualTo(record.dataFingerprint());
+        assertThat(estimator(FisherKind.UNIFORM, options -> options, 4, 5)
+                        .describe()
+                        .dataFingerprint())
+                .isEmpty();
+        model.theta().add(1e-3);
+        assertThat(estimator(FisherKind.EXAMPLE, options -> options, 4, 5)
+                        .describe()
+                        .modelFingerprint())
+                .isNotEqualTo(record.modelFingerprint());
+    }
+
+    /** Logits of 1e25 give losses and gradients that are finite, and squares that are not. */
+    private void makeSquaresOverflow() {
+        try (PointerScope scope = new PointerScope()) {
+            model.theta()
+                    .view(model.layout().get("transformer.ln_f.weight"))
+                    .detach()
+                    .mul_(new Scalar(1e25));
+        }
+    }
+
+    private void add(Consolidation consolidation, FisherKind kind) {
+        FisherEstimator estimator = estimator(kind, options -> options, 4, 5);
+        consolidation.add(
+                kernels, estimator, model.theta(), new HeldFisher("a task", estimator.describe()), done -> {});
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = FisherKind.class,
+            names = {"EXAMPLE", "SAMPLED"})
+    void aPassThatFailsLeavesTheConsolidationAsItWas(FisherKind kind) {
+        try (Consolidation consolidation = new Consolidation(model.layout(), new MergeSchedule.RunningMean())) {
+            add(consolidation, kind);
+            double[] fisher = values(consolidation.fisher());
+            double[] anchor = values(consolidation.anchor());
+
+            makeSquaresOverflow();
+            assertThatThrownBy(() -> add(consolidation, kind))
+                    .isInstanceOf(RunFailedException.class)
+                    .hasMessageContaining("not finite");
+            model.theta().fill(Double.NaN);
+            assertThatThrownBy(() -> add(consolidation, kind))
+                    .isInstanceOf(RunFailedException.class)
+                    .hasMessageContainingAll("a loss of NaN", "training rows [0, 1, 2, 3]");
+
+            assertThat(consolidation.held()).isEqualTo(1);
+            assertThat(values(consolidation.fisher())).isEqualTo(fisher);
+            assertThat(values(consolidation.anchor())).isEqualTo(anchor);
+        }
+    }
+
+    /** Cut off, Inf would be c. */
+    @Test
+    void aClampHidesNoInfinity() {
+        makeSquaresOverflow();
+        assertThatThrownBy(() -> estimated(FisherKind.BATCH, options -> options.withClamp(1)))
+                .isInstanceOf(RunFailedException.class)
+                .hasMessageContaining("not finite");
+    }
+}
