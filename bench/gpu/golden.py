@@ -26,7 +26,7 @@ def settings(golden, architecture, weight_decay, strength):
 
 
 def floats(path):
-    """The F32 tensors of a safetensors file by name."""
+    """The F32 tensors of a safetensors file by the reference's names: transformers' in memory, where files keep embed_out."""
     with open(path, "rb") as file:
         data = file.read()
     (size,) = struct.unpack_from("<Q", data)
@@ -34,7 +34,7 @@ def floats(path):
     for name, entry in json.loads(data[8:8 + size]).items():
         if name != "__metadata__":
             start, end = entry["data_offsets"]
-            tensors[name] = array.array("f", data[8 + size + start:8 + size + end])
+            tensors[name.replace("embed_out.", "lm_head.")] = array.array("f", data[8 + size + start:8 + size + end])
     return tensors
 
 

@@ -98,7 +98,7 @@ def doctor(run):
     code, took, output = run.ewc4j("doctor.log", "doctor")
     wanted = [line for line in output.splitlines() if line.startswith(("CUDA libraries", "libtorch", "GPU"))]
     detail = "; ".join(" ".join(line.split()) for line in wanted) or last_line(output)
-    on_device = run.device == "cpu" or "device(s)" in output
+    on_device = run.device == "cpu" or any(line.startswith("libtorch") and "device(s)" in line for line in wanted)
     run.row("doctor", "passed" if code == 0 and on_device else "failed", took, detail)
 
 

@@ -52,10 +52,9 @@ public final class Torch {
      */
     public static String description() {
         NativeLibrary.load();
-        if (!torch.hasCUDA()) {
-            return CudaLibraries.find().cudaBuild()
-                    ? "CUDA build, but its CUDA part was not loaded: see CUDA libraries"
-                    : "CPU build";
+        int processors = torch.get_num_threads(); // loads libtorch
+        if (!CudaLibraries.find().cudaBuild()) {
+            return "CPU build, " + processors + " threads unless told otherwise";
         }
         String reason = whyNot(new Device(0));
         if (reason != null) {
