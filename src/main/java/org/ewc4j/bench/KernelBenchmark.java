@@ -8,6 +8,9 @@ import org.ewc4j.kernel.AdamWOptions;
 import org.ewc4j.kernel.AdamWStep;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
+import org.ewc4j.kernel.StepGuard;
+import org.ewc4j.kernel.StepOutputs;
+import org.ewc4j.kernel.StepSlots;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.ParameterLayout;
@@ -64,7 +67,8 @@ final class KernelBenchmark {
                 Arena fisher = filled(layout, device, 1e-6);
                 Arena gradient = filled(layout, device, 1e-3);
                 Arena firstMoment = filled(layout, device, 1e-4);
-                Arena secondMoment = filled(layout, device, 1e-8)) {
+                Arena secondMoment = filled(layout, device, 1e-8);
+                StepSlots slots = kernels.slots(1)) {
             AdamWOptions options = AdamWOptions.withWeightDecay(5e-4);
             AdamWStep step = new AdamWStep(100, 1e-5, 1, 1, 1);
             RoundRobin robin = RoundRobin.on(device, REPEATS_ON_DEVICE);
@@ -82,7 +86,11 @@ final class KernelBenchmark {
                             null,
                             null,
                             options,
-                            step));
+                            step,
+                            StepGuard.NONE,
+                            StepOutputs.NONE,
+                            slots,
+                            0));
             robin.add(
                     "adamw_step_ewc",
                     round -> kernels.adamwStep(
@@ -93,7 +101,11 @@ final class KernelBenchmark {
                             fisher.list(),
                             anchor.list(),
                             options,
-                            step));
+                            step,
+                            StepGuard.NONE,
+                            StepOutputs.NONE,
+                            slots,
+                            0));
             // The second moment stands for a new Fisher: positive and small.
             robin.add("fisher_merge", round -> kernels.fisherMerge(fisher.list(), secondMoment.list(), 0.5, 0.5));
             robin.add("norm", round -> kernels.norm(gradient.list()));

@@ -26,7 +26,12 @@ final class RoundRobin {
      */
     record Seconds(Spread wall, Spread processor) {}
 
-    private final Map<String, IntConsumer> operations = new LinkedHashMap<>();
+    /** Something to time, which does its work so many times on a round's batch. */
+    interface Operation {
+        void run(int round, int times);
+    }
+
+    private final Map<String, Operation> operations = new LinkedHashMap<>();
     private final int repeats;
     private final Runnable settle;
 
@@ -36,8 +41,8 @@ final class RoundRobin {
     }
 
     /**
-     * For operations that a device goes on with when they have returned: each is put there several times before it is waited
-     * for, and their time is divided by as many.
+     * For operations that a device goes on with when they have returned: each does its work several times before it is waited
+     * for, and the time is divided by as many.
      *
      * @param settle waits for the device
      */
@@ -53,6 +58,15 @@ final class RoundRobin {
 
     /** @param operation given the round, from 0 with the warm-up */
     void add(String name, IntConsumer operation) {
+        add(name, (round, times) -> {
+            for (int time = 0; time < times; time++) {
+                operation.accept(round);
+            }
+        });
+    }
+
+    /** @param operation given the round as well, and how often it does its work */
+    void add(String name, Operation operation) {
         operations.put(name, operation);
     }
 
@@ -69,9 +83,7 @@ final class RoundRobin {
             for (String name : order) {
                 double processorBefore = processorSeconds();
                 long started = System.nanoTime();
-                for (int repeat = 0; repeat < repeats; repeat++) {
-                    operations.get(name).accept(round);
-                }
+                operations.get(name).run(round, repeats);
                 settle.run();
                 double taken = (System.nanoTime() - started) * 1e-9 / repeats;
                 if (round >= WARM_UP) {

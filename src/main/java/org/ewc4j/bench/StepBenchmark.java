@@ -1,5 +1,6 @@
 package org.ewc4j.bench;
 
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.ewc4j.config.FisherOptions.Unit;
@@ -68,8 +69,8 @@ final class StepBenchmark {
             consolidation.add(kernels, first, model.theta(), new HeldFisher("bench", first.describe()), done -> {});
             RoundRobin robin = RoundRobin.on(device, REPEATS_ON_DEVICE);
             robin.add("forward_backward", round -> forwardBackward(model, steps.get(round)));
-            robin.add("plain", round -> trainer.step(task, steps.get(round), config.learningRate(), null));
-            robin.add("ewc", round -> trainer.step(task, steps.get(round), config.learningRate(), consolidation));
+            robin.add("plain", (round, times) -> train(trainer, task, steps.get(round), times, null));
+            robin.add("ewc", (round, times) -> train(trainer, task, steps.get(round), times, consolidation));
             robin.add(
                     "fisher",
                     round -> new BatchFisher(model, kernels, List.of(steps.get(round)))
@@ -86,6 +87,12 @@ final class StepBenchmark {
                     consolidation.stateBytes() / parameters,
                     3 * newFisher.bytes() / parameters);
         }
+    }
+
+    /** Steps on a batch, read at the end as in training. */
+    private static void train(
+            Trainer trainer, Trainer.TaskTraining task, StepBatch batch, int times, Consolidation consolidation) {
+        trainer.steps(task, Collections.nCopies(times, batch), task.config().learningRate(), consolidation);
     }
 
     private static void forwardBackward(CausalLm model, StepBatch batch) {

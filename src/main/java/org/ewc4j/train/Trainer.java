@@ -1,5 +1,6 @@
 package org.ewc4j.train;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -125,19 +126,23 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * One step of {@link #train}, read at once.
+     * Steps of {@link #train}, read when all have been taken.
      *
      * @param consolidation null for no penalty
      */
-    public StepMetrics step(TaskTraining task, StepBatch batch, double learningRate, Consolidation consolidation) {
-        StepMetrics[] metrics = new StepMetrics[1];
-        try (StepLedger ledger = new StepLedger(kernels.slots(1), skipped);
-                StagedStep staged = new StagedStep(model, batch)) {
-            step(task, staged, learningRate, consolidation, ledger);
-            ledger.settle(read -> metrics[0] = read);
+    public List<StepMetrics> steps(
+            TaskTraining task, List<StepBatch> batches, double learningRate, Consolidation consolidation) {
+        List<StepMetrics> metrics = new ArrayList<>();
+        try (StepLedger ledger = new StepLedger(kernels.slots(batches.size()), skipped)) {
+            for (StepBatch batch : batches) {
+                try (StagedStep staged = new StagedStep(model, batch)) {
+                    step(task, staged, learningRate, consolidation, ledger);
+                }
+            }
+            ledger.settle(metrics::add);
             skipped = ledger.skipped();
         }
-        return metrics[0];
+        return metrics;
     }
 
     private void step(
