@@ -36,6 +36,7 @@ public final class Uploads implements AutoCloseable {
         private final Device device;
         private final Tensor tensor;
         private final CUDAEvent arrived; // null on the CPU
+        private boolean awaited;
 
         private Upload(Device device, Tensor tensor, CUDAEvent arrived) {
             this.device = device;
@@ -43,9 +44,10 @@ public final class Uploads implements AutoCloseable {
             this.arrived = arrived;
         }
 
-        /** The numbers, (length), int64; what is put on the current stream from now on sees them arrived. */
+        /** The numbers, (length), int64; what the thread's stream is given from now on sees them arrived. */
         public Tensor await() {
-            if (arrived != null) {
+            if (arrived != null && !awaited) {
+                awaited = true;
                 try (PointerScope scope = new PointerScope()) {
                     CUDAStream current = torch_cuda.getCurrentCUDAStream((byte) device.index());
                     arrived.block(current);
