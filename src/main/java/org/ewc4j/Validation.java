@@ -19,6 +19,7 @@ import org.ewc4j.task.TaskSequence;
  * model is loaded, the tasks are tokenized.
  *
  * @param architecture as transformers calls its class
+ * @param numerics device and precision of the passes, as in {@code cpu, fp32}
  * @param parameters trained parameters, a tied tensor once
  * @param stateBytes bytes of θ, its gradient, the two moments and, where there is a λ, F and θ*
  * @param tasks in order
@@ -28,6 +29,7 @@ import org.ewc4j.task.TaskSequence;
  */
 public record Validation(
         String architecture,
+        String numerics,
         long parameters,
         long stateBytes,
         List<TaskPlan> tasks,
@@ -67,6 +69,8 @@ public record Validation(
             EncodedTask first = learner.encode(tasks.get(0));
             return new Validation(
                     learner.architecture(),
+                    learner.device() + ", "
+                            + config.training().precision().name().toLowerCase(Locale.ROOT),
                     learner.parameters(),
                     learner.parameters()
                             * (PLAIN_BYTES
@@ -87,7 +91,7 @@ public record Validation(
     /** The findings as lines for a person. */
     public String text() {
         StringBuilder text = new StringBuilder();
-        line(text, "model: %s, %,d parameters", architecture, parameters);
+        line(text, "model: %s, %,d parameters, on %s", architecture, parameters, numerics);
         line(
                 text,
                 "memory: %,d MB of parameters, gradient, moments and consolidation, besides libtorch and the activations",

@@ -39,6 +39,11 @@ interface Architecture {
         default Tape tape() {
             return null;
         }
+
+        /** Whether the gradient of a table that is looked up now holds only the rows that are read. */
+        default boolean lookedUpSparsely() {
+            return false;
+        }
     }
 
     /** The layers, bound to their weights. */

@@ -61,6 +61,7 @@ public final class CausalLm implements AutoCloseable {
     private final OutputLayer outputLayer;
     private final Deque<Runnable> closings = new ArrayDeque<>();
     private TensorList gradients;
+    private boolean sparseLookups;
     private boolean closed;
 
     /** {@link #open(ModelDirectory, Positions, long, Numerics)} in fp32 on the CPU. */
@@ -111,7 +112,19 @@ public final class CausalLm implements AutoCloseable {
                     leaves.put(
                             parameter.name(), computed.view(parameter).detach().requires_grad_(true));
                 }
-                this.decoder = architecture.bind(leaves::get, device);
+                this.decoder = architecture.bind(
+                        new Architecture.Weights() {
+                            @Override
+                            public Tensor get(String name) {
+                                return leaves.get(name);
+                            }
+
+                            @Override
+                            public boolean lookedUpSparsely() {
+                                return sparseLookups;
+                            }
+                        },
+                        device);
                 this.outputEmbedding = leaves.get(
                         architecture.tied() ? architecture.inputEmbedding() : architecture.outputEmbedding());
                 this.outputLayer = new OutputLayer(outputEmbedding, kernels, type);
@@ -250,32 +263,16 @@ public final class CausalLm implements AutoCloseable {
                 }
                 return ownSlot.loss(0);
             }
+            sparseLookups = true;
             try (PointerScope step = new PointerScope()) {
                 long output = fisher.segment(layout.get(architecture.outputEmbedding()));
                 double loss = outputLayer.square(hidden(staged), staged, ownSlot, output, weight);
-                addSquares(fisher, weight);
+                new SquaredGradients(layout, leaves, numerics.type(), kernels).addTo(fisher, weight);
                 return loss;
             }
         } finally {
+            sparseLookups = false;
             clearGradients();
-        }
-    }
-
-    /** Adds the squares of the gradients that there are. */
-    private void addSquares(Arena fisher, double weight) {
-        List<Parameter> reached = layout.parameters().stream()
-                .filter(parameter -> leaves.get(parameter.name()).grad().defined())
-                .toList();
-        long[] counts = reached.stream().mapToLong(Parameter::elements).toArray();
-        long[] squares = reached.stream().mapToLong(fisher::segment).toArray();
-        long[] gradients = reached.stream()
-                .mapToLong(parameter -> contiguousGradient(leaves.get(parameter.name()))
-                        .data_ptr()
-                        .address())
-                .toArray();
-        try (TensorList into = TensorList.of(ElementType.F32, squares, counts);
-                TensorList from = TensorList.of(numerics.type(), gradients, counts)) {
-            kernels.fisherAccumulate(into, from, weight);
         }
     }
 
