@@ -191,7 +191,9 @@ class TransformersParityTest {
             for (int step = 0; step < expected.get("losses").size(); step++) {
                 StepBatch batch = new StepBatch(0, List.of(batches.get(step % batches.size())));
                 double loss = expected.get("losses").get(step).asDouble();
-                assertThat(trainer.steps(task, List.of(batch), rate, null).get(0).lmLoss())
+                assertThat(trainer.steps(task, List.of(batch), rate, null)
+                                .get(0)
+                                .lmLoss())
                         .as("loss of step %d", step)
                         .isCloseTo(loss, within(1e-5 * loss));
             }
