@@ -18,8 +18,7 @@ public final class StepSlots implements AutoCloseable {
     // A slot, in bytes: what a step reads comes first, then what it reduces.
     private static final long VALUES = 0;
     private static final long GRADIENT_SCALE_OF_LOSS = VALUES + ewc_adamw_values.BYTES;
-    private static final long READ_BYTES = GRADIENT_SCALE_OF_LOSS + Double.BYTES;
-    private static final long LOSS = READ_BYTES;
+    private static final long LOSS = GRADIENT_SCALE_OF_LOSS + Double.BYTES;
     private static final long STATISTICS = LOSS + Double.BYTES;
     private static final long NORM = STATISTICS + ewc_adamw_statistics.BYTES;
     private static final long SLOT = 128;

@@ -28,7 +28,12 @@ final class RandomInit {
                 Architecture.Init init =
                         architecture.parameters().get(parameter.name()).init();
                 if (init instanceof Architecture.Init.Normal normal) {
-                    view.normal_(0, normal.deviation(), argument);
+                    // Drawn on the CPU wherever θ lies: the same model of a seed on every device.
+                    Tensor drawn = theta.device().isCuda() ? torch.empty(parameter.shapeArray()) : view;
+                    drawn.normal_(0, normal.deviation(), argument);
+                    if (drawn != view) {
+                        view.copy_(drawn);
+                    }
                 } else if (init instanceof Architecture.Init.Constant constant) {
                     view.fill_(new Scalar(constant.value()));
                 }
