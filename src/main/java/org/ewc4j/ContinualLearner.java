@@ -184,7 +184,7 @@ public final class ContinualLearner implements AutoCloseable {
                 metrics -> listeners.forEach(listener -> listener.step(metrics)));
         trainSeconds += secondsSince(started);
         if (consolidate) {
-            consolidate(task, index, rows, taskTraining);
+            consolidate(task.name(), index, rows, taskTraining);
         }
         tasksLearned++;
     }
@@ -196,26 +196,33 @@ public final class ContinualLearner implements AutoCloseable {
      * @throws RunFailedException where a loss is not finite
      */
     public void consolidate(Task task) {
+        consolidate(task.name(), List.of(task));
+    }
+
+    /** As {@link #consolidate(Task)}, of the training rows of several tasks together, as one task of that name. */
+    public void consolidate(String name, List<Task> tasks) {
         resource.acquire();
         try {
-            consolidate(task, tasksLearned, encode(task).trainRows(), training);
+            List<TokenizedRow> rows = tasks.stream()
+                    .flatMap(task -> encode(task).trainRows().stream())
+                    .toList();
+            consolidate(name, tasksLearned, rows, training);
         } finally {
             resource.release();
         }
     }
 
-    private void consolidate(Task task, int index, List<TokenizedRow> rows, TrainingConfig taskTraining) {
+    private void consolidate(String name, int index, List<TokenizedRow> rows, TrainingConfig taskTraining) {
         long started = System.nanoTime();
         try {
             consolidator.add(
                     index,
-                    task.name(),
+                    name,
                     rows,
                     taskTraining,
-                    done -> listeners.forEach(
-                            listener -> listener.fisherProgress(index, task.name(), done, rows.size())));
+                    done -> listeners.forEach(listener -> listener.fisherProgress(index, name, done, rows.size())));
         } catch (RunFailedException e) {
-            throw new RunFailedException("task '" + task.name() + "', behind its last step: " + e.getMessage(), e);
+            throw new RunFailedException("task '" + name + "', behind its last step: " + e.getMessage(), e);
         }
         fisherSeconds += secondsSince(started);
     }
@@ -240,7 +247,7 @@ public final class ContinualLearner implements AutoCloseable {
         int afterTask = tasksLearned - 1;
         int total = tasks.values().stream()
                 .mapToInt(task -> evaluation.splits().stream()
-                        .mapToInt(split -> examples(task, split))
+                        .mapToInt(split -> encode(task).rows(split).size())
                         .sum())
                 .sum();
         List<TaskScore> scores = new ArrayList<>();
@@ -257,10 +264,6 @@ public final class ContinualLearner implements AutoCloseable {
         });
         evaluateSeconds += secondsSince(started);
         return scores;
-    }
-
-    private static int examples(Task task, Split split) {
-        return split == Split.TRAIN ? task.train().size() : task.test().size();
     }
 
     /** Tokenizes a task once; what was cut stands in its summary. */

@@ -48,6 +48,7 @@ public final class ContinualRun {
     public static TaskSequence readTasks(RunConfig config) {
         TaskSequence tasks = TaskReader.read(
                 config.tasks(),
+                config.text(),
                 PromptTemplate.parse(config.prompt()),
                 config.evaluation().splits());
         if (config.evaluation().splits().contains(Split.TEST)) {
@@ -133,7 +134,8 @@ public final class ContinualRun {
 
     private void learnAll(ContinualLearner learner, RunFolder folder, List<RunListener> all) {
         long steps = tasks.tasks().stream()
-                .mapToLong(task -> BatchLoader.steps(task.train().size(), config.trainingFor(task.name())))
+                .mapToLong(task ->
+                        BatchLoader.steps(learner.encode(task).trainRows().size(), config.trainingFor(task.name())))
                 .sum();
         RunStart start =
                 new RunStart(tasks.names(), learner.parameters(), config.ewc().lambda(), steps);

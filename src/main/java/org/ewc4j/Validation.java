@@ -3,7 +3,6 @@ package org.ewc4j;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.data.BatchLoader;
@@ -37,8 +36,8 @@ public record Validation(
         List<String> warnings,
         List<RowPreview> previews) {
 
-    /** A task and how many optimizer steps it takes. */
-    public record TaskPlan(String name, int trainRows, int testRows, long steps) {}
+    /** A task, of questions or packed text, and how many optimizer steps it takes. */
+    public record TaskPlan(String name, int trainRows, int testRows, long steps, boolean text) {}
 
     private static final int PREVIEWED_ROWS = 2;
     private static final int PLAIN_BYTES = 16;
@@ -58,13 +57,13 @@ public record Validation(
             boolean consolidates = ContinualRun.consolidates(config, tasks);
             List<TaskPlan> plans = new ArrayList<>();
             for (Task task : tasks) {
+                EncodedTask encoded = learner.encode(task);
                 plans.add(new TaskPlan(
                         task.name(),
-                        task.train().size(),
-                        config.evaluation().splits().contains(Split.TEST)
-                                ? task.test().size()
-                                : 0,
-                        BatchLoader.steps(task.train().size(), config.trainingFor(task.name()))));
+                        encoded.trainRows().size(),
+                        encoded.testRows().size(),
+                        BatchLoader.steps(encoded.trainRows().size(), config.trainingFor(task.name())),
+                        task.isText()));
             }
             EncodedTask first = learner.encode(tasks.get(0));
             return new Validation(
@@ -104,10 +103,11 @@ public record Validation(
         for (TaskPlan task : tasks) {
             line(
                     text,
-                    "  %s: %,d training and %,d test questions, %,d steps",
+                    "  %s: %,d training and %,d test %s, %,d steps",
                     task.name(),
                     task.trainRows(),
                     task.testRows(),
+                    task.text() ? "rows of packed text" : "questions",
                     task.steps());
         }
         line(

@@ -23,6 +23,8 @@ final class RunConfigWriter {
         writer.put("model.init", config.model().init());
         writer.put("model.seed", config.model().seed());
         writer.tasks(config.tasks());
+        writer.put("text.field", config.text().field());
+        writer.put("text.test_share", config.text().testShare());
         writer.put("prompt", config.prompt());
         writer.put("device", config.training().device());
         writer.put("precision", config.training().precision());
@@ -97,8 +99,8 @@ final class RunConfigWriter {
             for (TaskSource.TaskFiles task : files.tasks()) {
                 Map<String, String> entry = new LinkedHashMap<>();
                 entry.put("name", task.name());
-                entry.put("train", task.train().toString());
-                task.test().ifPresent(test -> entry.put("test", test.toString()));
+                entry.put(task.text() ? "text" : "train", task.train().toString());
+                task.test().ifPresent(test -> entry.put(task.text() ? "test_text" : "test", test.toString()));
                 list.add(entry);
             }
             section("tasks").put("list", list);

@@ -117,6 +117,10 @@ final class SettingValues {
                 whole("evaluation.batch_size"));
     }
 
+    TextConfig text() {
+        return new TextConfig(get("text.field", String.class), real("text.test_share"));
+    }
+
     SaveConfig save() {
         return new SaveConfig(get("save.dtype", StoredType.class), get("save.keep", Keep.class));
     }

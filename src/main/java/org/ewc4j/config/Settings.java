@@ -56,8 +56,10 @@ final class Settings {
                     "tasks.list",
                     new TaskFilesList(),
                     "none",
-                    "JSON Lines files per task, `[{name, train, test}, ...]`; `test` may be left out where "
-                            + "`evaluation.splits` is `[train]`. `tasks: [...]` is short for `tasks: {list: [...]}`."),
+                    "Files per task, `[{name, train, test}, ...]` for JSON Lines of questions; `test` may be left out where "
+                            + "`evaluation.splits` is `[train]`. `{name, text, test_text}` is a task of plain text; without "
+                            + "`test_text` a share of it is held out (`text.test_share`). Both may stand in one list. "
+                            + "`tasks: [...]` is short for `tasks: {list: [...]}`."),
             Setting.of(
                     "tasks.task_field",
                     FIELD,
@@ -74,6 +76,18 @@ final class Settings {
                     "`tasks.question_field`",
                     "Field with the question that generalisation is tested with."),
             Setting.of("tasks.answer_field", FIELD, TaskSource.DEFAULT_ANSWER_FIELD, "Field with the answer."),
+            Setting.of(
+                    "text.field",
+                    FIELD,
+                    "text",
+                    "Field with the document in the rows of a text in JSON Lines (a name that ends in .jsonl). Any other file of "
+                            + "text is one document as it stands."),
+            Setting.of(
+                    "text.test_share",
+                    new Real(0, false, 1, false),
+                    "0.1",
+                    "Share of a text's packed rows, the last ones and one at least, that is held out to be scored as its test "
+                            + "split, where no test text is given and the test split is scored."),
             Setting.of(
                     "prompt",
                     new Text("a template with {question}"),

@@ -34,7 +34,7 @@ public sealed interface TaskSource {
     }
 
     /**
-     * JSONL files per task, in the order given.
+     * JSONL files per task, or plain text, in the order given.
      *
      * @param tasks names are unique
      * @param questionField field with the question in training files
@@ -77,7 +77,13 @@ public sealed interface TaskSource {
      *
      * @param name the task's name
      * @param train training rows
-     * @param test test rows; may be absent where the test split is not asked for
+     * @param test test rows; may be absent where the test split is not asked for, or the files are text
+     * @param text whether the files are plain text, keys {@code text} and {@code test_text}
      */
-    record TaskFiles(String name, Path train, Optional<Path> test) {}
+    record TaskFiles(String name, Path train, Optional<Path> test, boolean text) {
+        /** Files of questions. */
+        public TaskFiles(String name, Path train, Optional<Path> test) {
+            this(name, train, test, false);
+        }
+    }
 }

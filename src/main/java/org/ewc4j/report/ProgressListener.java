@@ -180,11 +180,17 @@ public final class ProgressListener implements RunListener, AutoCloseable {
         StringBuilder line = new StringBuilder(label(task, taskName)).append(" done");
         for (TaskScore score : taskScores) {
             if (score.task() == task) {
-                line.append(String.format(Locale.ROOT, "  %s %.1f %%", RunJson.key(score.split()), score.exactMatch()));
+                line.append("  ").append(RunJson.key(score.split())).append(' ').append(shown(score));
             }
         }
         out.println(line);
         taskScores.clear();
+    }
+
+    private static String shown(TaskScore score) {
+        return score.hasExactMatch()
+                ? String.format(Locale.ROOT, "%.1f %%", score.exactMatch())
+                : String.format(Locale.ROOT, "perplexity %.2f", score.perplexity());
     }
 
     private String label(int task, String taskName) {

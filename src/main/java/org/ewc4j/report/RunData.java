@@ -55,6 +55,15 @@ record RunData(
      */
     record Steps(Curve lmLoss, Curve penalty, Curve loss, int[] taskStarts, List<String> taskNames, long tokens) {}
 
+    /** Whether a task is plain text: it has a token loss and no exact match. */
+    boolean hasText() {
+        return Arrays.stream(Split.values())
+                .anyMatch(split -> !tokenLoss
+                        .get(split)
+                        .perplexityOfText(accuracy.get(split))
+                        .isEmpty());
+    }
+
     /** Seconds of a phase; NaN where not known. */
     double seconds(String phase) {
         return seconds.getOrDefault(phase, Double.NaN);

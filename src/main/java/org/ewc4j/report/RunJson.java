@@ -15,6 +15,7 @@ import org.ewc4j.eval.AccuracyMatrix;
 import org.ewc4j.eval.ContinualMetrics;
 import org.ewc4j.eval.Prediction;
 import org.ewc4j.eval.TaskScore;
+import org.ewc4j.eval.TokenLossMetrics;
 import org.ewc4j.train.StepMetrics;
 
 /**
@@ -70,12 +71,20 @@ final class RunJson {
         start.taskNames().forEach(names::add);
         ObjectNode matrix = root.putObject("matrix");
         ObjectNode loss = root.putObject("loss");
+        ObjectNode perplexity = MAPPER.createObjectNode();
         ObjectNode metrics = root.putObject("metrics");
+        ObjectNode lossMetrics = root.putObject("loss_metrics");
         for (Split split : Split.values()) {
             AccuracyMatrix accuracy = AccuracyMatrix.ofExactMatch(tasks, scores, split);
             matrix.set(key(split), rows(accuracy));
-            loss.set(key(split), rows(AccuracyMatrix.ofTokenLoss(tasks, scores, split)));
+            AccuracyMatrix tokenLoss = AccuracyMatrix.ofTokenLoss(tasks, scores, split);
+            loss.set(key(split), rows(tokenLoss));
+            perplexity.set(key(split), rows(tokenLoss.perplexityOfText(accuracy)));
             metrics.set(key(split), metrics(ContinualMetrics.of(accuracy)));
+            lossMetrics.set(key(split), metrics(TokenLossMetrics.of(tokenLoss)));
+        }
+        if (scores.stream().anyMatch(score -> !score.hasExactMatch())) {
+            root.set("perplexity", perplexity);
         }
         ObjectNode seconds = root.putObject("seconds");
         seconds.put("train", totals.map(t -> finite(t.trainSeconds())).orElse(null));
@@ -104,6 +113,14 @@ final class RunJson {
         node.put("average_incremental", boxed(metrics.averageIncremental()));
         node.put("forgetting", boxed(metrics.forgetting()));
         node.put("backward_transfer", boxed(metrics.backwardTransfer()));
+        return node;
+    }
+
+    private static ObjectNode metrics(TokenLossMetrics metrics) {
+        ObjectNode node = MAPPER.createObjectNode();
+        node.put("average", boxed(metrics.average()));
+        node.put("learned", boxed(metrics.learned()));
+        node.put("forgetting", boxed(metrics.forgetting()));
         return node;
     }
 
