@@ -60,7 +60,10 @@ final class ConfigurationReference {
         ObjectNode properties = object(root);
         root.putArray("required").add("model").add("tasks");
         for (String section : Settings.sections()) {
-            properties.set(section, section(section));
+            int dot = section.lastIndexOf('.');
+            ObjectNode parent =
+                    dot < 0 ? properties : (ObjectNode) properties.at("/" + section.substring(0, dot) + "/properties");
+            parent.set(section.substring(dot + 1), section(section));
         }
         Settings.ALL.stream().filter(s -> s.section().isEmpty()).forEach(s -> properties.set(s.name(), property(s)));
         ObjectNode overrides = properties.putObject("task_overrides");

@@ -193,6 +193,12 @@ final class Settings {
                     "From where token positions count: the first real token, as generation counts, or the left edge of "
                             + "`max_length` columns, padding included, as a Python loop that passes no position_ids does."),
             Setting.of(
+                    "training.replay",
+                    FROM_ZERO,
+                    0,
+                    "Rows of each earlier task that are learned again with a later one: drawn once by `training.seed` and task, "
+                            + "they join the task's own in every epoch. They never enter a Fisher."),
+            Setting.of(
                     "ewc.lambda",
                     Real.atLeast(0),
                     "5000",
@@ -276,6 +282,42 @@ final class Settings {
                     "none",
                     "Largest element of a task's Fisher before it is merged, behind `fisher_normalize`. With either of the "
                             + "two a `batch` Fisher takes 4 bytes a parameter more during its pass."),
+            Setting.of(
+                    "ewc.fisher_shuffle",
+                    new Truth(),
+                    "false",
+                    "Shuffles the elements of a task's Fisher within each parameter's tensor, by `training.seed`, the same for every "
+                            + "task: a control for experiments. What such a consolidation holds protects nothing in particular, and "
+                            + "nothing in it tells."),
+            Setting.optional(
+                    "ewc.protect.data",
+                    new Location("the path of a file of text or questions"),
+                    "none",
+                    "Data that stands for what the starting checkpoint knows: its Fisher there is taken in before the first task, "
+                            + "which is then learned under it already. What is held out is scored by perplexity, before the first "
+                            + "task and with each evaluation."),
+            Setting.of(
+                    "ewc.protect.format",
+                    Choice.of(ProtectConfig.Format.class),
+                    "text",
+                    "`text`: plain text, or JSON Lines with `text.field`, packed. `questions`: JSON Lines with the fields and the "
+                            + "prompt of the tasks."),
+            Setting.optional(
+                    "ewc.protect.max_examples",
+                    COUNT,
+                    "all",
+                    "Most rows that this Fisher pass reads, drawn by `training.seed` from those not held out."),
+            Setting.of(
+                    "ewc.protect.weight",
+                    Real.atLeast(0),
+                    "1",
+                    "How many tasks it counts as: docs/methods.md has what that is for each `ewc.merge`. 0 takes no Fisher; the "
+                            + "data is scored all the same."),
+            Setting.optional(
+                    "ewc.protect.test",
+                    new Location("the path of a file of text or questions"),
+                    "the last `text.test_share` of the data",
+                    "Data that is scored; nothing is held out of `ewc.protect.data` then."),
             Setting.of("evaluation.max_new_tokens", COUNT, 10, "Longest answer that is generated."),
             Setting.of(
                     "evaluation.every_task",

@@ -14,6 +14,16 @@ public sealed interface TaskSource {
     String DEFAULT_QUESTION_FIELD = "question";
     String DEFAULT_ANSWER_FIELD = "answer";
 
+    /** Field with the question in rows of JSON Lines. */
+    default String questionField() {
+        return DEFAULT_QUESTION_FIELD;
+    }
+
+    /** Field with the answer in rows of JSON Lines. */
+    default String answerField() {
+        return DEFAULT_ANSWER_FIELD;
+    }
+
     /**
      * One JSONL file. Each row is a training question of the task that its task field names, and a test question too.
      * Tasks come in the order in which they first appear.

@@ -1,5 +1,6 @@
 package org.ewc4j.data;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -7,6 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.ewc4j.config.EvaluationConfig.Split;
+import org.ewc4j.config.ProtectConfig;
 import org.ewc4j.config.TaskSource;
 import org.ewc4j.config.TextConfig;
 import org.ewc4j.error.InvalidInputException;
@@ -17,6 +19,9 @@ import org.ewc4j.task.TaskText;
 
 /** Reads tasks from files and renders their prompts. Stateless. */
 public final class TaskReader {
+    /** Name of the data of {@code ewc.protect}, also in a consolidation. */
+    private static final String PROTECTED = "protected";
+
     private TaskReader() {}
 
     /** As {@link #read(TaskSource, TextConfig, PromptTemplate, Set)}, text by the defaults. */
@@ -86,6 +91,42 @@ public final class TaskReader {
                     row -> testRows.add(example(row, source.testQuestionField(), source.answerField(), template)));
         }
         return new Task(files.name(), train, testRows);
+    }
+
+    /**
+     * Reads the data of {@code ewc.protect} as a task of the name {@code protected}: what its Fisher is taken on, and what is
+     * held out to be scored.
+     *
+     * @param source its field names are used for questions
+     */
+    public static Task readProtected(
+            ProtectConfig protect, TaskSource source, TextConfig text, PromptTemplate template) {
+        if (protect.format() == ProtectConfig.Format.TEXT) {
+            Optional<List<String>> tests = protect.test().map(file -> TextReader.documents(file, text.field()));
+            double heldOut = tests.isEmpty() ? text.testShare() : 0;
+            List<String> documents = TextReader.documents(protect.data(), text.field());
+            return Task.ofText(PROTECTED, new TaskText(documents, tests, heldOut));
+        }
+        List<Example> data = readQuestions(protect.data(), source, template);
+        if (protect.test().isPresent()) {
+            return new Task(PROTECTED, data, readQuestions(protect.test().get(), source, template));
+        }
+        int read = data.size() - Math.max(1, (int) Math.round(data.size() * text.testShare()));
+        if (read < 1) {
+            throw new InvalidInputException(protect.data() + ": has " + data.size()
+                    + " row, which leaves nothing to hold out; give ewc.protect.test, or more rows");
+        }
+        return new Task(PROTECTED, data.subList(0, read), data.subList(read, data.size()));
+    }
+
+    private static List<Example> readQuestions(Path file, TaskSource source, PromptTemplate template) {
+        List<Example> examples = new ArrayList<>();
+        JsonLines.forEach(
+                file, row -> examples.add(example(row, source.questionField(), source.answerField(), template)));
+        if (examples.isEmpty()) {
+            throw new InvalidInputException(file + ": holds no row, so there is nothing to protect");
+        }
+        return examples;
     }
 
     private static Task readText(TaskSource.TaskFiles files, TextConfig text, boolean test) {

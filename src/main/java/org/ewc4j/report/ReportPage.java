@@ -110,6 +110,7 @@ public final class ReportPage {
                         + "loss adds λ · penalty. The penalty ½ Σ F (θ* − θ)² is drawn before λ. Dashed lines begin a task.");
         runs.forEach(run -> pair(charts.training(run, single)));
         appendPerplexity();
+        appendProtected();
         appendTokenLoss();
         if (single) {
             appendTiming(first);
@@ -273,6 +274,15 @@ public final class ReportPage {
                     "Perplexity of plain text",
                     "exp of the mean token loss; 1 is the lowest that there is. Bright is low.");
             pair(figures);
+        }
+    }
+
+    private void appendProtected() {
+        if (runs.stream().anyMatch(run -> run.protectedLoss().length > 0)) {
+            section(
+                    "Protected data",
+                    "Perplexity of what is held out of it; the point at 0 is the starting checkpoint.");
+            pair(List.of(figure("By the number of tasks learned", charts.protectedPerplexity())));
         }
     }
 

@@ -14,6 +14,7 @@ import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.eval.AccuracyMatrix;
 import org.ewc4j.eval.ContinualMetrics;
 import org.ewc4j.eval.Prediction;
+import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.eval.TokenLossMetrics;
 import org.ewc4j.train.StepMetrics;
@@ -64,7 +65,11 @@ final class RunJson {
     }
 
     /** {@code totals} is empty while the run goes on. */
-    static ObjectNode results(RunStart start, Collection<TaskScore> scores, Optional<RunTotals> totals) {
+    static ObjectNode results(
+            RunStart start,
+            Collection<TaskScore> scores,
+            Collection<ProtectedScore> protectedScores,
+            Optional<RunTotals> totals) {
         int tasks = start.taskNames().size();
         ObjectNode root = MAPPER.createObjectNode();
         ArrayNode names = root.putArray("tasks");
@@ -86,6 +91,9 @@ final class RunJson {
         if (scores.stream().anyMatch(score -> !score.hasExactMatch())) {
             root.set("perplexity", perplexity);
         }
+        if (!protectedScores.isEmpty()) {
+            root.set("protected", ofProtected(tasks, protectedScores));
+        }
         ObjectNode seconds = root.putObject("seconds");
         seconds.put("train", totals.map(t -> finite(t.trainSeconds())).orElse(null));
         seconds.put("fisher", totals.map(t -> finite(t.fisherSeconds())).orElse(null));
@@ -105,6 +113,20 @@ final class RunJson {
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("results are not JSON", e);
         }
+    }
+
+    /** Entry 0 is of the starting checkpoint, entry i + 1 of the model after task i. */
+    private static ObjectNode ofProtected(int tasks, Collection<ProtectedScore> scores) {
+        Double[] losses = new Double[tasks + 1];
+        scores.forEach(score -> losses[score.afterTask() + 1] = score.tokenLoss());
+        ObjectNode node = MAPPER.createObjectNode();
+        ArrayNode loss = node.putArray("loss");
+        ArrayNode perplexity = node.putArray("perplexity");
+        for (Double value : losses) {
+            loss.add(value);
+            perplexity.add(value == null ? null : finite(Math.exp(value)));
+        }
+        return node;
     }
 
     private static ObjectNode metrics(ContinualMetrics metrics) {

@@ -7,6 +7,7 @@ import java.util.OptionalDouble;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.eval.AccuracyMatrix;
 import org.ewc4j.eval.ContinualMetrics;
+import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.eval.TokenLossMetrics;
 
@@ -18,6 +19,7 @@ public final class ScoreTable implements RunListener {
     private static final int LONGEST_NAME = 20;
 
     private final List<TaskScore> scores = new ArrayList<>();
+    private final List<ProtectedScore> protectedScores = new ArrayList<>();
     private List<String> tasks = List.of();
 
     @Override
@@ -28,6 +30,11 @@ public final class ScoreTable implements RunListener {
     @Override
     public void scored(TaskScore score) {
         scores.add(score);
+    }
+
+    @Override
+    public void protectedScored(ProtectedScore score) {
+        protectedScores.add(score);
     }
 
     /** The tables; empty where nothing was scored. */
@@ -45,6 +52,15 @@ public final class ScoreTable implements RunListener {
                 appendMatrix(text, "Perplexity, " + RunJson.key(split) + " text", perplexity, "%.2f");
                 appendMetrics(text, TokenLossMetrics.of(loss));
             }
+        }
+        if (!protectedScores.isEmpty()) {
+            text.append("Perplexity of the protected data:");
+            protectedScores.forEach(score -> text.append(String.format(
+                    Locale.ROOT,
+                    "   %s %.2f",
+                    score.afterTask() < 0 ? "start" : "after " + (score.afterTask() + 1),
+                    score.perplexity())));
+            text.append("\n\n");
         }
         return text.toString();
     }
