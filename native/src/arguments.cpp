@@ -3,6 +3,7 @@
 #include <string>
 
 #include "arguments.h"
+#include "elements.h"
 #include "status.h"
 
 namespace ewc {
@@ -14,11 +15,12 @@ std::string segment(const NamedList& named, int64_t index) {
     return std::string(named.name) + " segment " + std::to_string(index);
 }
 
-const char* const kDtypeNames[] = {"EWC_F32 (0)", "EWC_F16 (1)", "EWC_BF16 (2)", "EWC_I16_BLOCK256 (3)"};
+const char* const kDtypeNames[] = {"EWC_F32 (0)", "EWC_F16 (1)", "EWC_BF16 (2)", "EWC_I16_BLOCK256 (3)",
+                                    "EWC_U8_BLOCK256 (4)"};
 
 std::string names_of(unsigned dtypes) {
     std::string names;
-    for (unsigned dtype = 0; dtype < 4; ++dtype) {
+    for (unsigned dtype = 0; dtype < 5; ++dtype) {
         if ((dtypes & (1u << dtype)) != 0) {
             names += (names.empty() ? "" : " or ") + std::string(kDtypeNames[dtype]);
         }
@@ -26,10 +28,10 @@ std::string names_of(unsigned dtypes) {
     return names;
 }
 
-size_t alignment_of(ewc_dtype dtype) { return dtype == EWC_F32 || dtype == EWC_I16_BLOCK256 ? 4 : 2; }
+size_t alignment_of(ewc_dtype dtype) { return dtype == EWC_F32 || has_steps(dtype) ? 4 : 2; }
 
 bool takes(unsigned dtypes, ewc_dtype dtype) {
-    return dtype >= EWC_F32 && dtype <= EWC_I16_BLOCK256 && (dtypes & dtype_bit(dtype)) != 0;
+    return dtype >= EWC_F32 && dtype <= EWC_U8_BLOCK256 && (dtypes & dtype_bit(dtype)) != 0;
 }
 
 } // namespace

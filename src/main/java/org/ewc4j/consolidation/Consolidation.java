@@ -127,7 +127,7 @@ public final class Consolidation implements AutoCloseable {
         fishers.addAll(other.fishers);
     }
 
-    /** Merges a new Fisher in fp32, which the sum overwrites, and its anchor. */
+    /** Merges a new Fisher in fp32, which is used up on the way, and its anchor. */
     private void merge(Kernels kernels, Arena newFisher, Arena newAnchor, int added) {
         if (fishers.isEmpty()) {
             kernels.convert(fisher.list(), newFisher.list());
@@ -135,17 +135,31 @@ public final class Consolidation implements AutoCloseable {
             return;
         }
         if (schedule instanceof MergeSchedule.Sum) {
-            constant += kernels.anchorMerge(anchor.list(), newAnchor.list(), fisher.list(), newFisher.list());
-            kernels.convert(anchor.list(), newFisher.list());
+            mergeAnchors(kernels, newFisher, newAnchor);
             return;
         }
+        // What is kept joins the new one, in fp32, and is rounded once.
         if (schedule instanceof MergeSchedule.Weighted weighted) {
             double retain = weighted.retain(fishers.size(), added);
-            kernels.fisherMerge(fisher.list(), newFisher.list(), retain, weighted.weight(fishers.size(), added));
+            kernels.fisherMerge(newFisher.list(), fisher.list(), weighted.weight(fishers.size(), added), retain);
         } else {
-            kernels.fisherMax(fisher.list(), newFisher.list());
+            kernels.fisherMax(newFisher.list(), fisher.list());
         }
+        kernels.convert(fisher.list(), newFisher.list());
         kernels.convert(anchor.list(), newAnchor.list());
+    }
+
+    private void mergeAnchors(Kernels kernels, Arena newFisher, Arena newAnchor) {
+        if (!fisher.type().hasSteps()) {
+            constant += kernels.anchorMerge(anchor.list(), newAnchor.list(), fisher.list(), newFisher.list());
+        } else {
+            try (Arena sum = new Arena(fisher.layout(), ElementType.F32, fisher.device())) {
+                kernels.convert(sum.list(), fisher.list());
+                constant += kernels.anchorMerge(anchor.list(), newAnchor.list(), sum.list(), newFisher.list());
+                kernels.convert(fisher.list(), sum.list());
+            }
+        }
+        kernels.convert(anchor.list(), newFisher.list());
     }
 
     private static void requireFinite(Kernels kernels, Arena fisher) {
