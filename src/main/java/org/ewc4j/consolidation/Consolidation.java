@@ -54,27 +54,30 @@ public final class Consolidation implements AutoCloseable {
      * Takes in the task just learned: merges its Fisher, and the parameters as its anchor.
      *
      * @param theta the parameters after the task, fp32
-     * @param what names the task and the estimate
+     * @param what names the task and the estimate, and says how many tasks it counts as
      * @param progress told how many examples of the Fisher pass have been read
      * @throws RunFailedException where the Fisher is not finite; where it was accumulated in place, the consolidation is
      *     then no longer usable, and what was saved of it before stands
      */
     public void add(Kernels kernels, FisherEstimator estimator, Arena theta, HeldFisher what, IntConsumer progress) {
         try (ProfilerRange range = ProfilerRange.open("merge")) {
-            merge(kernels, estimator, theta, progress);
+            merge(kernels, estimator, theta, what.weight(), progress);
         }
         requireFiniteAnchor(kernels);
         fishers.add(what);
     }
 
-    private void merge(Kernels kernels, FisherEstimator estimator, Arena theta, IntConsumer progress) {
+    private void merge(Kernels kernels, FisherEstimator estimator, Arena theta, double weight, IntConsumer progress) {
         if (estimator.inPlace() && mergesInPlace()) {
-            addInPlace(kernels, estimator, theta, progress);
+            addInPlace(kernels, estimator, theta, weight, progress);
         } else {
             try (Arena accumulator = new Arena(fisher.layout(), ElementType.F32, fisher.device())) {
                 estimate(estimator, accumulator, 1, progress);
                 requireFinite(kernels, accumulator);
-                merge(kernels, accumulator, theta, 1);
+                if (schedule.factor(weight) != 1) {
+                    kernels.fisherMerge(accumulator.list(), null, schedule.factor(weight), 0);
+                }
+                merge(kernels, accumulator, theta, weight);
             }
         }
     }
@@ -94,22 +97,29 @@ public final class Consolidation implements AutoCloseable {
                 || schedule instanceof MergeSchedule.Sum && anchor.type() == ElementType.F32;
     }
 
-    private void addInPlace(Kernels kernels, FisherEstimator estimator, Arena theta, IntConsumer progress) {
+    private void addInPlace(
+            Kernels kernels, FisherEstimator estimator, Arena theta, double weight, IntConsumer progress) {
+        double factor = schedule.factor(weight);
         if (fishers.isEmpty()) {
-            estimate(estimator, fisher, 1, progress);
+            estimate(estimator, fisher, factor, progress);
             requireFinite(kernels, fisher);
             kernels.convert(anchor.list(), theta.list());
         } else if (schedule instanceof MergeSchedule.Weighted weighted) {
-            kernels.fisherMerge(fisher.list(), null, weighted.retain(fishers.size(), 1), 0);
-            estimate(estimator, fisher, weighted.weight(fishers.size(), 1), progress);
+            kernels.fisherMerge(fisher.list(), null, weighted.retain(heldWeight(), weight), 0);
+            estimate(estimator, fisher, factor * weighted.weight(heldWeight(), weight), progress);
             requireFinite(kernels, fisher);
             kernels.convert(anchor.list(), theta.list());
         } else {
             constant += kernels.anchorDisplace(anchor.list(), theta.list(), fisher.list());
-            estimate(estimator, fisher, 1, progress);
+            estimate(estimator, fisher, factor, progress);
             requireFinite(kernels, fisher);
             constant -= kernels.anchorRestore(anchor.list(), theta.list(), fisher.list());
         }
+    }
+
+    /** t: as how many tasks the Fishers that are merged count. */
+    private double heldWeight() {
+        return fishers.stream().mapToDouble(HeldFisher::weight).sum();
     }
 
     /**
@@ -119,7 +129,7 @@ public final class Consolidation implements AutoCloseable {
      * @param other in fp32, and not empty
      */
     public void join(Kernels kernels, Consolidation other) {
-        merge(kernels, other.fisher, other.anchor, other.held());
+        merge(kernels, other.fisher, other.anchor, other.heldWeight());
         if (schedule instanceof MergeSchedule.Sum) {
             constant += other.constant;
         }
@@ -128,7 +138,7 @@ public final class Consolidation implements AutoCloseable {
     }
 
     /** Merges a new Fisher in fp32, which is used up on the way, and its anchor. */
-    private void merge(Kernels kernels, Arena newFisher, Arena newAnchor, int added) {
+    private void merge(Kernels kernels, Arena newFisher, Arena newAnchor, double added) {
         if (fishers.isEmpty()) {
             kernels.convert(fisher.list(), newFisher.list());
             kernels.convert(anchor.list(), newAnchor.list());
@@ -140,8 +150,8 @@ public final class Consolidation implements AutoCloseable {
         }
         // What is kept joins the new one, in fp32, and is rounded once.
         if (schedule instanceof MergeSchedule.Weighted weighted) {
-            double retain = weighted.retain(fishers.size(), added);
-            kernels.fisherMerge(newFisher.list(), fisher.list(), weighted.weight(fishers.size(), added), retain);
+            double retain = weighted.retain(heldWeight(), added);
+            kernels.fisherMerge(newFisher.list(), fisher.list(), weighted.weight(heldWeight(), added), retain);
         } else {
             kernels.fisherMax(newFisher.list(), fisher.list());
         }

@@ -7,10 +7,12 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Locale;
 import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.ewc4j.error.RunFailedException;
@@ -209,6 +211,19 @@ public final class Arena implements AutoCloseable {
         try (PointerScope scope = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
             flat.add_(new Scalar(value));
+        }
+    }
+
+    /** Element i of a parameter becomes what element {@code order[i]} was. */
+    public void reorder(Parameter parameter, long[] order) {
+        requireTensors();
+        try (PointerScope scope = new PointerScope();
+                NoGradGuard guard = new NoGradGuard()) {
+            Tensor elements = view(parameter).view(parameter.elements());
+            Tensor indices = torch.from_blob(
+                            new LongPointer(order), new long[] {order.length}, new TensorOptions(ScalarType.Long))
+                    .to(flat.device(), ScalarType.Long);
+            elements.copy_(elements.index_select(0, indices));
         }
     }
 
