@@ -103,6 +103,8 @@ public:
                 widen_i16(least(kBlock, n - block), buffer_ + block, halves(first + block), *step(first + block));
             }
             break;
+        case EWC_NO_DTYPE: // refused with the arguments
+            break;
         }
         return buffer_;
     }
@@ -129,6 +131,8 @@ public:
             for (int64_t block = 0; block < n; block += kBlock) {
                 *step(first + block) = narrow_i16(least(kBlock, n - block), halves(first + block), values + block);
             }
+            break;
+        case EWC_NO_DTYPE: // refused with the arguments
             break;
         }
     }
