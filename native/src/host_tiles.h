@@ -128,6 +128,8 @@ public:
                 widen_u8(least(kBlock, n - block), buffer_ + block, bytes(first + block), *step(first + block));
             }
             break;
+        case EWC_NO_DTYPE: // refused with the arguments
+            break;
         }
         return buffer_;
     }
@@ -159,6 +161,8 @@ public:
             for (int64_t block = 0; block < n; block += kBlock) {
                 *step(first + block) = narrow_u8(least(kBlock, n - block), bytes(first + block), values + block);
             }
+            break;
+        case EWC_NO_DTYPE: // refused with the arguments
             break;
         }
     }

@@ -9,7 +9,7 @@
  *
  * Lists. Each tensor list is an array of segments, so a flat arena is a list of one and scattered tensors work alike.
  * The lists of one call have the same number of segments and, segment by segment, the same number of elements. Segments
- * are contiguous, aligned to their element, and do not overlap. A segment of 0 elements may have a null address.
+ * are contiguous and aligned to their element. A segment of 0 elements may have a null address.
  * Dtypes may differ from list to list as each verb says; arithmetic is in f32, and what is written in 16 bit is rounded
  * once, to nearest even.
  *
@@ -25,7 +25,9 @@
  * NaN and Inf propagate into whatever they touch.
  *
  * Errors. Every verb checks its arguments before it writes anything and returns a status; ewc_last_error() has the
- * message: verb, parameter, what was expected, what came.
+ * message: verb, parameter, what was expected, what came. Null, negative, overflowing and misaligned arguments are refused,
+ * and so is a call whose written memory (a list, a result, the workspace) overlaps anything else that it reads or writes;
+ * what is only read may overlap. That an address holds as many bytes as the call says, no check can tell.
  *
  * Growth. Later versions add dtypes, flags and verbs, and members at the end of the structs that carry `struct_size`;
  * ewc_abi_version() goes up only when something that exists changes its meaning.
@@ -71,12 +73,19 @@ typedef enum {
  * their size: a root is off by at most 1/510 of the block's largest root. Addresses, NaN, Inf and blocks below 1e-30 as
  * above; an element below 0 reads as 0.
  */
-typedef enum { EWC_F32 = 0, EWC_F16 = 1, EWC_BF16 = 2, EWC_I16_BLOCK256 = 3, EWC_U8_BLOCK256 = 4 } ewc_dtype;
+typedef enum {
+    EWC_F32 = 0,
+    EWC_F16 = 1,
+    EWC_BF16 = 2,
+    EWC_I16_BLOCK256 = 3,
+    EWC_U8_BLOCK256 = 4,
+    EWC_NO_DTYPE = -0x7fffffff - 1 /* none: with it any int is a value of this type, and a wrong one can be refused */
+} ewc_dtype;
 
 /* Where and how a verb runs. */
 typedef struct {
     int32_t device;  /* -1: host; else a CUDA device number */
-    int32_t threads; /* host: OpenMP threads, at least 1; 0: what OpenMP would take. Ignored on a device */
+    int32_t threads; /* host: OpenMP threads, 1 to 4096; 0: what OpenMP would take. Of a device only checked */
     void* stream;    /* device: a cudaStream_t. Ignored on the host */
 } ewc_exec;
 

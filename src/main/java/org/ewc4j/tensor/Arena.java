@@ -16,6 +16,7 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.jfr.FlightEvents;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.TensorList;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
@@ -83,6 +84,7 @@ public final class Arena implements AutoCloseable {
             offsets[i] += base;
         }
         this.list = TensorList.of(type, offsets, counts);
+        FlightEvents.nativeAllocation("arena " + type, device.toString(), bytes);
     }
 
     /** Segments begin at multiples of 64 bytes. */
