@@ -28,6 +28,8 @@ import org.ewc4j.error.RunFailedException;
 import org.ewc4j.eval.Evaluator;
 import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.eval.TaskScore;
+import org.ewc4j.jfr.FlightEvents;
+import org.ewc4j.jfr.FlightSpan;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.NativeResource;
 import org.ewc4j.kernel.ProfilerRange;
@@ -315,13 +317,19 @@ public final class ContinualLearner implements AutoCloseable {
     }
 
     private List<TaskScore> evaluateOpen(Map<Integer, Task> tasks) {
-        long started = System.nanoTime();
-        int afterTask = tasksLearned - 1;
         int total = tasks.values().stream()
                 .mapToInt(task -> evaluation.splits().stream()
                         .mapToInt(split -> encode(task).rows(split).size())
                         .sum())
                 .sum();
+        try (FlightSpan event = FlightEvents.evaluation(tasksLearned - 1, tasks.size(), total)) {
+            return score(tasks, total);
+        }
+    }
+
+    private List<TaskScore> score(Map<Integer, Task> tasks, int total) {
+        long started = System.nanoTime();
+        int afterTask = tasksLearned - 1;
         List<TaskScore> scores = new ArrayList<>();
         int[] done = {0};
         tasks.forEach((index, task) -> {
@@ -417,13 +425,15 @@ public final class ContinualLearner implements AutoCloseable {
     /** Writes a model directory that transformers loads. */
     public void saveModel(Path folder, SaveConfig.StoredType type) {
         resource.requireOpen();
-        model.save(
-                folder,
-                switch (type) {
-                    case FLOAT32 -> StoredType.F32;
-                    case FLOAT16 -> StoredType.F16;
-                    case BFLOAT16 -> StoredType.BF16;
-                });
+        StoredType stored = switch (type) {
+            case FLOAT32 -> StoredType.F32;
+            case FLOAT16 -> StoredType.F16;
+            case BFLOAT16 -> StoredType.BF16;
+        };
+        try (FlightSpan event = FlightEvents.checkpoint("model", folder)) {
+            model.save(folder, stored);
+            event.bytes(parameters() * stored.bytes());
+        }
     }
 
     /** Writes the consolidation, {@code docs/consolidation.md}; nothing where no task was consolidated. */
@@ -440,7 +450,9 @@ public final class ContinualLearner implements AutoCloseable {
     public void saveConsolidation(Path folder, Optional<Path> checkpoint) {
         resource.requireOpen();
         if (consolidator.current() != null) {
-            consolidator.save(folder, checkpoint);
+            try (FlightSpan event = FlightEvents.checkpoint("consolidation", folder)) {
+                consolidator.save(folder, checkpoint);
+            }
         }
     }
 

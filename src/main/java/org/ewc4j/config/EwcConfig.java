@@ -60,7 +60,9 @@ public record EwcConfig(
     /** In which type F is kept. */
     public enum FisherType {
         FP32,
-        BF16
+        BF16,
+        /** 8-bit levels of the root, with a scale for each 256 elements. */
+        INT8
     }
 
     /** In which type θ* is kept. */

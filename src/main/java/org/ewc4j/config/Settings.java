@@ -234,8 +234,9 @@ final class Settings {
                     "ewc.fisher_dtype",
                     Choice.of(EwcConfig.FisherType.class),
                     "fp32",
-                    "Type in which the Fisher is kept: 4 or 2 bytes a parameter. It is always accumulated in fp32; with `bf16` "
-                            + "in an accumulator of its own, 4 bytes a parameter during the Fisher pass."),
+                    "Type in which the Fisher is kept: 4, 2 or 1 bytes a parameter. `int8` has levels of the root and a scale for each "
+                            + "256 elements. It is always accumulated in fp32; but for `fp32` in an accumulator of its own, 4 "
+                            + "bytes a parameter during the Fisher pass. docs/methods.md has the error of each."),
             Setting.of(
                     "ewc.anchor_dtype",
                     Choice.of(EwcConfig.AnchorType.class),

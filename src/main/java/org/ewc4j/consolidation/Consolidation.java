@@ -5,6 +5,9 @@ import java.util.List;
 import java.util.function.IntConsumer;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.fisher.FisherEstimator;
+import org.ewc4j.fisher.FisherRecord;
+import org.ewc4j.jfr.FlightEvents;
+import org.ewc4j.jfr.FlightSpan;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.ProfilerRange;
@@ -60,30 +63,37 @@ public final class Consolidation implements AutoCloseable {
      *     then no longer usable, and what was saved of it before stands
      */
     public void add(Kernels kernels, FisherEstimator estimator, Arena theta, HeldFisher what, IntConsumer progress) {
-        try (ProfilerRange range = ProfilerRange.open("merge")) {
-            merge(kernels, estimator, theta, what.weight(), progress);
+        try (ProfilerRange range = ProfilerRange.open("merge");
+                FlightSpan event =
+                        FlightEvents.merge(what.task(), ConsolidationJson.name(schedule.kind()), fishers.size())) {
+            merge(kernels, estimator, theta, what, progress);
         }
         requireFiniteAnchor(kernels);
         fishers.add(what);
     }
 
-    private void merge(Kernels kernels, FisherEstimator estimator, Arena theta, double weight, IntConsumer progress) {
+    private void merge(Kernels kernels, FisherEstimator estimator, Arena theta, HeldFisher what, IntConsumer progress) {
         if (estimator.inPlace() && mergesInPlace()) {
-            addInPlace(kernels, estimator, theta, weight, progress);
+            addInPlace(kernels, estimator, theta, what, progress);
         } else {
             try (Arena accumulator = new Arena(fisher.layout(), ElementType.F32, fisher.device())) {
-                estimate(estimator, accumulator, 1, progress);
+                estimate(estimator, accumulator, 1, what, progress);
                 requireFinite(kernels, accumulator);
-                if (schedule.factor(weight) != 1) {
-                    kernels.fisherMerge(accumulator.list(), null, schedule.factor(weight), 0);
+                double factor = schedule.factor(what.weight());
+                if (factor != 1) {
+                    kernels.fisherMerge(accumulator.list(), null, factor, 0);
                 }
-                merge(kernels, accumulator, theta, weight);
+                merge(kernels, accumulator, theta, what.weight());
             }
         }
     }
 
-    private static void estimate(FisherEstimator estimator, Arena into, double weight, IntConsumer progress) {
-        try (ProfilerRange range = ProfilerRange.open("fisher")) {
+    private static void estimate(
+            FisherEstimator estimator, Arena into, double weight, HeldFisher what, IntConsumer progress) {
+        FisherRecord estimate = what.estimate();
+        try (ProfilerRange range = ProfilerRange.open("fisher");
+                FlightSpan event = FlightEvents.fisherPass(
+                        what.task(), ConsolidationJson.name(estimate.kind()), estimate.examples())) {
             estimator.accumulateInto(into, weight, progress);
         }
     }
@@ -98,20 +108,20 @@ public final class Consolidation implements AutoCloseable {
     }
 
     private void addInPlace(
-            Kernels kernels, FisherEstimator estimator, Arena theta, double weight, IntConsumer progress) {
-        double factor = schedule.factor(weight);
+            Kernels kernels, FisherEstimator estimator, Arena theta, HeldFisher what, IntConsumer progress) {
+        double factor = schedule.factor(what.weight());
         if (fishers.isEmpty()) {
-            estimate(estimator, fisher, factor, progress);
+            estimate(estimator, fisher, factor, what, progress);
             requireFinite(kernels, fisher);
             kernels.convert(anchor.list(), theta.list());
         } else if (schedule instanceof MergeSchedule.Weighted weighted) {
-            kernels.fisherMerge(fisher.list(), null, weighted.retain(heldWeight(), weight), 0);
-            estimate(estimator, fisher, factor * weighted.weight(heldWeight(), weight), progress);
+            kernels.fisherMerge(fisher.list(), null, weighted.retain(heldWeight(), what.weight()), 0);
+            estimate(estimator, fisher, factor * weighted.weight(heldWeight(), what.weight()), what, progress);
             requireFinite(kernels, fisher);
             kernels.convert(anchor.list(), theta.list());
         } else {
             constant += kernels.anchorDisplace(anchor.list(), theta.list(), fisher.list());
-            estimate(estimator, fisher, factor, progress);
+            estimate(estimator, fisher, factor, what, progress);
             requireFinite(kernels, fisher);
             constant -= kernels.anchorRestore(anchor.list(), theta.list(), fisher.list());
         }
@@ -137,7 +147,7 @@ public final class Consolidation implements AutoCloseable {
         fishers.addAll(other.fishers);
     }
 
-    /** Merges a new Fisher in fp32, which the sum overwrites, and its anchor. */
+    /** Merges a new Fisher in fp32, which is used up on the way, and its anchor. */
     private void merge(Kernels kernels, Arena newFisher, Arena newAnchor, double added) {
         if (fishers.isEmpty()) {
             kernels.convert(fisher.list(), newFisher.list());
@@ -145,17 +155,31 @@ public final class Consolidation implements AutoCloseable {
             return;
         }
         if (schedule instanceof MergeSchedule.Sum) {
-            constant += kernels.anchorMerge(anchor.list(), newAnchor.list(), fisher.list(), newFisher.list());
-            kernels.convert(anchor.list(), newFisher.list());
+            mergeAnchors(kernels, newFisher, newAnchor);
             return;
         }
+        // What is kept joins the new one, in fp32, and is rounded once.
         if (schedule instanceof MergeSchedule.Weighted weighted) {
             double retain = weighted.retain(heldWeight(), added);
-            kernels.fisherMerge(fisher.list(), newFisher.list(), retain, weighted.weight(heldWeight(), added));
+            kernels.fisherMerge(newFisher.list(), fisher.list(), weighted.weight(heldWeight(), added), retain);
         } else {
-            kernels.fisherMax(fisher.list(), newFisher.list());
+            kernels.fisherMax(newFisher.list(), fisher.list());
         }
+        kernels.convert(fisher.list(), newFisher.list());
         kernels.convert(anchor.list(), newAnchor.list());
+    }
+
+    private void mergeAnchors(Kernels kernels, Arena newFisher, Arena newAnchor) {
+        if (!fisher.type().hasSteps()) {
+            constant += kernels.anchorMerge(anchor.list(), newAnchor.list(), fisher.list(), newFisher.list());
+        } else {
+            try (Arena sum = new Arena(fisher.layout(), ElementType.F32, fisher.device())) {
+                kernels.convert(sum.list(), fisher.list());
+                constant += kernels.anchorMerge(anchor.list(), newAnchor.list(), sum.list(), newFisher.list());
+                kernels.convert(fisher.list(), sum.list());
+            }
+        }
+        kernels.convert(anchor.list(), newFisher.list());
     }
 
     private static void requireFinite(Kernels kernels, Arena fisher) {

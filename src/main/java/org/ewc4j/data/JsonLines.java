@@ -37,6 +37,9 @@ final class JsonLines {
             .build()
             .reader();
 
+    /** Said of an exponent that BigDecimal does not take, which Jackson lets through as it comes. */
+    static final String BEYOND_NUMBERS = "holds a number whose exponent is beyond 32 bits; write it as a text";
+
     private static final ObjectReader ONE_VALUE = STRICT.with(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
     private JsonLines() {}
@@ -102,6 +105,8 @@ final class JsonLines {
             row = ONE_VALUE.readTree(text);
         } catch (JsonProcessingException e) {
             throw new InvalidInputException(location + ": malformed JSON: " + reason(e), e);
+        } catch (NumberFormatException e) {
+            throw new InvalidInputException(location + ": " + BEYOND_NUMBERS, e);
         }
         if (!(row instanceof ObjectNode)) {
             throw new InvalidInputException(location + ": expected a JSON object, got " + Quoted.of(text.strip()));
