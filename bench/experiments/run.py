@@ -7,6 +7,7 @@
 Every run is kept in the working folder and not run again, so that the script can be stopped and started.
 """
 import argparse
+import dataclasses
 import json
 import shlex
 import shutil
@@ -114,6 +115,7 @@ def parse():
     parser.add_argument("--wordnet", type=Path, required=True, help="folder with WordNet's data.noun, data.adj, data.verb")
     parser.add_argument("--budget", choices=experiments.BUDGETS, default="full")
     parser.add_argument("--only", default="facts,words,known", help="experiments, separated by commas")
+    parser.add_argument("--seeds", help="seeds of the tables, separated by commas, in place of the budget's")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time, of one thread each")
     parser.add_argument("--work", type=Path, default=Path("runs/experiments"), help="where runs are kept")
     parser.add_argument("--launcher", default=str(data.CLONE / "ewc4j"), help="command that is ewc4j")
@@ -124,6 +126,8 @@ def parse():
 def main():
     arguments = parse()
     budget = experiments.BUDGETS[arguments.budget]
+    if arguments.seeds:
+        budget = dataclasses.replace(budget, seeds=tuple(int(seed) for seed in arguments.seeds.split(",")))
     arguments.work = (arguments.work / arguments.budget).resolve()
     data.make(arguments.work, arguments.wordnet, budget)
     runner = Runner(arguments)

@@ -167,7 +167,8 @@ class ProtectTest {
         Result result = train("ewc.protect.data=general.txt", "evaluation.every_task=false");
 
         assertThat(result.err()).contains("protected data: perplexity ", " at the start", "  protected perplexity ");
-        assertThat(result.out()).containsPattern("Perplexity of the protected data: {3}start [0-9.]+ {3}after 2 [0-9.]+\n");
+        assertThat(result.out())
+                .containsPattern("Perplexity of the protected data: {3}start [0-9.]+ {3}after 2 [0-9.]+\n");
         assertThat(JSON.readTree(out.resolve("results.json").toFile())
                         .at("/protected/loss/1")
                         .isNull())
