@@ -21,7 +21,8 @@ averaged over all tasks at the end; *learned* is train when each task had just b
 but the last. ± is the standard error over the seeds.
 
 Every method's strength (λ, or the learning rate) is tuned alike: {grid} value{plural} a factor of about 3 apart, more behind an end of them as
-long as the best is there ({most} at most), the one taken that scores best on the development seed. A difference is *no difference seen* where it is within twice its standard error.
+long as the best is there ({most} at most), the one taken that scores best on the development seed. A difference is *no difference
+seen* where it is within twice its standard error.
 """
 
 
