@@ -23,7 +23,8 @@ class SupplyChainTest {
         Map<String, String> locked = Files.readAllLines(LOCK).stream()
                 .map(line -> line.split("  ", 2))
                 .collect(Collectors.toMap(line -> line[1], line -> line[0]));
-        List<Path> libraries = Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
+        List<Path> libraries = Arrays.stream(
+                        System.getProperty("java.class.path").split(File.pathSeparator))
                 .filter(entry -> entry.endsWith(".jar"))
                 .map(Path::of)
                 .toList();
