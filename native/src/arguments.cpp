@@ -18,11 +18,12 @@ std::string segment(const char* name, int64_t index) {
     return index < 0 ? std::string(name) : std::string(name) + " segment " + std::to_string(index);
 }
 
-const char* const kDtypeNames[] = {"EWC_F32 (0)", "EWC_F16 (1)", "EWC_BF16 (2)", "EWC_I16_BLOCK256 (3)"};
+const char* const kDtypeNames[] = {"EWC_F32 (0)", "EWC_F16 (1)", "EWC_BF16 (2)", "EWC_I16_BLOCK256 (3)",
+                                    "EWC_U8_BLOCK256 (4)"};
 
 std::string names_of(unsigned dtypes) {
     std::string names;
-    for (unsigned dtype = 0; dtype < 4; ++dtype) {
+    for (unsigned dtype = 0; dtype < 5; ++dtype) {
         if ((dtypes & (1u << dtype)) != 0) {
             names += (names.empty() ? "" : " or ") + std::string(kDtypeNames[dtype]);
         }
@@ -30,10 +31,10 @@ std::string names_of(unsigned dtypes) {
     return names;
 }
 
-size_t alignment_of(ewc_dtype dtype) { return dtype == EWC_F32 || dtype == EWC_I16_BLOCK256 ? 4 : 2; }
+size_t alignment_of(ewc_dtype dtype) { return dtype == EWC_F32 || has_steps(dtype) ? 4 : 2; }
 
 bool takes(unsigned dtypes, ewc_dtype dtype) {
-    return dtype >= EWC_F32 && dtype <= EWC_I16_BLOCK256 && (dtypes & dtype_bit(dtype)) != 0;
+    return dtype >= EWC_F32 && dtype <= EWC_U8_BLOCK256 && (dtypes & dtype_bit(dtype)) != 0;
 }
 
 } // namespace

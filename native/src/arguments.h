@@ -14,9 +14,11 @@ namespace ewc {
 constexpr unsigned dtype_bit(ewc_dtype dtype) { return 1u << dtype; }
 constexpr unsigned kF32 = dtype_bit(EWC_F32);
 constexpr unsigned kGradient = kF32 | dtype_bit(EWC_F16) | dtype_bit(EWC_BF16);
-constexpr unsigned kFisher = kF32 | dtype_bit(EWC_BF16);
+constexpr unsigned kFisher = kF32 | dtype_bit(EWC_BF16);             // one that is written
+constexpr unsigned kReadFisher = kFisher | dtype_bit(EWC_U8_BLOCK256); // ewc_convert alone writes blocks
 constexpr unsigned kFactor = kF32 | dtype_bit(EWC_BF16);
 constexpr unsigned kAnchor = kGradient | dtype_bit(EWC_I16_BLOCK256);
+constexpr unsigned kAny = kAnchor | dtype_bit(EWC_U8_BLOCK256);
 constexpr unsigned kCopy = dtype_bit(EWC_F16) | dtype_bit(EWC_BF16);
 
 enum class Access { read, write };

@@ -56,8 +56,8 @@ void device_count(int32_t* count) {
 void convert(const ewc_exec* exec, const ewc_list* destination, const ewc_list* source) {
     const char* verb = "ewc_convert";
     const Arguments check(verb, exec);
-    check.lists({{"destination", destination, kAnchor}, {"source", source, kAnchor}});
-    check.disjoint({{"destination", destination, kAnchor, Access::write}, {"source", source}});
+    check.lists({{"destination", destination, kAny}, {"source", source, kAny}});
+    check.disjoint({{"destination", destination, kAny, Access::write}, {"source", source}});
     if (on_host(exec)) {
         host::convert(*exec, *destination, *source);
     } else {
@@ -157,7 +157,7 @@ void fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* 
                   double weight) {
     const char* verb = "ewc_fisher_merge";
     const Arguments check(verb, exec);
-    check.lists({{"fisher", fisher, kFisher}, {"new_fisher", new_fisher == nullptr ? fisher : new_fisher, kFisher}});
+    check.lists({{"fisher", fisher, kFisher}, {"new_fisher", new_fisher == nullptr ? fisher : new_fisher, kReadFisher}});
     check.finite("retain", retain);
     check.finite("weight", weight);
     check.disjoint({{"fisher", fisher, kFisher, Access::write}, {"new_fisher", new_fisher}});
@@ -171,7 +171,7 @@ void fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* 
 void fisher_max(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher) {
     const char* verb = "ewc_fisher_max";
     const Arguments check(verb, exec);
-    check.lists({{"fisher", fisher, kFisher}, {"new_fisher", new_fisher, kFisher}});
+    check.lists({{"fisher", fisher, kFisher}, {"new_fisher", new_fisher, kReadFisher}});
     check.disjoint({{"fisher", fisher, kFisher, Access::write}, {"new_fisher", new_fisher}});
     if (on_host(exec)) {
         host::fisher_max(*exec, *fisher, *new_fisher);
@@ -216,7 +216,7 @@ void penalty(const ewc_exec* exec, const PenaltyLists& lists, const double* lamb
              size_t workspace_bytes) {
     const char* verb = "ewc_penalty";
     const Arguments check(verb, exec);
-    check.lists({{"theta", lists.theta}, {"anchor", lists.anchor, kAnchor}, {"fisher", lists.fisher, kFisher}});
+    check.lists({{"theta", lists.theta}, {"anchor", lists.anchor, kAnchor}, {"fisher", lists.fisher, kReadFisher}});
     if (lists.gradient != nullptr) {
         check.lists({{"theta", lists.theta}, {"gradient", lists.gradient, kGradient}});
         check.require("lambda", lambda);
@@ -252,7 +252,7 @@ void norm(const ewc_exec* exec, const PenaltyLists& lists, const double* lambda,
         check.lists({{"gradient", lists.gradient, kGradient},
                      {"theta", lists.theta},
                      {"anchor", lists.anchor, kAnchor},
-                     {"fisher", lists.fisher, kFisher}});
+                     {"fisher", lists.fisher, kReadFisher}});
     } else if (given != 0) {
         check.invalid("theta, anchor, fisher, lambda: expected all four or none, came " + std::to_string(given));
     }
@@ -320,7 +320,7 @@ void adamw_step(const ewc_exec* exec, AdamWLists lists, const ewc_adamw_options*
                  {"second_moment", lists.second_moment},
                  {"gradient", lists.gradient, kGradient}});
     if (lists.fisher != nullptr) {
-        check.lists({{"theta", lists.theta}, {"fisher", lists.fisher, kFisher}, {"anchor", lists.anchor, kAnchor}});
+        check.lists({{"theta", lists.theta}, {"fisher", lists.fisher, kReadFisher}, {"anchor", lists.anchor, kAnchor}});
     }
     const ewc_adamw_options options = checked_options(check, given, lists.theta->count);
     lists.theta_copy = options.theta_copy;
@@ -457,7 +457,7 @@ ewc_status ewc_cuda_device_count(int32_t* count) {
 }
 
 int64_t ewc_segment_bytes(ewc_dtype dtype, int64_t numel) {
-    const bool known = dtype >= EWC_F32 && dtype <= EWC_I16_BLOCK256 && numel >= 0 && numel <= INT64_MAX / 8;
+    const bool known = dtype >= EWC_F32 && dtype <= EWC_U8_BLOCK256 && numel >= 0 && numel <= INT64_MAX / 8;
     return known ? ewc::segment_bytes(dtype, numel) : -1;
 }
 

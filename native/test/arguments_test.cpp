@@ -166,6 +166,11 @@ TEST_F(Arguments, Dtypes) {
     EXPECT_EQ(4 * 7, ewc_segment_bytes(EWC_F32, 7));
     EXPECT_EQ(2 * 8 + 4, ewc_segment_bytes(EWC_I16_BLOCK256, 7));
     EXPECT_EQ(2 * 258 + 8, ewc_segment_bytes(EWC_I16_BLOCK256, 257));
+    EXPECT_EQ(8 + 4, ewc_segment_bytes(EWC_U8_BLOCK256, 5));
+    EXPECT_EQ(260 + 8, ewc_segment_bytes(EWC_U8_BLOCK256, 257));
+    list.dtype = EWC_U8_BLOCK256;
+    expect(EWC_INVALID_ARGUMENT, ewc_fisher_merge(&exec, &list, a.list(), 1, 1),
+           "fisher.dtype: expected EWC_F32 (0) or EWC_BF16 (2), came 4");
 }
 
 TEST_F(Arguments, Scalars) {

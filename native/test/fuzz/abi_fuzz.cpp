@@ -264,7 +264,7 @@ void segment_bytes_of(Bytes& bytes, Call&) {
     const auto dtype = static_cast<ewc_dtype>(static_cast<int32_t>(bytes.below(65536)) - 32000);
     const int64_t numel = extent(bytes, 65535);
     const int64_t size = ewc_segment_bytes(dtype, numel);
-    if (size < 0 && dtype >= EWC_F32 && dtype <= EWC_I16_BLOCK256 && numel >= 0 && numel <= 65535) {
+    if (size < 0 && dtype >= EWC_F32 && dtype <= EWC_U8_BLOCK256 && numel >= 0 && numel <= 65535) {
         broken("ewc_segment_bytes", "refused a size");
     }
 }

@@ -147,7 +147,7 @@ private:
     };
 
     static uint64_t bytes_of(ewc_dtype dtype, int64_t numel) {
-        const bool known = dtype >= EWC_F32 && dtype <= EWC_I16_BLOCK256;
+        const bool known = dtype >= EWC_F32 && dtype <= EWC_U8_BLOCK256;
         return known ? static_cast<uint64_t>(segment_bytes(dtype, numel)) : 0;
     }
 

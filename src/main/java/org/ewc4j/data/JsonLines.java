@@ -64,12 +64,12 @@ final class JsonLines {
 
     static InputStream open(Path file) throws IOException {
         if (Files.isDirectory(file)) {
-            throw new InvalidInputException(file + ": is a folder, expected a file with the rows of a task");
+            throw new InvalidInputException(file + ": is a folder, expected a file");
         }
         try {
             return Files.newInputStream(file);
         } catch (NoSuchFileException e) {
-            throw new InvalidInputException(file + ": no such file, though tasks in the configuration names it", e);
+            throw new InvalidInputException(file + ": no such file, though the configuration names it", e);
         }
     }
 
