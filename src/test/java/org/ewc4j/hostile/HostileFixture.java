@@ -55,6 +55,7 @@ final class HostileFixture {
                        "test": {"input": ["e", "f"], "target": ["c", "d"]}},
                  "1": {"train": {"input": ["g"], "target": [1900]}, "test": {"input": ["h"], "target": [true]}}}
                 """));
+        write(folder.resolve("text.txt"), bytes("A text as it stands, ü and all.\nA second line.\n"));
         write(folder.resolve("run.yaml"), bytes("""
                 model: {path: model, init: random, seed: 1}
                 tasks: {file: tasks.jsonl, test_question_field: test}

@@ -5,7 +5,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.ewc4j.config.EvaluationConfig.Split;
@@ -19,6 +18,7 @@ import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.data.PromptTemplate;
 import org.ewc4j.data.TaskReader;
+import org.ewc4j.data.TextReader;
 import org.ewc4j.data.TextTokenizer;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.ModelDirectory;
@@ -99,6 +99,12 @@ enum Parser {
             read(new TaskSource.IncrementalJson(fixture.folder().resolve("tasks.json")));
         }
     },
+    TEXT("text.txt", 1 << 20, 64) {
+        @Override
+        void parse(HostileFixture fixture) {
+            TextReader.documents(fixture.folder().resolve("text.txt"), "text");
+        }
+    },
     CONSOLIDATION("run/consolidation/consolidation.json", 2 << 20, 96) {
         @Override
         void parse(HostileFixture fixture) {
@@ -161,7 +167,4 @@ enum Parser {
     private static byte[] bytes(String text) {
         return text.getBytes(StandardCharsets.UTF_8);
     }
-
-    static final Map<String, Parser> BY_NAME =
-            java.util.Arrays.stream(values()).collect(Collectors.toMap(Enum::name, parser -> parser));
 }
