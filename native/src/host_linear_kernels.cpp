@@ -95,8 +95,9 @@ __attribute__((noinline)) void accumulate_tile(const float* EWC_RESTRICT left, c
     for (int r = 0; r < rows; ++r) {
         EWC_UNROLL
         for (int v = 0; v < kVectors; ++v) {
-            UnalignedVector& to = *reinterpret_cast<UnalignedVector*>(fisher + r * stride + v * kLanes);
-            to += weight * squares[r][v];
+            // By its pointer: Clang takes what a reference is bound to for aligned as the plain vector is.
+            auto* to = reinterpret_cast<UnalignedVector*>(fisher + r * stride + v * kLanes);
+            *to += weight * squares[r][v];
         }
     }
 }
