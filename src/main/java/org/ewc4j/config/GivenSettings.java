@@ -21,7 +21,13 @@ import org.yaml.snakeyaml.nodes.SequenceNode;
 /** What a file and its {@code --set} flags give, checked key by key; a later source replaces what an earlier gave. */
 final class GivenSettings {
     private static final String OVERRIDES = "task_overrides";
-    private static final List<String> TASK_KEYS = List.of("name", "train", "test");
+    private static final List<String> TASK_KEYS = List.of("name", "train", "test", "validation");
+
+    private static final Map<String, SettingType> GROUP_KEYS = Map.of(
+            "pattern",
+            new SettingType.Text("a pattern of parameter names"),
+            "lambda_factor",
+            SettingType.LAMBDA_FACTOR);
 
     private final Path base;
     private final Map<String, Object> values = new LinkedHashMap<>();
@@ -120,6 +126,8 @@ final class GivenSettings {
             values.remove(setting.key());
         } else if (setting.type() instanceof SettingType.TaskFilesList) {
             values.put(setting.key(), taskFiles(document, setting, node));
+        } else if (setting.type() instanceof SettingType.ParameterGroups) {
+            values.put(setting.key(), groups(document, setting, node));
         } else {
             Object value = document.value(node, setting.key(), setting.type());
             boolean path = setting.type() instanceof SettingType.Location;
@@ -185,12 +193,13 @@ final class GivenSettings {
 
     private TaskFiles taskFiles(YamlDocument document, String list, Node entry) {
         Map<String, String> given = new HashMap<>();
-        document.forEach(entry, list, "an entry {name, train, test}", (name, value) -> {
+        document.forEach(entry, list, "an entry {name, train, test, validation}", (name, value) -> {
             String key = list + "." + name.getValue();
             if (!TASK_KEYS.contains(name.getValue())) {
                 throw unknown(document, name, key, TASK_KEYS, name.getValue());
             }
-            if (!(name.getValue().equals("test") && YamlDocument.isNull(value))) {
+            boolean optional = name.getValue().equals("test") || name.getValue().equals("validation");
+            if (!(optional && YamlDocument.isNull(value))) {
                 String what = name.getValue().equals("name") ? "the task's name" : "the path of a task file";
                 given.put(name.getValue(), (String) document.value(value, key, new SettingType.Location(what)));
             }
@@ -204,7 +213,34 @@ final class GivenSettings {
         return new TaskFiles(
                 given.get("name"),
                 resolve(given.get("train")),
-                Optional.ofNullable(given.get("test")).map(this::resolve));
+                Optional.ofNullable(given.get("test")).map(this::resolve),
+                Optional.ofNullable(given.get("validation")).map(this::resolve));
+    }
+
+    private static List<ParameterGroup> groups(YamlDocument document, Setting setting, Node node) {
+        List<ParameterGroup> groups = new ArrayList<>();
+        for (Node entry : document.list(node, setting.key(), setting.type().expected())) {
+            groups.add(group(document, setting.key(), entry));
+        }
+        return List.copyOf(groups);
+    }
+
+    private static ParameterGroup group(YamlDocument document, String list, Node entry) {
+        Map<String, Object> given = new HashMap<>();
+        document.forEach(entry, list, "an entry {pattern, lambda_factor}", (name, value) -> {
+            String key = list + "." + name.getValue();
+            if (!GROUP_KEYS.containsKey(name.getValue())) {
+                throw unknown(document, name, key, GROUP_KEYS.keySet(), name.getValue());
+            }
+            given.put(name.getValue(), document.value(value, key, GROUP_KEYS.get(name.getValue())));
+        });
+        for (String required : List.of("pattern", "lambda_factor")) {
+            if (!given.containsKey(required)) {
+                throw document.refused(
+                        entry, list + "." + required, "is missing; each group needs a pattern and a lambda_factor");
+            }
+        }
+        return ParameterGroup.of((String) given.get("pattern"), (double) given.get("lambda_factor"));
     }
 
     private static InvalidInputException unknown(YamlDocument document, Node node, String key) {

@@ -23,9 +23,22 @@ public sealed interface TaskSource {
      * @param questionField field with the training question
      * @param testQuestionField field with the test question, often a rewording of the training question
      * @param answerField field with the answer to both
+     * @param validation a file of questions that λ is chosen by, with the same task, question and answer fields
      */
-    record SingleFile(Path path, String taskField, String questionField, String testQuestionField, String answerField)
+    record SingleFile(
+            Path path,
+            String taskField,
+            String questionField,
+            String testQuestionField,
+            String answerField,
+            Optional<Path> validation)
             implements TaskSource {
+        /** Without validation questions. */
+        public SingleFile(
+                Path path, String taskField, String questionField, String testQuestionField, String answerField) {
+            this(path, taskField, questionField, testQuestionField, answerField, Optional.empty());
+        }
+
         /** A file with the default fields {@code task}, {@code question} (train and test) and {@code answer}. */
         public static SingleFile of(Path path) {
             return new SingleFile(
@@ -78,6 +91,12 @@ public sealed interface TaskSource {
      * @param name the task's name
      * @param train training rows
      * @param test test rows; may be absent where the test split is not asked for
+     * @param validation questions that λ is chosen by
      */
-    record TaskFiles(String name, Path train, Optional<Path> test) {}
+    record TaskFiles(String name, Path train, Optional<Path> test, Optional<Path> validation) {
+        /** Without validation questions. */
+        public TaskFiles(String name, Path train, Optional<Path> test) {
+            this(name, train, test, Optional.empty());
+        }
+    }
 }

@@ -1,8 +1,11 @@
 package org.ewc4j.config;
 
+import java.util.Arrays;
+import java.util.List;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
+import org.ewc4j.tensor.NamePattern;
 
 /**
  * Key {@code training}: how one task is learned. Start from {@link #defaults()} and change what differs:
@@ -32,6 +35,7 @@ import java.util.function.Consumer;
  * @param precision of forward and backward pass; key {@code precision}
  * @param logEvery steps between two readings of losses and norms; none: 1 on the CPU, 20 on a CUDA device
  * @param onNonfinite what a gradient with NaN or Inf leads to
+ * @param freeze patterns of the parameters that are not trained
  */
 public record TrainingConfig(
         int epochs,
@@ -56,7 +60,8 @@ public record TrainingConfig(
         DeviceSetting device,
         Precision precision,
         OptionalInt logEvery,
-        OnNonfinite onNonfinite) {
+        OnNonfinite onNonfinite,
+        List<NamePattern> freeze) {
     public enum Schedule {
         CONSTANT,
         LINEAR,
@@ -108,6 +113,7 @@ public record TrainingConfig(
         Settings.require("training.threads", threads);
         Settings.require("training.loader_threads", loaderThreads);
         logEvery.ifPresent(value -> Settings.require("training.log_every", value));
+        freeze = List.copyOf(freeze);
     }
 
     /** The published recipe's settings, with a thread per physical core. */
@@ -207,6 +213,12 @@ public record TrainingConfig(
         return with(draft -> draft.onNonfinite = value);
     }
 
+    /** Patterns of parameter names, {@code *} for any characters; these parameters keep their bits. */
+    public TrainingConfig withFreeze(String... patterns) {
+        return with(draft ->
+                draft.freeze = Arrays.stream(patterns).map(NamePattern::new).toList());
+    }
+
     private TrainingConfig with(Consumer<Draft> change) {
         Draft draft = new Draft(this);
         change.accept(draft);
@@ -238,6 +250,7 @@ public record TrainingConfig(
         private Precision precision;
         private OptionalInt logEvery;
         private OnNonfinite onNonfinite;
+        private List<NamePattern> freeze;
 
         Draft(TrainingConfig config) {
             epochs = config.epochs;
@@ -263,6 +276,7 @@ public record TrainingConfig(
             precision = config.precision;
             logEvery = config.logEvery;
             onNonfinite = config.onNonfinite;
+            freeze = config.freeze;
         }
 
         TrainingConfig config() {
@@ -289,7 +303,8 @@ public record TrainingConfig(
                     device,
                     precision,
                     logEvery,
-                    onNonfinite);
+                    onNonfinite,
+                    freeze);
         }
     }
 }

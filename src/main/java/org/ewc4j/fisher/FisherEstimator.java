@@ -44,7 +44,7 @@ public sealed interface FisherEstimator permits BatchFisher, ExampleFisher, Scal
         FisherOptions options = ewc.fisherOptions();
         FisherEstimator estimator = switch (ewc.fisher()) {
             case UNIFORM -> new UniformFisher(model);
-            case BATCH -> new BatchFisher(model, kernels, rows.batches(ewc, model), options.unit());
+            case BATCH -> new BatchFisher(model, rows.batches(ewc, model), options.unit());
             case EXAMPLE ->
                 new ExampleFisher(model, kernels, rows.batches(ewc, model), options.unit(), new Labels.OfData());
             case SAMPLED ->
@@ -57,6 +57,9 @@ public sealed interface FisherEstimator permits BatchFisher, ExampleFisher, Scal
         };
         boolean asItComes =
                 options.normalize() == Normalize.NONE && options.clamp().isEmpty();
-        return asItComes ? estimator : new ScaledFisher(estimator, kernels, options.normalize(), options.clamp());
+        return asItComes
+                ? estimator
+                : new ScaledFisher(
+                        estimator, kernels, model.trained().elements(), options.normalize(), options.clamp());
     }
 }

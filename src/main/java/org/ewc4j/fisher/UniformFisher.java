@@ -8,7 +8,7 @@ import org.ewc4j.model.CausalLm;
 import org.ewc4j.tensor.Arena;
 
 /**
- * F = 1 for every parameter: the penalty becomes the plain squared distance to the anchor, the L2 control without which
+ * F = 1 for every trained parameter: the penalty becomes the plain squared distance to the anchor, the L2 control without which
  * nothing is shown about Fisher (Kirkpatrick et al. 2017, figure 2).
  */
 public final class UniformFisher implements FisherEstimator {
@@ -20,7 +20,7 @@ public final class UniformFisher implements FisherEstimator {
 
     @Override
     public void accumulateInto(Arena fisher, double weight, IntConsumer progress) {
-        fisher.add(weight);
+        model.trained().parameters().forEach(parameter -> fisher.add(parameter, weight));
     }
 
     @Override

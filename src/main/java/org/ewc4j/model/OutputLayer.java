@@ -29,7 +29,7 @@ final class OutputLayer {
     private final ElementType type;
     private final long rowsAtOnce;
 
-    /** @param weight (vocabulary, hidden size), a leaf whose gradient is accumulated */
+    /** @param weight (vocabulary, hidden size), a leaf whose gradient is accumulated where it requires one */
     OutputLayer(Tensor weight, Kernels kernels, ElementType type) {
         this.weight = weight;
         this.kernels = kernels;
@@ -61,6 +61,14 @@ final class OutputLayer {
                 accumulate(logits.t(), x);
                 torch.mm_out(gradient.narrow(0, from, count), logits, weight);
             });
+        }
+        backward(scored, gradient);
+    }
+
+    /** Nothing goes back where all that lies before is frozen. */
+    private static void backward(Tensor scored, Tensor gradient) {
+        if (!scored.requires_grad()) {
+            return;
         }
         try (ProfilerRange range = ProfilerRange.open("backward")) {
             scored.backward(gradient, new BoolOptional(false), false, new TensorArrayRefOptional());
@@ -106,9 +114,7 @@ final class OutputLayer {
             addSquares(logits.t(), x, fisher, factor);
             gradient = torch.mm(logits, weight);
         }
-        try (ProfilerRange range = ProfilerRange.open("backward")) {
-            scored.backward(gradient, new BoolOptional(false), false, new TensorArrayRefOptional());
-        }
+        backward(scored, gradient);
         return slots.loss(0);
     }
 
@@ -161,8 +167,11 @@ final class OutputLayer {
         }
     }
 
-    /** The weight's gradient += logits' gradientᵀ · x. */
+    /** The weight's gradient += logits' gradientᵀ · x, unless it is frozen. */
     private void accumulate(Tensor logitGradient, Tensor x) {
+        if (!weight.requires_grad()) {
+            return;
+        }
         if (weight.grad().defined()) {
             weight.grad().addmm_(logitGradient, x);
         } else {

@@ -109,6 +109,10 @@ public final class ReportPage {
                         + "loss adds λ · penalty. The penalty ½ Σ F (θ* − θ)² is drawn before λ. Dashed lines begin a task.");
         runs.forEach(run -> pair(charts.training(run, single)));
         appendTokenLoss();
+        runs.forEach(run -> run.choice().ifPresent(choice -> {
+            section("How λ was chosen" + (single ? "" : ", " + run.label()), "");
+            body.append(SweepPage.explanation(choice)).append(SweepPage.body(choice));
+        }));
         if (single) {
             appendTiming(first);
         }

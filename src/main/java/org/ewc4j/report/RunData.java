@@ -13,11 +13,13 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.eval.AccuracyMatrix;
+import org.ewc4j.eval.LambdaChoice;
 
 /**
  * A run as read back from its folder, for a report.
@@ -30,6 +32,7 @@ import org.ewc4j.eval.AccuracyMatrix;
  * @param configuration text of config.yaml; empty where there is none
  * @param settings the same, flattened to {@code key.key → value}
  * @param steps the curves of steps.jsonl
+ * @param choice what λ was chosen from; empty where it was given
  * @param wrong the first wrong answers of each task and split, when it was last asked
  */
 record RunData(
@@ -43,6 +46,7 @@ record RunData(
         String configuration,
         Map<String, String> settings,
         Steps steps,
+        Optional<LambdaChoice> choice,
         List<JsonNode> wrong) {
     /** Wrong answers kept in all, about; of each task and split one at least. */
     private static final int WRONG = 30;
@@ -50,10 +54,18 @@ record RunData(
     /**
      * The steps of a run as columns.
      *
+     * @param penaltyGradRatio ‖λF(θ−θ*)‖ ÷ ‖g‖; gaps in files that were written before it was
      * @param taskStarts row at which each task began
      * @param taskNames name of each of those tasks
      */
-    record Steps(Curve lmLoss, Curve penalty, Curve loss, int[] taskStarts, List<String> taskNames, long tokens) {}
+    record Steps(
+            Curve lmLoss,
+            Curve penalty,
+            Curve loss,
+            Curve penaltyGradRatio,
+            int[] taskStarts,
+            List<String> taskNames,
+            long tokens) {}
 
     /** Seconds of a phase; NaN where not known. */
     double seconds(String phase) {
@@ -78,7 +90,18 @@ record RunData(
 
     RunData withLabel(String other) {
         return new RunData(
-                other, tasks, accuracy, tokenLoss, seconds, parameters, lambda, configuration, settings, steps, wrong);
+                other,
+                tasks,
+                accuracy,
+                tokenLoss,
+                seconds,
+                parameters,
+                lambda,
+                configuration,
+                settings,
+                steps,
+                choice,
+                wrong);
     }
 
     /**
@@ -115,6 +138,7 @@ record RunData(
                     text,
                     settings(configuration, text),
                     steps(folder.resolve("steps.jsonl")),
+                    LambdaChoiceJson.read(root.path("lambda_choice")),
                     wrong(folder.resolve("predictions.jsonl"), tasks.size()));
         } catch (JsonProcessingException e) {
             throw new InvalidInputException(results + ": not JSON: " + e.getOriginalMessage(), e);
@@ -170,7 +194,7 @@ record RunData(
 
     /** Grows as rows come in; a run may have millions. */
     private static final class Columns {
-        private double[][] columns = new double[4][1024];
+        private double[][] columns = new double[5][1024];
         private int rows;
         private long tokens;
         private int task = -1;
@@ -192,18 +216,19 @@ record RunData(
             columns[1][rows] = row.path("lm_loss").asDouble(Double.NaN);
             columns[2][rows] = row.path("penalty").asDouble(Double.NaN);
             columns[3][rows] = row.path("loss").asDouble(Double.NaN);
+            columns[4][rows] = row.path("penalty_grad_ratio").asDouble(Double.NaN);
             tokens += row.path("tokens").asLong();
             rows++;
         }
 
         Steps finish() {
-            Curve[] curves = new Curve[4];
+            Curve[] curves = new Curve[5];
             double[] x = Arrays.copyOf(columns[0], rows);
             for (int c = 1; c < columns.length; c++) {
                 curves[c] = new Curve(x, Arrays.copyOf(columns[c], rows));
             }
             int[] taskStarts = starts.stream().mapToInt(Integer::intValue).toArray();
-            return new Steps(curves[1], curves[2], curves[3], taskStarts, names, tokens);
+            return new Steps(curves[1], curves[2], curves[3], curves[4], taskStarts, names, tokens);
         }
     }
 
