@@ -162,7 +162,7 @@ public final class LambdaSweep {
                 lambda,
                 AccuracyMatrix.ofExactMatch(count, scores, tasks.split()),
                 AccuracyMatrix.ofTokenLoss(count, scores, tasks.split()),
-                learner.lastPenaltyRatio(),
+                failure.isPresent() ? Double.NaN : learner.lastPenaltyRatio(),
                 failure);
         told.accept(trial);
         return trial;

@@ -77,7 +77,7 @@ record RunData(
         return seconds("train") + seconds("fisher") + seconds("evaluate");
     }
 
-    /** The method in a few words: λ, the kind of Fisher, and the merge where it is not the usual one. */
+    /** The method in a few words: λ, the kind of Fisher, merge and penalty where they are not the usual ones. */
     String method() {
         if (lambda == 0) {
             return "λ 0, plain fine-tuning";
@@ -85,7 +85,8 @@ record RunData(
         String fisher = settings.getOrDefault("ewc.fisher", "");
         String merge = settings.getOrDefault("ewc.merge", "");
         return "λ " + Html.number(lambda) + (fisher.isEmpty() ? "" : ", Fisher " + fisher)
-                + (merge.isEmpty() || merge.equals("running-mean") ? "" : ", merge " + merge);
+                + (merge.isEmpty() || merge.equals("running-mean") ? "" : ", merge " + merge)
+                + (settings.getOrDefault("ewc.penalty", "").equals("proximal") ? ", proximal" : "");
     }
 
     RunData withLabel(String other) {
