@@ -7,6 +7,7 @@ import java.util.function.IntConsumer;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.FisherOptions;
+import org.ewc4j.config.ProtectConfig;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.consolidation.ConsolidationFolder;
@@ -15,6 +16,7 @@ import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.fisher.FisherEstimator;
 import org.ewc4j.fisher.FisherRows;
 import org.ewc4j.kernel.ElementType;
@@ -114,6 +116,19 @@ final class Consolidator implements AutoCloseable {
      * @param progress told how many rows have been read
      */
     void add(int index, String task, List<TokenizedRow> rows, TrainingConfig taskTraining, IntConsumer progress) {
+        add(ewc, fisherRows(index, rows, taskTraining), task, 1, progress);
+    }
+
+    /** As {@link #add}, of data that stands for what the parameters know before the first task. */
+    void protect(String name, List<TokenizedRow> rows, ProtectConfig protect, IntConsumer progress) {
+        EwcConfig estimate = protect.maxExamples().isPresent()
+                ? ewc.withFisherOptions(ewc.fisherOptions()
+                        .withMaxExamples(protect.maxExamples().getAsInt()))
+                : ewc;
+        add(estimate, fisherRows(ProtectedScore.START, rows, training), name, protect.weight(), progress);
+    }
+
+    private void add(EwcConfig estimate, FisherRows rows, String task, double weight, IntConsumer progress) {
         if (consolidation == null) {
             consolidation = new Consolidation(
                     model.layout(),
@@ -121,19 +136,19 @@ final class Consolidator implements AutoCloseable {
                     StateTypes.of(ewc),
                     model.theta().device());
         }
-        FisherEstimator estimator = estimator(index, rows, taskTraining);
-        consolidation.add(kernels, estimator, model.theta(), new HeldFisher(task, estimator.describe()), progress);
+        FisherEstimator estimator = FisherEstimator.of(estimate, rows, model, kernels);
+        HeldFisher held = new HeldFisher(task, estimator.describe(), weight);
+        consolidation.add(kernels, estimator, model.theta(), held, progress);
     }
 
-    private FisherEstimator estimator(int task, List<TokenizedRow> rows, TrainingConfig taskTraining) {
-        FisherRows read = new FisherRows(
+    private FisherRows fisherRows(int task, List<TokenizedRow> rows, TrainingConfig taskTraining) {
+        return new FisherRows(
                 rows,
                 task,
                 taskTraining.batchSize(),
                 taskTraining.gradientAccumulation(),
                 training.maxLength(),
                 taskTraining.seed());
-        return FisherEstimator.of(ewc, read, model, kernels);
     }
 
     /**

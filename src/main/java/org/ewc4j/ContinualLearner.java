@@ -8,15 +8,18 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
+import org.ewc4j.config.ProtectConfig;
 import org.ewc4j.config.SaveConfig;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
+import org.ewc4j.data.ReplayMemory;
 import org.ewc4j.data.RowEncoder;
 import org.ewc4j.data.RowPreview;
 import org.ewc4j.data.TextTokenizer;
@@ -24,7 +27,10 @@ import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.eval.Evaluator;
+import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.eval.TaskScore;
+import org.ewc4j.jfr.FlightEvents;
+import org.ewc4j.jfr.FlightSpan;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.NativeResource;
 import org.ewc4j.kernel.ProfilerRange;
@@ -72,6 +78,7 @@ public final class ContinualLearner implements AutoCloseable {
     private final Consolidator consolidator;
     private final List<RunListener> listeners = new ArrayList<>();
     private final Map<Task, EncodedTask> encoded = new LinkedHashMap<>();
+    private final ReplayMemory replay;
     private int tasksLearned;
     private boolean warnsOfPenalty = true;
     private double lastPenaltyRatio = Double.NaN;
@@ -131,6 +138,7 @@ public final class ContinualLearner implements AutoCloseable {
         this.training = training;
         this.ewc = ewc;
         this.evaluation = evaluation;
+        this.replay = new ReplayMemory(training.replay(), training.seed());
         this.tokenizer = TextTokenizer.load(directory.path());
         parts.add(tokenizer::close);
         tokenizer.requireFits(directory.vocabularySize());
@@ -172,8 +180,8 @@ public final class ContinualLearner implements AutoCloseable {
     /**
      * Learns a task with settings of its own.
      *
-     * @param taskTraining replaces the learner's training settings, but for what the model was opened with (max_length,
-     *     threads, positions, freeze)
+     * @param taskTraining replaces the learner's training settings, but for what the learner was opened with (max_length,
+     *     threads, positions, replay, freeze)
      * @param taskEwc its λ, and how the penalty acts, are this task's; the groups are those that the learner was opened with
      * @param consolidate whether the task's Fisher is estimated and merged afterwards; not needed where no later task has
      *     a λ above 0
@@ -190,12 +198,13 @@ public final class ContinualLearner implements AutoCloseable {
     private void learnOpen(Task task, TrainingConfig taskTraining, EwcConfig taskEwc, boolean consolidate) {
         int index = tasksLearned;
         List<TokenizedRow> rows = encode(task).trainRows();
-        long steps = BatchLoader.steps(rows.size(), taskTraining);
+        List<TokenizedRow> replayed = replay.join(rows);
+        long steps = BatchLoader.steps(replayed.size(), taskTraining);
         listeners.forEach(listener -> listener.taskStarted(index, task.name(), steps));
         long started = System.nanoTime();
         PenaltyBalance balance = trainer.train(
                 new Trainer.TaskTraining(
-                        index, task.name(), rows, taskTraining, taskEwc.lambda(), taskEwc.penaltyOptions()),
+                        index, task.name(), replayed, taskTraining, taskEwc.lambda(), taskEwc.penaltyOptions()),
                 consolidator.current(),
                 metrics -> listeners.forEach(listener -> listener.step(metrics)));
         trainSeconds += secondsSince(started);
@@ -204,8 +213,9 @@ public final class ContinualLearner implements AutoCloseable {
             balance.warning(task.name(), taskEwc.lambda()).ifPresent(LOG::warn);
         }
         if (consolidate) {
-            consolidate(task, index, rows, taskTraining);
+            consolidate(task.name(), index, rows, taskTraining);
         }
+        replay.remember(index, rows);
         tasksLearned++;
     }
 
@@ -216,28 +226,99 @@ public final class ContinualLearner implements AutoCloseable {
      * @throws RunFailedException where a loss is not finite
      */
     public void consolidate(Task task) {
+        consolidate(task.name(), List.of(task));
+    }
+
+    /** As {@link #consolidate(Task)}, of the training rows of several tasks together, as one task of that name. */
+    public void consolidate(String name, List<Task> tasks) {
         resource.acquire();
         try {
-            consolidate(task, tasksLearned, encode(task).trainRows(), training);
+            List<TokenizedRow> rows = tasks.stream()
+                    .flatMap(task -> encode(task).trainRows().stream())
+                    .toList();
+            consolidate(name, tasksLearned, rows, training);
         } finally {
             resource.release();
         }
     }
 
-    private void consolidate(Task task, int index, List<TokenizedRow> rows, TrainingConfig taskTraining) {
+    private void consolidate(String name, int index, List<TokenizedRow> rows, TrainingConfig taskTraining) {
         long started = System.nanoTime();
         try {
             consolidator.add(
                     index,
-                    task.name(),
+                    name,
                     rows,
                     taskTraining,
-                    done -> listeners.forEach(
-                            listener -> listener.fisherProgress(index, task.name(), done, rows.size())));
+                    done -> listeners.forEach(listener -> listener.fisherProgress(index, name, done, rows.size())));
         } catch (RunFailedException e) {
-            throw new RunFailedException("task '" + task.name() + "', behind its last step: " + e.getMessage(), e);
+            throw new RunFailedException("task '" + name + "', behind its last step: " + e.getMessage(), e);
         }
         fisherSeconds += secondsSince(started);
+    }
+
+    /**
+     * Takes in the Fisher of the present parameters on data that stands for what they know, so that the first task is learned
+     * under it already. To be called before the first task; does nothing where the weight is 0.
+     *
+     * @param data what is not held out of it is read
+     * @param protect its {@code max_examples} and weight are used
+     * @throws RunFailedException where a loss is not finite
+     */
+    public void protect(Task data, ProtectConfig protect) {
+        resource.acquire();
+        try {
+            if (protect.weight() > 0) {
+                protectOpen(data.name(), encodeProtected(data).trainRows(), protect);
+            }
+        } finally {
+            resource.release();
+        }
+    }
+
+    private void protectOpen(String name, List<TokenizedRow> rows, ProtectConfig protect) {
+        long started = System.nanoTime();
+        int read = Math.min(rows.size(), protect.maxExamples().orElse(rows.size()));
+        try {
+            consolidator.protect(
+                    name,
+                    rows,
+                    protect,
+                    done -> listeners.forEach(
+                            listener -> listener.fisherProgress(ProtectedScore.START, name, done, read)));
+        } catch (RunFailedException e) {
+            throw new RunFailedException(name + ", before the first task: " + e.getMessage(), e);
+        }
+        fisherSeconds += secondsSince(started);
+    }
+
+    /**
+     * Scores what is held out of protected data.
+     *
+     * @param data as in {@link #protect}
+     * @throws RunFailedException where the token loss is not finite
+     */
+    public ProtectedScore scoreProtected(Task data) {
+        resource.acquire();
+        try (ProfilerRange range = ProfilerRange.open("evaluate")) {
+            long started = System.nanoTime();
+            ProtectedScore score = new ProtectedScore(
+                    tasksLearned - 1, evaluator.tokenLoss(encodeProtected(data).testRows(), rows -> {}));
+            if (!Double.isFinite(score.tokenLoss())) {
+                throw new RunFailedException(data.name() + ": the token loss is " + score.tokenLoss()
+                        + "; the parameters are no longer usable");
+            }
+            listeners.forEach(listener -> listener.protectedScored(score));
+            evaluateSeconds += secondsSince(started);
+            return score;
+        } finally {
+            resource.release();
+        }
+    }
+
+    /** Tokenizes protected data, its test rows whatever the splits of the evaluation. */
+    EncodedTask encodeProtected(Task data) {
+        return encode(data, Set.of(Split.TEST));
     }
 
     /**
@@ -256,13 +337,19 @@ public final class ContinualLearner implements AutoCloseable {
     }
 
     private List<TaskScore> evaluateOpen(Map<Integer, Task> tasks) {
-        long started = System.nanoTime();
-        int afterTask = tasksLearned - 1;
         int total = tasks.values().stream()
                 .mapToInt(task -> evaluation.splits().stream()
-                        .mapToInt(split -> examples(task, split))
+                        .mapToInt(split -> encode(task).rows(split).size())
                         .sum())
                 .sum();
+        try (FlightSpan event = FlightEvents.evaluation(tasksLearned - 1, tasks.size(), total)) {
+            return score(tasks, total);
+        }
+    }
+
+    private List<TaskScore> score(Map<Integer, Task> tasks, int total) {
+        long started = System.nanoTime();
+        int afterTask = tasksLearned - 1;
         List<TaskScore> scores = new ArrayList<>();
         int[] done = {0};
         tasks.forEach((index, task) -> {
@@ -279,19 +366,19 @@ public final class ContinualLearner implements AutoCloseable {
         return scores;
     }
 
-    private static int examples(Task task, Split split) {
-        return split == Split.TRAIN ? task.train().size() : task.test().size();
-    }
-
     /** Tokenizes a task once; what was cut stands in its summary. */
     public EncodedTask encode(Task task) {
+        return encode(task, evaluation.splits());
+    }
+
+    private EncodedTask encode(Task task, Set<Split> splits) {
         resource.requireOpen();
         return encoded.computeIfAbsent(
                 task,
                 missing -> EncodedTask.of(
                         missing,
                         encoder,
-                        evaluation.splits(),
+                        splits,
                         evaluation.maxNewTokens(),
                         model.directory().positions()));
     }
@@ -363,6 +450,7 @@ public final class ContinualLearner implements AutoCloseable {
                 model.snapshot(),
                 trainer.snapshot(),
                 Optional.ofNullable(consolidator.current()).map(Consolidation::copy),
+                replay.size(),
                 tasksLearned);
     }
 
@@ -372,6 +460,7 @@ public final class ContinualLearner implements AutoCloseable {
         model.restore(fork.model());
         trainer.restore(fork.trainer());
         consolidator.restore(fork.consolidation().orElse(null));
+        replay.forgetBehind(fork.replayed());
         tasksLearned = fork.tasksLearned();
     }
 
@@ -387,13 +476,15 @@ public final class ContinualLearner implements AutoCloseable {
     /** Writes a model directory that transformers loads. */
     public void saveModel(Path folder, SaveConfig.StoredType type) {
         resource.requireOpen();
-        model.save(
-                folder,
-                switch (type) {
-                    case FLOAT32 -> StoredType.F32;
-                    case FLOAT16 -> StoredType.F16;
-                    case BFLOAT16 -> StoredType.BF16;
-                });
+        StoredType stored = switch (type) {
+            case FLOAT32 -> StoredType.F32;
+            case FLOAT16 -> StoredType.F16;
+            case BFLOAT16 -> StoredType.BF16;
+        };
+        try (FlightSpan event = FlightEvents.checkpoint("model", folder)) {
+            model.save(folder, stored);
+            event.bytes(parameters() * stored.bytes());
+        }
     }
 
     /** Writes the consolidation, {@code docs/consolidation.md}; nothing where no task was consolidated. */
@@ -410,7 +501,9 @@ public final class ContinualLearner implements AutoCloseable {
     public void saveConsolidation(Path folder, Optional<Path> checkpoint) {
         resource.requireOpen();
         if (consolidator.current() != null) {
-            consolidator.save(folder, checkpoint);
+            try (FlightSpan event = FlightEvents.checkpoint("consolidation", folder)) {
+                consolidator.save(folder, checkpoint);
+            }
         }
     }
 

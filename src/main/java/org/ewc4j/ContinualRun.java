@@ -16,6 +16,7 @@ import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
 import org.ewc4j.data.EncodingSummary;
 import org.ewc4j.data.PromptTemplate;
+import org.ewc4j.data.ReplayMemory;
 import org.ewc4j.data.TaskReader;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.eval.LambdaChoice;
@@ -39,6 +40,7 @@ public final class ContinualRun {
     private final List<RunListener> listeners;
     private final TaskSequence tasks;
     private final Optional<LambdaChoice> choice;
+    private final Optional<Task> protectedData;
 
     private ContinualRun(
             RunConfig config, List<RunListener> listeners, TaskSequence tasks, Optional<LambdaChoice> choice) {
@@ -46,12 +48,14 @@ public final class ContinualRun {
         this.listeners = listeners;
         this.tasks = tasks;
         this.choice = choice;
+        this.protectedData = readProtected(config);
     }
 
     /** Reads and checks the tasks of a configuration. */
     public static TaskSequence readTasks(RunConfig config) {
         TaskSequence tasks = TaskReader.read(
                 config.tasks(),
+                config.text(),
                 PromptTemplate.parse(config.prompt()),
                 config.evaluation().splits());
         if (config.evaluation().splits().contains(Split.TEST)) {
@@ -59,6 +63,14 @@ public final class ContinualRun {
         }
         config.requireOverridesAmong(tasks.names());
         return tasks;
+    }
+
+    /** Reads the data of {@code ewc.protect}; empty where there is none. */
+    static Optional<Task> readProtected(RunConfig config) {
+        return config.ewc()
+                .protect()
+                .map(protect -> TaskReader.readProtected(
+                        protect, config.tasks(), config.text(), PromptTemplate.parse(config.prompt())));
     }
 
     /** Opens a learner with the settings of a configuration. */
@@ -97,6 +109,7 @@ public final class ContinualRun {
     private List<String> execute(boolean overwrite) {
         try (ContinualLearner learner = open(config)) {
             EncodingSummary summary = encodeAll(learner, tasks);
+            protectedData.ifPresent(learner::encodeProtected);
             List<String> warnings = summary.warnings(
                     config.training().maxLength(), config.evaluation().maxNewTokens());
             warnings.forEach(LOG::warn);
@@ -131,6 +144,10 @@ public final class ContinualRun {
             });
         }
         config.ewc().from().ifPresent(inputs::add);
+        config.ewc().protect().ifPresent(protect -> {
+            inputs.add(protect.data());
+            protect.test().ifPresent(inputs::add);
+        });
         for (Path input : inputs) {
             if (input.toAbsolutePath().normalize().startsWith(output)) {
                 throw new InvalidInputException("output " + output + ": holds " + input
@@ -150,12 +167,14 @@ public final class ContinualRun {
     }
 
     private void learnAll(ContinualLearner learner, RunFolder folder, List<RunListener> all) {
-        long steps = tasks.tasks().stream()
-                .mapToLong(task -> BatchLoader.steps(task.train().size(), config.trainingFor(task.name())))
-                .sum();
+        long steps = 0;
+        for (int i = 0; i < tasks.size(); i++) {
+            steps += steps(learner, config, tasks, i);
+        }
         RunStart start =
                 new RunStart(tasks.names(), learner.parameters(), config.ewc().lambda(), steps, choice);
         all.forEach(listener -> listener.runStarted(start));
+        protect(learner);
         for (int i = 0; i < tasks.size(); i++) {
             int index = i;
             Task task = tasks.get(i);
@@ -168,13 +187,40 @@ public final class ContinualRun {
                         .filter(model -> config.save().dtype() == SaveConfig.StoredType.FLOAT32);
             }
             learner.saveConsolidation(folder.consolidation(i), checkpoint);
-            learner.evaluate(asked(i));
+            evaluate(learner, asked(i));
             all.forEach(listener -> listener.taskFinished(index, task.name()));
         }
         learner.saveModel(folder.model(), config.save().dtype());
         ContinualLearner.PhaseSeconds seconds = learner.seconds();
         RunTotals totals = new RunTotals(seconds.train(), seconds.fisher(), seconds.evaluate());
         all.forEach(listener -> listener.runFinished(totals));
+    }
+
+    /** Scores the starting checkpoint on what is to be protected, and takes in its Fisher there. */
+    private void protect(ContinualLearner learner) {
+        protectedData.ifPresent(data -> {
+            learner.scoreProtected(data);
+            if (consolidates(config, tasks)) {
+                learner.protect(data, config.ewc().protect().orElseThrow());
+            }
+        });
+    }
+
+    private void evaluate(ContinualLearner learner, Map<Integer, Task> asked) {
+        if (!asked.isEmpty()) {
+            learner.evaluate(asked);
+            protectedData.ifPresent(learner::scoreProtected);
+        }
+    }
+
+    /** Optimizer steps of a task, the rows replayed with it included. */
+    static long steps(ContinualLearner learner, RunConfig config, TaskSequence tasks, int index) {
+        int rows = learner.encode(tasks.get(index)).trainRows().size();
+        for (Task earlier : tasks.tasks().subList(0, index)) {
+            int own = learner.encode(earlier).trainRows().size();
+            rows += ReplayMemory.kept(own, config.training().replay());
+        }
+        return BatchLoader.steps(rows, config.trainingFor(tasks.get(index).name()));
     }
 
     /** Where λ is 0 for every task, no Fisher is worth its pass. */

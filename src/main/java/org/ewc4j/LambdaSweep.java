@@ -8,9 +8,9 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.DoubleStream;
+import java.util.stream.IntStream;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.TaskOverride;
-import org.ewc4j.data.BatchLoader;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.eval.AccuracyMatrix;
@@ -20,6 +20,7 @@ import org.ewc4j.eval.TaskScore;
 import org.ewc4j.report.RunListener;
 import org.ewc4j.report.RunStart;
 import org.ewc4j.task.Task;
+import org.ewc4j.task.TaskSequence;
 import org.ewc4j.train.StepMedian;
 import org.ewc4j.train.StepMetrics;
 
@@ -83,11 +84,16 @@ public final class LambdaSweep {
                 config.ewc().withLambda(0),
                 config.evaluation().withSplits(Set.of(tasks.split())))) {
             tasks.tasks().forEach(learner::encode);
+            Optional<Task> protectedData = protectedData();
+            protectedData.ifPresent(learner::encodeProtected);
             learner.warnOfPenalty(false); // of a λ that is only tried
             listeners.forEach(learner::addListener);
-            RunStart start = new RunStart(tasks.names(), learner.parameters(), Double.NaN, steps());
+            RunStart start = new RunStart(tasks.names(), learner.parameters(), Double.NaN, steps(learner));
             listeners.forEach(listener -> listener.runStarted(start));
-            int first = config.ewc().from().isPresent() ? 0 : 1; // the first task that is learned under a penalty
+            protectedData.ifPresent(
+                    data -> learner.protect(data, config.ewc().protect().orElseThrow()));
+            // The first task that is learned under a penalty: what comes before is the same for every λ.
+            int first = config.ewc().from().isPresent() || protectedData.isPresent() ? 0 : 1;
             for (int i = 0; i < first; i++) {
                 beforeFork.addAll(learn(learner, i, 0));
             }
@@ -106,10 +112,20 @@ public final class LambdaSweep {
         }
     }
 
+    /** What the checkpoint is held to before the first task; empty where it is held to nothing. */
+    private Optional<Task> protectedData() {
+        boolean holds = config.ewc()
+                .protect()
+                .filter(protect -> protect.weight() > 0)
+                .isPresent();
+        return holds ? ContinualRun.readProtected(config) : Optional.empty();
+    }
+
     /** Of the plain branch. */
-    private long steps() {
-        return tasks.tasks().stream()
-                .mapToLong(task -> BatchLoader.steps(task.train().size(), config.trainingFor(task.name())))
+    private long steps(ContinualLearner learner) {
+        TaskSequence sequence = new TaskSequence(tasks.tasks());
+        return IntStream.range(0, sequence.size())
+                .mapToLong(index -> ContinualRun.steps(learner, config, sequence, index))
                 .sum();
     }
 

@@ -7,13 +7,18 @@ import org.ewc4j.train.Trainer;
 
 /**
  * A learner's whole state, in memory of its own, to come back to: parameters, dropout's stream, moments, counts, Fisher and
- * anchor. It may be restored as often as wanted. Whoever takes it ({@link ContinualLearner#fork}) closes it, before the
+ * anchor, what is replayed. It may be restored as often as wanted. Whoever takes it ({@link ContinualLearner#fork}) closes it, before the
  * learner.
  *
  * @param consolidation empty before the first
+ * @param replayed rows kept for replay
  */
 record LearnerFork(
-        ModelSnapshot model, Trainer.Snapshot trainer, Optional<Consolidation> consolidation, int tasksLearned)
+        ModelSnapshot model,
+        Trainer.Snapshot trainer,
+        Optional<Consolidation> consolidation,
+        int replayed,
+        int tasksLearned)
         implements AutoCloseable {
     @Override
     public void close() {

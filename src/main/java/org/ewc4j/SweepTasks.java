@@ -34,7 +34,7 @@ record SweepTasks(List<Task> tasks, Split split) {
      */
     static SweepTasks read(RunConfig config, int most) {
         PromptTemplate template = PromptTemplate.parse(config.prompt());
-        TaskSequence all = TaskReader.read(config.tasks(), template, Set.of(Split.TRAIN));
+        TaskSequence all = TaskReader.read(config.tasks(), config.text(), template, Set.of(Split.TRAIN));
         config.requireOverridesAmong(all.names());
         if (all.size() < 2) {
             throw new InvalidInputException(
@@ -55,7 +55,7 @@ record SweepTasks(List<Task> tasks, Split split) {
 
     private static List<Example> questions(Task task, Map<String, List<Example>> validation) {
         List<Example> questions = validation.getOrDefault(task.name(), List.of());
-        if (questions.isEmpty()) {
+        if (task.isText() || questions.isEmpty()) {
             throw new InvalidInputException("task " + Quoted.of(task.name())
                     + " has no validation questions, but others have; give each task some, or none");
         }

@@ -20,6 +20,7 @@ import org.ewc4j.error.InvalidInputException;
  * @param from folder of a consolidation that training starts under
  * @param fisherBatchSize rows of a batch in the Fisher pass; none: the training batch size
  * @param fisherOptions what else there is to say about the estimate
+ * @param protect data of what the starting checkpoint knows; none: the first task is learned without a penalty
  * @param penaltyOptions how the penalty acts
  */
 public record EwcConfig(
@@ -33,6 +34,7 @@ public record EwcConfig(
         Optional<Path> from,
         OptionalInt fisherBatchSize,
         FisherOptions fisherOptions,
+        Optional<ProtectConfig> protect,
         PenaltyOptions penaltyOptions) {
     public enum FisherKind {
         /** Σ n_b g_b² / Σ n_b over batches, g_b the gradient of a batch's mean token loss. */
@@ -62,7 +64,9 @@ public record EwcConfig(
     /** In which type F is kept. */
     public enum FisherType {
         FP32,
-        BF16
+        BF16,
+        /** 8-bit levels of the root, with a scale for each 256 elements. */
+        INT8
     }
 
     /** In which type θ* is kept. */
@@ -142,6 +146,10 @@ public record EwcConfig(
         return with(draft -> draft.fisherOptions = value);
     }
 
+    public EwcConfig withProtect(ProtectConfig value) {
+        return with(draft -> draft.protect = Optional.of(value));
+    }
+
     public EwcConfig withPenaltyOptions(PenaltyOptions value) {
         return with(draft -> draft.penaltyOptions = value);
     }
@@ -175,6 +183,7 @@ public record EwcConfig(
         private Optional<Path> from;
         private OptionalInt fisherBatchSize;
         private FisherOptions fisherOptions;
+        private Optional<ProtectConfig> protect;
         private PenaltyOptions penaltyOptions;
 
         Draft(EwcConfig config) {
@@ -188,6 +197,7 @@ public record EwcConfig(
             from = config.from;
             fisherBatchSize = config.fisherBatchSize;
             fisherOptions = config.fisherOptions;
+            protect = config.protect;
             penaltyOptions = config.penaltyOptions;
         }
 
@@ -203,6 +213,7 @@ public record EwcConfig(
                     from,
                     fisherBatchSize,
                     fisherOptions,
+                    protect,
                     penaltyOptions);
         }
     }

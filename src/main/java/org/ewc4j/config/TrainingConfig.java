@@ -35,6 +35,7 @@ import org.ewc4j.tensor.NamePattern;
  * @param precision of forward and backward pass; key {@code precision}
  * @param logEvery steps between two readings of losses and norms; none: 1 on the CPU, 20 on a CUDA device
  * @param onNonfinite what a gradient with NaN or Inf leads to
+ * @param replay rows of each earlier task that are learned again with a later one
  * @param freeze patterns of the parameters that are not trained
  */
 public record TrainingConfig(
@@ -61,6 +62,7 @@ public record TrainingConfig(
         Precision precision,
         OptionalInt logEvery,
         OnNonfinite onNonfinite,
+        int replay,
         List<NamePattern> freeze) {
     public enum Schedule {
         CONSTANT,
@@ -113,6 +115,7 @@ public record TrainingConfig(
         Settings.require("training.threads", threads);
         Settings.require("training.loader_threads", loaderThreads);
         logEvery.ifPresent(value -> Settings.require("training.log_every", value));
+        Settings.require("training.replay", replay);
         freeze = List.copyOf(freeze);
     }
 
@@ -213,6 +216,10 @@ public record TrainingConfig(
         return with(draft -> draft.onNonfinite = value);
     }
 
+    public TrainingConfig withReplay(int value) {
+        return with(draft -> draft.replay = value);
+    }
+
     /** Patterns of parameter names, {@code *} for any characters; these parameters keep their bits. */
     public TrainingConfig withFreeze(String... patterns) {
         return with(draft ->
@@ -250,6 +257,7 @@ public record TrainingConfig(
         private Precision precision;
         private OptionalInt logEvery;
         private OnNonfinite onNonfinite;
+        private int replay;
         private List<NamePattern> freeze;
 
         Draft(TrainingConfig config) {
@@ -276,6 +284,7 @@ public record TrainingConfig(
             precision = config.precision;
             logEvery = config.logEvery;
             onNonfinite = config.onNonfinite;
+            replay = config.replay;
             freeze = config.freeze;
         }
 
@@ -304,6 +313,7 @@ public record TrainingConfig(
                     precision,
                     logEvery,
                     onNonfinite,
+                    replay,
                     freeze);
         }
     }

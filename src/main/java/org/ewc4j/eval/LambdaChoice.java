@@ -7,7 +7,7 @@ import org.ewc4j.error.RunFailedException;
 /**
  * Several λ tried on the same tasks, and the one to take: that of the highest average exact match at the end; among those
  * less than {@value #CLOSE} points below it, that of the lowest mean token loss, which tells them apart where exact match does
- * not. Between equals the smaller λ.
+ * not. Where a task has no exact match, as text has none, by the token loss alone. Between equals the smaller λ.
  *
  * @param tasks names, in order
  * @param questions what λ is chosen by: {@code train} or {@code validation}
@@ -35,19 +35,18 @@ public record LambdaChoice(List<String> tasks, String questions, double unit, Li
                 .sorted(Comparator.comparingDouble(LambdaTrial::lambda))
                 .toList();
         List<LambdaTrial> ended = sorted.stream()
-                .filter(trial -> trial.failure().isEmpty() && trial.average().isPresent())
+                .filter(trial -> trial.failure().isEmpty() && trial.averageTokenLoss().isPresent())
                 .toList();
         double highest = ended.stream()
-                .mapToDouble(trial -> trial.average().getAsDouble())
+                .mapToDouble(trial -> trial.average().orElse(0))
                 .max()
                 .orElseThrow(() -> new RunFailedException(
                         "every λ that was tried failed; with λ " + sorted.get(0).lambda() + ": "
                                 + sorted.get(0).failure().orElse("it was not scored")));
         LambdaTrial best = ended.stream()
-                .filter(trial -> trial.average().getAsDouble() > highest - CLOSE
-                        || trial.average().getAsDouble() == highest)
+                .filter(trial -> trial.average().orElse(0) > highest - CLOSE)
                 .min(Comparator.comparingDouble(
-                        trial -> trial.averageTokenLoss().orElse(Double.POSITIVE_INFINITY)))
+                        trial -> trial.averageTokenLoss().getAsDouble()))
                 .orElseThrow();
         return new LambdaChoice(tasks, questions, unit, sorted, sorted.indexOf(best));
     }

@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.stream.StreamSupport;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.eval.AccuracyMatrix;
@@ -28,6 +29,8 @@ import org.ewc4j.eval.LambdaChoice;
  * @param tasks names, in order
  * @param accuracy exact match in per cent, by split
  * @param tokenLoss mean token loss in nats, by split
+ * @param protectedLoss token loss of the protected data, of the starting checkpoint and after each task; NaN where it was not
+ *     taken, empty where nothing is protected
  * @param seconds by phase: train, fisher, evaluate; without those not known
  * @param configuration text of config.yaml; empty where there is none
  * @param settings the same, flattened to {@code key.key → value}
@@ -40,6 +43,7 @@ record RunData(
         List<String> tasks,
         Map<Split, AccuracyMatrix> accuracy,
         Map<Split, AccuracyMatrix> tokenLoss,
+        double[] protectedLoss,
         Map<String, Double> seconds,
         long parameters,
         double lambda,
@@ -66,6 +70,15 @@ record RunData(
             int[] taskStarts,
             List<String> taskNames,
             long tokens) {}
+
+    /** Whether a task is plain text: it has a token loss and no exact match. */
+    boolean hasText() {
+        return Arrays.stream(Split.values())
+                .anyMatch(split -> !tokenLoss
+                        .get(split)
+                        .perplexityOfText(accuracy.get(split))
+                        .isEmpty());
+    }
 
     /** Seconds of a phase; NaN where not known. */
     double seconds(String phase) {
@@ -95,6 +108,7 @@ record RunData(
                 tasks,
                 accuracy,
                 tokenLoss,
+                protectedLoss,
                 seconds,
                 parameters,
                 lambda,
@@ -133,6 +147,9 @@ record RunData(
                     tasks,
                     matrices(results, root.path("matrix"), tasks.size()),
                     matrices(results, root.path("loss"), tasks.size()),
+                    StreamSupport.stream(root.at("/protected/loss").spliterator(), false)
+                            .mapToDouble(loss -> loss.asDouble(Double.NaN))
+                            .toArray(),
                     seconds,
                     root.path("parameters").asLong(),
                     root.path("lambda").asDouble(Double.NaN),

@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.tensor.AtomicFile;
 import org.ewc4j.train.StepMetrics;
@@ -29,6 +30,7 @@ public final class RunFolder implements RunListener, AutoCloseable {
     private final JsonLinesFile steps;
     private final JsonLinesFile predictions;
     private final List<TaskScore> scores = new ArrayList<>();
+    private final List<ProtectedScore> protectedScores = new ArrayList<>();
     private Optional<RunStart> start = Optional.empty();
     private Optional<RunTotals> totals = Optional.empty();
     private boolean closed;
@@ -136,6 +138,11 @@ public final class RunFolder implements RunListener, AutoCloseable {
     }
 
     @Override
+    public void protectedScored(ProtectedScore score) {
+        protectedScores.add(score);
+    }
+
+    @Override
     public void taskFinished(int task, String taskName) {
         publish();
     }
@@ -150,7 +157,9 @@ public final class RunFolder implements RunListener, AutoCloseable {
         steps.publish();
         predictions.publish();
         start.ifPresent(started -> {
-            write(folder.resolve("results.json"), RunJson.pretty(RunJson.results(started, scores, totals)));
+            write(
+                    folder.resolve("results.json"),
+                    RunJson.pretty(RunJson.results(started, scores, protectedScores, totals)));
             write(folder.resolve("report.html"), ReportPage.of(List.of(folder)));
         });
     }

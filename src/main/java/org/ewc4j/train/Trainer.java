@@ -15,6 +15,8 @@ import org.ewc4j.data.StepBatch;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.jfr.FlightEvents;
+import org.ewc4j.jfr.FlightSpan;
 import org.ewc4j.kernel.AdamWOptions;
 import org.ewc4j.kernel.AdamWStep;
 import org.ewc4j.kernel.ElementType;
@@ -162,7 +164,16 @@ public final class Trainer implements AutoCloseable {
 
     private static void settle(StepLedger ledger, Consumer<StepMetrics> listener) {
         try (ProfilerRange range = ProfilerRange.open("metrics")) {
-            ledger.settle(listener);
+            ledger.settle(metrics -> {
+                FlightEvents.stepMetrics(
+                        metrics.step(),
+                        metrics.lmLoss(),
+                        metrics.penalty(),
+                        metrics.loss(),
+                        metrics.gradNorm(),
+                        metrics.penaltyGradNorm());
+                listener.accept(metrics);
+            });
         }
     }
 
@@ -200,7 +211,10 @@ public final class Trainer implements AutoCloseable {
             StepLists lists,
             StepLedger ledger) {
         int slot = ledger.nextSlot();
-        try (ProfilerRange range = ProfilerRange.step(steps)) {
+        StepBatch batch = staged.batch();
+        try (ProfilerRange range = ProfilerRange.step(steps);
+                FlightSpan event = FlightEvents.step(
+                        task.name(), steps, batch.examples(), batch.scoredPositions(), learningRate)) {
             model.training(true);
             boolean first = true;
             for (StagedBatch microBatch : staged.microBatches()) {
