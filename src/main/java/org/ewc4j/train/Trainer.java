@@ -214,7 +214,7 @@ public final class Trainer implements AutoCloseable {
         StepBatch batch = staged.batch();
         try (ProfilerRange range = ProfilerRange.step(steps);
                 FlightSpan event = FlightEvents.step(
-                        task.name(), steps, batch.examples(), batch.scoredPositions(), learningRate)) {
+                        task.name(), steps, batch.examples(), batch.scoredPositions(), rates.learningRate())) {
             model.training(true);
             boolean first = true;
             for (StagedBatch microBatch : staged.microBatches()) {
