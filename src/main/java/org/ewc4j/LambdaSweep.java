@@ -114,10 +114,8 @@ public final class LambdaSweep {
 
     /** What the checkpoint is held to before the first task; empty where it is held to nothing. */
     private Optional<Task> protectedData() {
-        boolean holds = config.ewc()
-                .protect()
-                .filter(protect -> protect.weight() > 0)
-                .isPresent();
+        boolean holds =
+                config.ewc().protect().filter(protect -> protect.weight() > 0).isPresent();
         return holds ? ContinualRun.readProtected(config) : Optional.empty();
     }
 

@@ -137,7 +137,7 @@ class LambdaSweepTest {
     @ParameterizedTest
     @ValueSource(strings = {"gradient", "proximal"})
     void aBranchIsTheRunThatItStandsFor(String penalty) {
-        String[] sets = {"ewc.penalty=" + penalty, "ewc.merge=sum", "ewc.lambda_warmup=0.5"};
+        String[] sets = {"ewc.penalty=" + penalty, "ewc.merge=sum", "ewc.lambda_warmup=0.5", "training.replay=4"};
         Count sweep = new Count();
         LambdaChoice choice = LambdaSweep.overAllTasks(config(sets), List.of(3e4, 20.0), List.of(sweep), trial -> {});
         List<List<String>> branches = sweep.trainings(1);
@@ -249,6 +249,38 @@ class LambdaSweepTest {
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessage(
                         "there is one task only, \"red\", and λ acts from the second on; give at least two to choose a λ by");
+    }
+
+    /** What protects the checkpoint is taken in once, and each λ learns the first task under it. */
+    @Test
+    void aSweepUnderProtectedDataForksBeforeTheFirstTask() {
+        String protect = "ewc.protect={data: tasks.jsonl, format: questions}";
+        Count sweep = new Count();
+        LambdaSweep.overAllTasks(config(protect), List.of(50.0), List.of(sweep), trial -> {});
+        assertThat(sweep.trainings(0)).hasSize(2);
+        Count run = new Count();
+        ContinualRun.execute(config(protect, "ewc.lambda=50"), false, List.of(run));
+        assertThat(sweep.trainings(0).get(1)).isEqualTo(run.trainings(0).get(0));
+        assertThat(sweep.trainings(1).get(1)).isEqualTo(run.trainings(1).get(0));
+    }
+
+    /** Text has no exact match. */
+    @Test
+    void textIsChosenForByItsTokenLoss() throws IOException {
+        for (String name : List.of("a", "b")) {
+            Files.writeString(folder.resolve(name + ".txt"), ("what " + name + " has to say. ").repeat(20));
+        }
+        LambdaChoice choice = LambdaSweep.overAllTasks(
+                config("tasks=[{name: a, text: a.txt}, {name: b, text: b.txt}]"),
+                List.of(10.0, 1e6),
+                List.of(),
+                trial -> {});
+        double least = choice.trials().stream()
+                .mapToDouble(trial -> trial.averageTokenLoss().getAsDouble())
+                .min()
+                .getAsDouble();
+        assertThat(choice.best().averageTokenLoss()).hasValue(least);
+        assertThat(choice.best().average()).isEmpty();
     }
 
     /** Under a consolidation that was kept the first task is under a penalty already, so that each λ learns it anew. */

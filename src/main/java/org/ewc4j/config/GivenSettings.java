@@ -193,17 +193,19 @@ final class GivenSettings {
 
     private TaskFiles taskFiles(YamlDocument document, String list, Node entry) {
         Map<String, String> given = new HashMap<>();
-        document.forEach(entry, list, "an entry {name, train, test, validation} or {name, text, test_text}", (name, value) -> {
-            String key = list + "." + name.getValue();
-            if (!TASK_KEYS.contains(name.getValue())) {
-                throw unknown(document, name, key, TASK_KEYS, name.getValue());
-            }
-            boolean optional = name.getValue().startsWith("test") || name.getValue().equals("validation");
-            if (!(optional && YamlDocument.isNull(value))) {
-                String what = name.getValue().equals("name") ? "the task's name" : "the path of a file";
-                given.put(name.getValue(), (String) document.value(value, key, new SettingType.Location(what)));
-            }
-        });
+        document.forEach(
+                entry, list, "an entry {name, train, test, validation} or {name, text, test_text}", (name, value) -> {
+                    String key = list + "." + name.getValue();
+                    if (!TASK_KEYS.contains(name.getValue())) {
+                        throw unknown(document, name, key, TASK_KEYS, name.getValue());
+                    }
+                    boolean optional = name.getValue().startsWith("test")
+                            || name.getValue().equals("validation");
+                    if (!(optional && YamlDocument.isNull(value))) {
+                        String what = name.getValue().equals("name") ? "the task's name" : "the path of a file";
+                        given.put(name.getValue(), (String) document.value(value, key, new SettingType.Location(what)));
+                    }
+                });
         boolean text = given.containsKey("text");
         for (String required : List.of("name", text ? "text" : "train")) {
             if (!given.containsKey(required)) {

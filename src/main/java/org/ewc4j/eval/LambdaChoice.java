@@ -35,7 +35,8 @@ public record LambdaChoice(List<String> tasks, String questions, double unit, Li
                 .sorted(Comparator.comparingDouble(LambdaTrial::lambda))
                 .toList();
         List<LambdaTrial> ended = sorted.stream()
-                .filter(trial -> trial.failure().isEmpty() && trial.averageTokenLoss().isPresent())
+                .filter(trial ->
+                        trial.failure().isEmpty() && trial.averageTokenLoss().isPresent())
                 .toList();
         double highest = ended.stream()
                 .mapToDouble(trial -> trial.average().orElse(0))
