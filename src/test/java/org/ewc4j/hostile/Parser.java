@@ -19,6 +19,7 @@ import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.data.PromptTemplate;
 import org.ewc4j.data.TaskReader;
+import org.ewc4j.data.TextReader;
 import org.ewc4j.data.TextTokenizer;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.ModelDirectory;
@@ -97,6 +98,18 @@ enum Parser {
         @Override
         void parse(HostileFixture fixture) {
             read(new TaskSource.IncrementalJson(fixture.folder().resolve("tasks.json")));
+        }
+    },
+    TEXT("text.txt", 1 << 20, 128) {
+        @Override
+        void parse(HostileFixture fixture) {
+            TextReader.documents(fixture.folder().resolve("text.txt"), "text");
+        }
+    },
+    TEXT_JSONL("text.jsonl", 1 << 20, 128) {
+        @Override
+        void parse(HostileFixture fixture) {
+            TextReader.documents(fixture.folder().resolve("text.jsonl"), "text");
         }
     },
     CONSOLIDATION("run/consolidation/consolidation.json", 2 << 20, 96) {
