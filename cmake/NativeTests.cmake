@@ -45,6 +45,7 @@ gtest_discover_tests(ewc_shim_tests DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES)
 add_executable(ewc_abi_fuzz ${EWC_TEST}/fuzz/abi_fuzz.cpp ${EWC_TEST}/fuzz/fuzz_main.cpp)
 target_link_libraries(ewc_abi_fuzz PRIVATE ewc_objects ewc_warnings)
 add_test(NAME abi_fuzz COMMAND ewc_abi_fuzz 100000)
+set_tests_properties(abi_fuzz PROPERTIES ENVIRONMENT OMP_WAIT_POLICY=PASSIVE) # else threads spin between calls of microseconds
 
 add_executable(ewc_header_is_c ${EWC_ROOT}/native/test/header_is_c.c)
 target_link_libraries(ewc_header_is_c PRIVATE ewc)

@@ -1,5 +1,6 @@
 package org.ewc4j.config;
 
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -131,12 +132,18 @@ final class GivenSettings {
         } else {
             Object value = document.value(node, setting.key(), setting.type());
             boolean path = setting.type() instanceof SettingType.Location;
-            values.put(setting.key(), path ? resolve((String) value) : value);
+            values.put(setting.key(), path ? resolve(document, node, setting.key(), (String) value) : value);
         }
     }
 
-    private Path resolve(String path) {
-        return base.resolve(path).toAbsolutePath().normalize();
+    /** @throws InvalidInputException where the encoding of the system's file names lacks a character of it, say */
+    private Path resolve(YamlDocument document, Node node, String key, String path) {
+        try {
+            return base.resolve(path).toAbsolutePath().normalize();
+        } catch (InvalidPathException e) {
+            throw document.refused(
+                    node, key, Quoted.of(path) + " is a name that no file can have here: " + e.getReason());
+        }
     }
 
     private void readOverride(YamlDocument document, String task, Node node) {
@@ -224,10 +231,11 @@ final class GivenSettings {
         }
         return new TaskFiles(
                 given.get("name"),
-                resolve(given.get(text ? "text" : "train")),
-                Optional.ofNullable(given.get(text ? "test_text" : "test")).map(this::resolve),
+                resolve(document, entry, list, given.get(text ? "text" : "train")),
+                Optional.ofNullable(given.get(text ? "test_text" : "test"))
+                        .map(path -> resolve(document, entry, list, path)),
                 text,
-                Optional.ofNullable(given.get("validation")).map(this::resolve));
+                Optional.ofNullable(given.get("validation")).map(path -> resolve(document, entry, list, path)));
     }
 
     private static List<ParameterGroup> groups(YamlDocument document, Setting setting, Node node) {

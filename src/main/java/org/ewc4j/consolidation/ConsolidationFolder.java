@@ -322,14 +322,21 @@ public final class ConsolidationFolder {
             boolean outside = relative.isAbsolute()
                     || relative.startsWith("../..")
                     || relative.toString().equals("..");
-            if (!outside) {
-                return path.toAbsolutePath().resolve(relative).normalize().resolve(WEIGHTS);
+            Path file = path.toAbsolutePath().resolve(relative).normalize().resolve(WEIGHTS);
+            if (!outside && !leadsOutside(file)) {
+                return file;
             }
-        } catch (InvalidPathException e) {
+        } catch (InvalidPathException | IOException e) {
             // Said below, as for a path that can be but may not.
         }
         throw new InvalidInputException(
                 path.resolve(RECORD) + ": key 'anchor.checkpoint': expected a folder in or beside"
                         + " the consolidation's, got " + Quoted.of(pointer));
+    }
+
+    /** Whether links on the way lead to somewhere else than the consolidation's folder and those beside it. */
+    private boolean leadsOutside(Path file) throws IOException {
+        return Files.exists(file)
+                && !file.toRealPath().startsWith(path.toRealPath().getParent());
     }
 }

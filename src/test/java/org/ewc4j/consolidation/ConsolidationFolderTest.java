@@ -200,6 +200,14 @@ class ConsolidationFolderTest {
         try (Consolidation read = read(kept, new MergeSchedule.RunningMean(), StateTypes.FULL)) {
             assertThat(norm(read.anchor())).isEqualTo(2, within(1e-5));
         }
+        // Nor is a link followed to where a pointer may not lead.
+        Path elsewhere = Files.createDirectories(folder.resolve("elsewhere/deeper"));
+        Files.move(checkpoint.resolve("model.safetensors"), elsewhere.resolve("model.safetensors"));
+        Files.delete(checkpoint);
+        Files.createSymbolicLink(checkpoint, elsewhere);
+        assertRefused(kept, RECORD, "anchor.checkpoint", "../model");
+        Files.delete(checkpoint);
+        Files.createDirectories(checkpoint);
         // Another checkpoint in its place is noticed.
         try (Consolidation other = consolidation(new MergeSchedule.RunningMean(), StateTypes.FULL, 3)) {
             SafetensorsWriter.write(
