@@ -44,7 +44,7 @@ public sealed interface FisherEstimator
     static FisherEstimator of(EwcConfig ewc, FisherRows rows, CausalLm model, Kernels kernels) {
         FisherOptions options = ewc.fisherOptions();
         FisherEstimator estimator = switch (ewc.fisher()) {
-            case UNIFORM -> new UniformFisher(model);
+            case UNIFORM -> new UniformFisher(model, model.trained());
             case BATCH -> new BatchFisher(model, rows.batches(ewc, model), options.unit());
             case EXAMPLE ->
                 new ExampleFisher(model, kernels, rows.batches(ewc, model), options.unit(), new Labels.OfData());
