@@ -19,6 +19,7 @@ set(EWC_TEST ${EWC_ROOT}/native/test)
 # One list of cases, run at every place that a program links: here the instruction sets of the host.
 set(EWC_CONTRACT ${EWC_TEST}/contract_test.cpp ${EWC_TEST}/contract_more_test.cpp ${EWC_TEST}/contract_anchor_test.cpp
     ${EWC_TEST}/contract_linear_test.cpp ${EWC_TEST}/cross_entropy_test.cpp ${EWC_TEST}/adamw_prepare_test.cpp
+    ${EWC_TEST}/proximal_test.cpp
     ${EWC_TEST}/place.cpp)
 
 add_executable(ewc_tests ${EWC_CONTRACT} ${EWC_TEST}/arguments_test.cpp ${EWC_TEST}/chunks_test.cpp)

@@ -1,11 +1,14 @@
 """What is compared: three experiments, their methods, and how each method is tuned.
 
 A method is a set of configuration keys. Where it has a strength, that is tuned over its grid on the development seed, by the
-experiment's one score for all, and the same value is then used with every seed of the tables.
+experiment's one score for all, and the same value is then used with every seed of the tables. A grid whose best value is at
+an end goes on there by its own factor, at most so many times.
 """
+import math
 from dataclasses import dataclass, field
 
 DEVELOPMENT_SEED = 100
+MOST_EXTENSIONS = 4
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,7 @@ class Method:
     settings: dict = field(default_factory=dict)
     tuned: str = ""  # the key that is tuned; none: nothing is
     grid: tuple = ()
+    limit: float = math.inf  # no strength above it is tried
     joint: bool = False  # all tasks at once
 
 
@@ -56,7 +60,7 @@ def methods(budget, rate, middles, replay):
     both = {"training.replay": replay}
     listed = [
         Method("plain", "plain fine-tuning", plain),
-        Method("plain-rate", "plain, smaller learning rate", plain, "training.learning_rate", around(rate / 4, count)),
+        Method("plain-rate", "plain, smaller learning rate", plain, "training.learning_rate", around(rate / 4, count), rate),
         Method("joint", "all tasks at once (upper bound)", plain, joint=True),
         Method("uniform", "L2 towards the last task (F = 1)", *ewc("uniform", middles["uniform"], count)),
         Method("shuffled", "EWC, `sampled` Fisher shuffled", *ewc("sampled", middles["sampled"], count, **shuffled)),
@@ -93,7 +97,7 @@ def known_methods(budget):
     plain = {"ewc.lambda": 0}
     return [
         Method("plain", "plain fine-tuning", plain),
-        Method("plain-rate", "plain, smaller learning rate", plain, "training.learning_rate", around(KNOWN_RATE / 4, count)),
+        Method("plain-rate", "plain, smaller learning rate", plain, "training.learning_rate", around(KNOWN_RATE / 4, count), KNOWN_RATE),
         Method("joint", "all tasks at once (upper bound)", plain, joint=True),
         Method("uniform-protect", "L2, the start protected", *ewc("uniform", 0.1, count, **protect)),
         Method("sampled", "EWC, nothing protected", *ewc("sampled", 1e2, count, **none)),

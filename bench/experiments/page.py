@@ -20,8 +20,8 @@ has 0.9 million parameters. Exact match in %: *train* on the questions trained o
 averaged over all tasks at the end; *learned* is train when each task had just been learned, *retained* train at the end over all tasks
 but the last. ± is the standard error over the seeds.
 
-Every method's strength (λ, or the learning rate) is tuned alike: {grid} value{plural} a factor of about 3 apart, the one taken that scores best on
-the development seed. A difference is *no difference seen* where it is within twice its standard error.
+Every method's strength (λ, or the learning rate) is tuned alike: {grid} value{plural} a factor of about 3 apart, more behind an end of them as
+long as the best is there ({most} at most), the one taken that scores best on the development seed. A difference is *no difference seen* where it is within twice its standard error.
 """
 
 
@@ -53,7 +53,8 @@ def strength(method, tuned):
     value = tuned[method.name][0]
     if value is None:
         return ""
-    middle = value not in (method.grid[0], method.grid[-1]) or len(method.grid) == 1
+    tried = [strength for strength, _ in tuned[method.name][1]]
+    middle = value not in (tried[0], tried[-1]) or len(tried) == 1
     return f"{value:g}" + ("" if middle else " (end of the grid)")
 
 
@@ -147,7 +148,7 @@ def write(folder, found, budget_name, budget, pretrained):
     folder.mkdir(parents=True, exist_ok=True)
     head = HEAD.format(
         when=time.strftime("%d %B %Y").lstrip("0"), machine=f"{processor()}, {os.cpu_count()} cores, a thread a run", budget=budget_name,
-        seeds=", ".join(map(str, budget.seeds)), development=experiments.DEVELOPMENT_SEED, epochs=budget.epochs, grid=budget.grid,
+        seeds=", ".join(map(str, budget.seeds)), development=experiments.DEVELOPMENT_SEED, epochs=budget.epochs, grid=budget.grid, most=experiments.MOST_EXTENSIONS,
         plural="" if budget.grid == 1 else "s")
     comment = Path(__file__).with_name("findings.md")
     parts = [head, *(section(experiment, folder, pretrained) for experiment in found)]

@@ -7,6 +7,7 @@
 Every run is kept in the working folder and not run again, so that the script can be stopped and started.
 """
 import argparse
+import dataclasses
 import json
 import shlex
 import shutil
@@ -73,23 +74,34 @@ class Runner:
         return Scores.of(self.train(experiment, self.work / "runs" / experiment / f"{name}-seed{seed}", settings))
 
 
-def tune(runner, pool, experiment, methods):
-    """method name -> (best strength, [(strength, scores)]) on the development seed; for a method without one, None."""
-    tried = {
-        method.name: [(strength, pool.submit(runner.scores, experiment, method, experiments.DEVELOPMENT_SEED, strength))
-                      for strength in method.grid or (None,)]
-        for method in methods
-    }
-    tuned = {}
-    for name, futures in tried.items():
-        curve = [(strength, future.result()) for strength, future in futures]
-        tuned[name] = (max(curve, key=lambda point: point[1].tuning())[0], curve)
-    return tuned
+def tune(runner, experiment, method):
+    """The best strength and [(strength, scores)], ascending, on the development seed; without a strength one run of None."""
+    seed = experiments.DEVELOPMENT_SEED
+    if not method.tuned:
+        return None, [(None, runner.scores(experiment, method, seed))]
+    curve = {strength: runner.scores(experiment, method, seed, strength) for strength in method.grid}
+    for _ in range(experiments.MOST_EXTENSIONS):
+        tried = sorted(curve)
+        best = max(tried, key=lambda strength: curve[strength].tuning())
+        beyond = extension(tried, best)
+        if beyond is None or beyond > method.limit:
+            break
+        curve[beyond] = runner.scores(experiment, method, seed, beyond)
+    return max(curve, key=lambda strength: curve[strength].tuning()), sorted(curve.items())
+
+
+def extension(tried, best):
+    """The next value behind the end of a grid that its best one is at; None where it is at none, or the grid has no factor."""
+    if len(tried) < 2 or best not in (tried[0], tried[-1]):
+        return None
+    factor = tried[1] / tried[0] if best == tried[0] else tried[-1] / tried[-2]
+    return float(f"{best / factor if best == tried[0] else best * factor:.1e}")
 
 
 def run(runner, pool, experiment, budget):
     methods = METHODS[experiment](budget)
-    tuned = tune(runner, pool, experiment, methods)
+    tuning = {method.name: pool.submit(tune, runner, experiment, method) for method in methods}
+    tuned = {name: future.result() for name, future in tuning.items()}
     futures = {
         method.name: [pool.submit(runner.scores, experiment, method, seed, tuned[method.name][0]) for seed in budget.seeds]
         for method in methods
@@ -103,6 +115,7 @@ def parse():
     parser.add_argument("--wordnet", type=Path, required=True, help="folder with WordNet's data.noun, data.adj, data.verb")
     parser.add_argument("--budget", choices=experiments.BUDGETS, default="full")
     parser.add_argument("--only", default="facts,words,known", help="experiments, separated by commas")
+    parser.add_argument("--seeds", help="seeds of the tables, separated by commas, in place of the budget's")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time, of one thread each")
     parser.add_argument("--work", type=Path, default=Path("runs/experiments"), help="where runs are kept")
     parser.add_argument("--launcher", default=str(data.CLONE / "ewc4j"), help="command that is ewc4j")
@@ -113,6 +126,8 @@ def parse():
 def main():
     arguments = parse()
     budget = experiments.BUDGETS[arguments.budget]
+    if arguments.seeds:
+        budget = dataclasses.replace(budget, seeds=tuple(int(seed) for seed in arguments.seeds.split(",")))
     arguments.work = (arguments.work / arguments.budget).resolve()
     data.make(arguments.work, arguments.wordnet, budget)
     runner = Runner(arguments)

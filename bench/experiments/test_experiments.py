@@ -115,6 +115,24 @@ class ExperimentsTest(unittest.TestCase):
         self.assertEqual(experiments.around(10, 3), (3.2, 10, 32))
         self.assertEqual(experiments.around(10, 1), (10,))
 
+    def test_a_grid_goes_on_where_its_best_is_at_an_end(self):
+        self.assertEqual(run.extension([1.0, 10.0, 100.0], 100.0), 1000)
+        self.assertEqual(run.extension([1.0, 10.0, 100.0], 1.0), 0.1)
+        self.assertIsNone(run.extension([1.0, 10.0, 100.0], 10.0))
+        self.assertIsNone(run.extension([1.0], 1.0))
+
+    def test_tuning_stops_at_the_peak_or_the_limit(self):
+        class Fixed:
+            @staticmethod
+            def scores(experiment, method, seed, strength):
+                return Scores(100 - abs(strength - 900), 0, 0, 0, 0, None, None, None, 0)
+
+        free = experiments.Method("m", "M", {}, "ewc.lambda", (1, 10))
+        best, curve = run.tune(Fixed, "facts", free)
+        self.assertEqual((best, [strength for strength, _ in curve]), (1000, [1, 10, 100, 1000, 10000]))
+        limited = experiments.Method("m", "M", {}, "ewc.lambda", (1, 10), 500)
+        self.assertEqual(run.tune(Fixed, "facts", limited)[0], 100)
+
     def test_ticks_hold_the_values(self):
         for low, high in ((0, 100), (3.2, 3.3), (5, 5)):
             values = chart.ticks(low, high)

@@ -229,7 +229,9 @@ public final class ConsolidationFolder {
                 throw new InvalidInputException(path + ": holds a Fisher of "
                         + said(estimate.kind(), estimate.unit(), estimate.normalize()) + " (task "
                         + Quoted.of(held.task()) + "), which does not merge with " + said(kind, unit, normalize)
-                        + ": a λ means something else for each; set ewc.fisher, ewc.fisher_unit and"
+                        + ": a λ means something else for each (by rule of thumb that of example is that of batch ÷ batch size"
+                        + " ÷ scored tokens of a row squared, by token the row's scored tokens times that by sequence); set"
+                        + " ewc.fisher, ewc.fisher_unit and"
                         + " ewc.fisher_normalize to match, or estimate anew");
             }
         }

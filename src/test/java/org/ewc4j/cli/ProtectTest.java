@@ -163,6 +163,20 @@ class ProtectTest {
     }
 
     @Test
+    void theTerminalSaysWhatBecameOfIt() throws IOException {
+        Result result = train("ewc.protect.data=general.txt", "evaluation.every_task=false");
+
+        assertThat(result.err()).contains("protected data: perplexity ", " at the start", "  protected perplexity ");
+        assertThat(result.out())
+                .containsPattern("Perplexity of the protected data: {3}start [0-9.]+ {3}after 2 [0-9.]+\n");
+        assertThat(JSON.readTree(out.resolve("results.json").toFile())
+                        .at("/protected/loss/1")
+                        .isNull())
+                .as("not scored after the first task, as nothing was")
+                .isTrue();
+    }
+
+    @Test
     void questionsMayBeProtectedAndTheirNumberLimited() throws IOException {
         JsonNode results = trained(
                 "ewc.protect.data=asked.jsonl",

@@ -18,7 +18,7 @@ import org.ewc4j.tensor.SafetensorsFile;
 
 /**
  * A folder with one whole and valid file of each kind that ewc4j reads: a model, the same in shards, a configuration, tasks
- * in both formats, a consolidation that points to its anchor. Used by one thread.
+ * in both formats, text in both, a consolidation that points to its anchor. Used by one thread.
  */
 final class HostileFixture {
     static final int THREADS = Golden.THREADS;
@@ -55,7 +55,8 @@ final class HostileFixture {
                        "test": {"input": ["e", "f"], "target": ["c", "d"]}},
                  "1": {"train": {"input": ["g"], "target": [1900]}, "test": {"input": ["h"], "target": [true]}}}
                 """));
-        write(folder.resolve("text.txt"), bytes("A text as it stands, ü and all.\nA second line.\n"));
+        write(folder.resolve("text.txt"), bytes("Some text, ü.\n\nAnd more of it.\n"));
+        write(folder.resolve("text.jsonl"), bytes("{\"text\": \"one\", \"id\": 1}\n{\"text\": \"two\\n\"}\n"));
         write(folder.resolve("run.yaml"), bytes("""
                 model: {path: model, init: random, seed: 1}
                 tasks: {file: tasks.jsonl, test_question_field: test}

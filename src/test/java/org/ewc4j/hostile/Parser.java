@@ -99,10 +99,16 @@ enum Parser {
             read(new TaskSource.IncrementalJson(fixture.folder().resolve("tasks.json")));
         }
     },
-    TEXT("text.txt", 1 << 20, 64) {
+    TEXT("text.txt", 1 << 20, 128) {
         @Override
         void parse(HostileFixture fixture) {
             TextReader.documents(fixture.folder().resolve("text.txt"), "text");
+        }
+    },
+    TEXT_JSONL("text.jsonl", 1 << 20, 128) {
+        @Override
+        void parse(HostileFixture fixture) {
+            TextReader.documents(fixture.folder().resolve("text.jsonl"), "text");
         }
     },
     CONSOLIDATION("run/consolidation/consolidation.json", 2 << 20, 96) {
