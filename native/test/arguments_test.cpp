@@ -85,7 +85,7 @@ TEST_F(Arguments, ScalarsAreAligned) {
     auto* sum = reinterpret_cast<double*>(memory + 4);
     double workspace[8];
     expect(EWC_INVALID_ARGUMENT,
-           ewc_norm(&exec, a.list(), nullptr, nullptr, nullptr, nullptr, sum, workspace, sizeof(workspace)),
+           ewc_norm(&exec, a.list(), nullptr, nullptr, nullptr, nullptr, nullptr, sum, workspace, sizeof(workspace)),
            "ewc_norm: norm_squared: expected an address that is a multiple of 8");
 }
 
@@ -115,12 +115,12 @@ TEST_F(Arguments, Overlap) {
 
     double workspace[8], penalty = 0, lambda = 1;
     const size_t bytes = sizeof(workspace);
-    EXPECT_EQ(EWC_OK, ewc_penalty(&exec, a.list(), a.list(), a.list(), nullptr, nullptr, &penalty, workspace, bytes));
+    EXPECT_EQ(EWC_OK, ewc_penalty(&exec, a.list(), a.list(), a.list(), nullptr, nullptr, nullptr, &penalty, workspace, bytes));
     expect(EWC_INVALID_ARGUMENT,
-           ewc_penalty(&exec, a.list(), a.list(), a.list(), b.list(), &lambda, &lambda, workspace, bytes),
+           ewc_penalty(&exec, a.list(), a.list(), a.list(), b.list(), &lambda, nullptr, &lambda, workspace, bytes),
            "penalty: is written, so expected memory that nothing else of the call uses, but lambda overlaps it");
     expect(EWC_INVALID_ARGUMENT,
-           ewc_penalty(&exec, a.list(), a.list(), a.list(), nullptr, nullptr, workspace + 1, workspace, bytes),
+           ewc_penalty(&exec, a.list(), a.list(), a.list(), nullptr, nullptr, nullptr, workspace + 1, workspace, bytes),
            "overlaps it");
 }
 

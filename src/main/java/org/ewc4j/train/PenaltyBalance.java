@@ -40,10 +40,9 @@ public final class PenaltyBalance {
         }
         String finding = String.format(
                 Locale.ROOT,
-                "task '%s': ‖λF(θ−θ*)‖ is %.2g times ‖g‖ in the median step, %s 0.05 to 20: %s at λ %.3g",
+                "task '%s': ‖λF(θ−θ*)‖ is %.2g times ‖g‖ in the median step, outside of 0.05 to 20: %s at λ %.3g",
                 task,
                 median,
-                median < LEAST ? "below" : "above",
                 median < LEAST ? "EWC does nothing" : "nothing new is learned",
                 lambda);
         double balanced = lambda / median;

@@ -75,7 +75,12 @@ class ConsolidationFolderTest {
         try (Arena theta = new Arena(layout)) {
             for (double anchor : anchors) {
                 theta.fill(anchor);
-                consolidation.add(kernels, new UniformFisher(null, TrainedParameters.all(theta.layout())), theta, WHAT, done -> {});
+                consolidation.add(
+                        kernels,
+                        new UniformFisher(null, TrainedParameters.all(theta.layout())),
+                        theta,
+                        WHAT,
+                        done -> {});
             }
         }
         return consolidation;
@@ -154,7 +159,8 @@ class ConsolidationFolderTest {
             theta.fill(1);
             kernels.fisherMerge(theta.list(), null, 0, 0);
             ramp(theta, source);
-            consolidation.add(kernels, new UniformFisher(null, TrainedParameters.all(theta.layout())), theta, WHAT, done -> {});
+            consolidation.add(
+                    kernels, new UniformFisher(null, TrainedParameters.all(theta.layout())), theta, WHAT, done -> {});
             ConsolidationFolder.write(folder.resolve("kept"), consolidation, "A", "1", Optional.empty());
 
             Map<String, float[]> expected = Golden.allFloats(source);

@@ -33,7 +33,7 @@ class PenaltyBalanceTest {
     void aPenaltyThatDoesNothingComesWithALambdaToTry() {
         assertThat(balance(0, 0.02, 0.04, 9).warning("b", 200))
                 .hasValue(
-                        "task 'b': ‖λF(θ−θ*)‖ is 0.030 times ‖g‖ in the median step, below 0.05 to 20: EWC does nothing at λ"
+                        "task 'b': ‖λF(θ−θ*)‖ is 0.030 times ‖g‖ in the median step, outside of 0.05 to 20: EWC does nothing at λ"
                                 + " 200; λ ÷ that ratio would weigh both alike: try ewc.lambda 6.7e+03, or let `ewc4j sweep` look. A λ"
                                 + " fits one kind of Fisher, unit and batch size alone (docs/methods.md)");
     }
@@ -44,7 +44,7 @@ class PenaltyBalanceTest {
         assertThat(warning.orElseThrow())
                 .contains(
                         "is 50 times ‖g‖",
-                        "above 0.05 to 20: nothing new is learned at λ 200",
+                        "outside of 0.05 to 20: nothing new is learned at λ 200",
                         "try ewc.lambda 4.0e+00");
     }
 
