@@ -19,6 +19,7 @@ set(EWC_TEST ${EWC_ROOT}/native/test)
 # One list of cases, run at every place that a program links: here the instruction sets of the host.
 set(EWC_CONTRACT ${EWC_TEST}/contract_test.cpp ${EWC_TEST}/contract_more_test.cpp ${EWC_TEST}/contract_anchor_test.cpp
     ${EWC_TEST}/contract_linear_test.cpp ${EWC_TEST}/cross_entropy_test.cpp ${EWC_TEST}/adamw_prepare_test.cpp
+    ${EWC_TEST}/proximal_test.cpp
     ${EWC_TEST}/place.cpp)
 
 add_executable(ewc_tests ${EWC_CONTRACT} ${EWC_TEST}/arguments_test.cpp ${EWC_TEST}/chunks_test.cpp)
@@ -44,6 +45,7 @@ gtest_discover_tests(ewc_shim_tests DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES)
 add_executable(ewc_abi_fuzz ${EWC_TEST}/fuzz/abi_fuzz.cpp ${EWC_TEST}/fuzz/fuzz_main.cpp)
 target_link_libraries(ewc_abi_fuzz PRIVATE ewc_objects ewc_warnings)
 add_test(NAME abi_fuzz COMMAND ewc_abi_fuzz 100000)
+set_tests_properties(abi_fuzz PROPERTIES ENVIRONMENT OMP_WAIT_POLICY=PASSIVE) # else threads spin between calls of microseconds
 
 add_executable(ewc_header_is_c ${EWC_ROOT}/native/test/header_is_c.c)
 target_link_libraries(ewc_header_is_c PRIVATE ewc)

@@ -6,6 +6,7 @@
 //                 list only, a thread has four groups of four elements in flight (64 bytes), with four lists two (128).
 // Determinism     as penalty.cu. Squares are in double, so that a norm beyond the range of f32 does not overflow.
 // To profile      ncu --set full --kernel-name regex:chunk_kernel --launch-count 1 -o norm <program>
+#include "adamw.h"
 #include "functors.h"
 #include "launch.cuh"
 #include "verbs.cuh"
@@ -59,10 +60,10 @@ struct NormLanes {
         }
     }
 
-    __device__ void operator()(const DeviceChunk<4, 0>& chunk, double (&sum)[1]) const {
+    __device__ void operator()(const DeviceChunk<4, 1>& chunk, double (&sum)[1]) const {
         NormLanes lanes = *this;
         if constexpr (kTotal) {
-            lanes.strength = static_cast<float>(*lambda);
+            lanes.strength = static_cast<float>(*lambda * chunk.extra[0]);
         }
         stream(lanes, chunk.given, chunk.n, sum);
     }
@@ -80,17 +81,20 @@ ewc_status norm(const ewc_exec* exec, const PenaltyLists* lists, const double* l
                 void* workspace, ewc_cuda_message* message) {
     const ewc_list* const given[4] = {lists->theta, lists->anchor, lists->fisher, lists->gradient};
     double* partials = static_cast<double*>(workspace);
+    const auto factor = [&](int64_t segment, int) { return segment_factor(lists->segment_lambda, segment); };
+    const auto run = [&](const auto& lanes) {
+        return launch_chunks<1>(*exec, given, *lists->gradient, lanes, partials, factor);
+    };
     return on_device(*exec, message, [&] {
         const cudaError_t error = with_f32_or_half(*lists->gradient, [&](auto gradient) {
             constexpr Kind g = decltype(gradient)::value;
             if (lists->theta == nullptr) {
-                return launch_chunks(*exec, given, *lists->gradient, NormLanes<g, Kind::none, Kind::none>{nullptr},
-                                     partials);
+                return run(NormLanes<g, Kind::none, Kind::none>{nullptr});
             }
             return with_penalty(*lists->fisher, *lists->anchor, [&](auto fisher, auto anchor) {
                 constexpr Kind f = decltype(fisher)::value;
                 constexpr Kind a = decltype(anchor)::value;
-                return launch_chunks(*exec, given, *lists->gradient, NormLanes<g, f, a>{lambda}, partials);
+                return run(NormLanes<g, f, a>{lambda});
             });
         });
         if (error != cudaSuccess) {

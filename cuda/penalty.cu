@@ -8,6 +8,7 @@
 //                 order, all in double: fixed by the sizes alone. No atomics.
 // lambda          is read on the device, so that a captured graph replays with another.
 // To profile      ncu --set full --kernel-name regex:chunk_kernel --launch-count 1 -o penalty <program>
+#include "adamw.h"
 #include "functors.h"
 #include "launch.cuh"
 #include "verbs.cuh"
@@ -61,12 +62,13 @@ struct PenaltyLanes {
         }
     }
 
-    __device__ void operator()(const DeviceChunk<4, 0>& chunk, double (&sum)[1]) const {
+    __device__ void operator()(const DeviceChunk<4, 1>& chunk, double (&sum)[1]) const {
         PenaltyLanes lanes = *this;
         if constexpr (gradient_kind != Kind::none) {
-            lanes.strength = static_cast<float>(*lambda);
+            lanes.strength = static_cast<float>(*lambda * chunk.extra[0]);
         }
         stream(lanes, chunk.given, chunk.n, sum);
+        sum[0] *= chunk.extra[0];
     }
 };
 
@@ -82,16 +84,20 @@ ewc_status penalty(const ewc_exec* exec, const PenaltyLists* lists, const double
                    void* workspace, ewc_cuda_message* message) {
     const ewc_list* const given[4] = {lists->theta, lists->anchor, lists->fisher, lists->gradient};
     double* partials = static_cast<double*>(workspace);
+    const auto factor = [&](int64_t segment, int) { return segment_factor(lists->segment_lambda, segment); };
+    const auto run = [&](const auto& lanes) {
+        return launch_chunks<1>(*exec, given, *lists->theta, lanes, partials, factor);
+    };
     return on_device(*exec, message, [&] {
         const cudaError_t error = with_penalty(*lists->fisher, *lists->anchor, [&](auto fisher, auto anchor) {
             constexpr Kind f = decltype(fisher)::value;
             constexpr Kind a = decltype(anchor)::value;
             if (lists->gradient == nullptr) {
-                return launch_chunks(*exec, given, *lists->theta, PenaltyLanes<Kind::none, f, a>{nullptr}, partials);
+                return run(PenaltyLanes<Kind::none, f, a>{nullptr});
             }
             return with_f32_or_half(*lists->gradient, [&](auto gradient) {
                 constexpr Kind g = decltype(gradient)::value;
-                return launch_chunks(*exec, given, *lists->theta, PenaltyLanes<g, f, a>{lambda}, partials);
+                return run(PenaltyLanes<g, f, a>{lambda});
             });
         });
         if (error != cudaSuccess || penalty == nullptr) {

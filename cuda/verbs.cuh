@@ -26,7 +26,7 @@ ewc_status norm(const ewc_exec*, const PenaltyLists*, const double* lambda, doub
 ewc_status adamw_prepare(const ewc_exec*, const double* norm_squared, double clip_norm, uint32_t flags, int64_t* skipped,
                          ewc_adamw_values*, ewc_cuda_message*);
 ewc_status adamw_step(const ewc_exec*, const AdamWLists*, const ewc_adamw_options*, const ewc_adamw_values*,
-                      bool zero_gradient, ewc_adamw_statistics*, void* workspace, ewc_cuda_message*);
+                      AdamWMode, ewc_adamw_statistics*, void* workspace, ewc_cuda_message*);
 ewc_status cross_entropy(const ewc_exec*, const CrossEntropy*, double* loss, void* workspace, ewc_cuda_message*);
 
 void range_push(const char* name);

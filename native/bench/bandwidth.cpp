@@ -187,18 +187,18 @@ int main(int argc, char** argv) {
     measure("fisher_merge", 12 * elements,
             [&] { require(ewc_fisher_merge(&exec, &fisher.list, &gradient.list, 0.5, 0.5)); });
     measure("norm", 4 * elements, [&] {
-        require(ewc_norm(&exec, &gradient.list, nullptr, nullptr, nullptr, nullptr, &sum, workspace.data(), bytes));
+        require(ewc_norm(&exec, &gradient.list, nullptr, nullptr, nullptr, nullptr, nullptr, &sum, workspace.data(), bytes));
     });
     measure("norm of the total", 16 * elements, [&] {
-        require(ewc_norm(&exec, &gradient.list, &theta.list, &anchor.list, &fisher.list, &values.lambda, &sum,
+        require(ewc_norm(&exec, &gradient.list, &theta.list, &anchor.list, &fisher.list, &values.lambda, nullptr, &sum,
                          workspace.data(), bytes));
     });
     measure("penalty", 12 * elements, [&] {
-        require(ewc_penalty(&exec, &theta.list, &anchor.list, &fisher.list, nullptr, nullptr, &sum, workspace.data(),
+        require(ewc_penalty(&exec, &theta.list, &anchor.list, &fisher.list, nullptr, nullptr, nullptr, &sum, workspace.data(),
                             bytes));
     });
     measure("penalty and gradient", 20 * elements, [&] {
-        require(ewc_penalty(&exec, &theta.list, &anchor.list, &fisher.list, &gradient.list, &values.lambda, &sum,
+        require(ewc_penalty(&exec, &theta.list, &anchor.list, &fisher.list, &gradient.list, &values.lambda, nullptr, &sum,
                             workspace.data(), bytes));
     });
     measure("adamw_step", 28 * elements, [&] {
@@ -219,7 +219,7 @@ int main(int argc, char** argv) {
     measure("fisher_merge, F bf16", 8 * elements,
             [&] { require(ewc_fisher_merge(&exec, &fisher16.list, &gradient.list, 0.5, 0.5)); });
     measure("penalty, F bf16, anchor i16", 8 * elements, [&] {
-        require(ewc_penalty(&exec, &theta.list, &anchor16.list, &fisher16.list, nullptr, nullptr, &sum,
+        require(ewc_penalty(&exec, &theta.list, &anchor16.list, &fisher16.list, nullptr, nullptr, nullptr, &sum,
                             workspace.data(), bytes));
     });
     measure("adamw_step, F bf16, anchor i16", 32 * elements, [&] {

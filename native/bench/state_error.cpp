@@ -44,7 +44,7 @@ double error(const Values& theta, const Values& anchor, const Values& fisher, ew
     require(ewc_penalty_workspace(&kHost, &theta.list, &bytes));
     std::vector<double> workspace(bytes / sizeof(double));
     const double lambda = 1.0;
-    require(ewc_penalty(&kHost, &theta.list, &kept_anchor.list, &kept_fisher.list, &gradient.list, &lambda, nullptr,
+    require(ewc_penalty(&kHost, &theta.list, &kept_anchor.list, &kept_fisher.list, &gradient.list, &lambda, nullptr, nullptr,
                         workspace.data(), bytes));
     double errors = 0.0, squares = 0.0;
     for (size_t i = 0; i < static_cast<size_t>(kElements); ++i) {

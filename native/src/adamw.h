@@ -13,7 +13,9 @@ namespace ewc {
 struct AdamWStep {
     double learning_rate;
     double correction1; // 1 - beta1^step
-    AdamW shared;       // decay and step_size are the segment's
+    double lambda;
+    double penalty_scale;
+    AdamW shared; // decay, step_size, penalty_scale and pull are the segment's
 };
 
 EWC_FUNCTION AdamWStep make_adamw_step(double beta1, double beta2, double epsilon, const ewc_adamw_values& values) {
@@ -30,14 +32,32 @@ EWC_FUNCTION AdamWStep make_adamw_step(double beta1, double beta2, double epsilo
     made.shared.inverse_correction = static_cast<float>(1.0 / sqrt(1.0 - pow(beta2, step)));
     made.shared.epsilon = static_cast<float>(epsilon);
     made.shared.gradient_scale = static_cast<float>(values.gradient_scale);
-    made.shared.penalty_scale = static_cast<float>(values.penalty_scale * values.lambda);
+    made.lambda = values.lambda;
+    made.penalty_scale = values.penalty_scale;
+    made.shared.penalty_scale = 0.0f;
+    made.shared.pull = 0.0f;
     made.shared.skipped = skipped;
     return made;
 }
 
-EWC_FUNCTION AdamW adamw_of_segment(const AdamWStep& step, double learning_rate_factor, double weight_decay) {
+// What of options is a segment's own.
+struct SegmentOptions {
+    double learning_rate; // a factor
+    double weight_decay;
+    double lambda; // a factor
+};
+
+// A number in double that would round to infinity becomes the largest of f32: infinity times a Fisher of 0 is NaN.
+EWC_FUNCTION float to_finite(double value) {
+    return static_cast<float>(value > 3.4028234663852886e38 ? 3.4028234663852886e38 : value);
+}
+
+EWC_FUNCTION AdamW adamw_of_segment(const AdamWStep& step, const SegmentOptions& segment) {
     AdamW adamw = step.shared;
-    const double learning_rate = step.learning_rate * learning_rate_factor;
+    const double learning_rate = step.learning_rate * segment.learning_rate;
+    const double weight_decay = segment.weight_decay;
+    adamw.penalty_scale = static_cast<float>(step.penalty_scale * step.lambda * segment.lambda);
+    adamw.pull = to_finite(learning_rate * step.lambda * segment.lambda);
     adamw.decay = static_cast<float>(1.0 - learning_rate * weight_decay);
     adamw.step_size = static_cast<float>(learning_rate / step.correction1);
     return adamw;
@@ -64,13 +84,16 @@ EWC_FUNCTION void prepare_adamw(double norm_squared, double clip_norm, uint32_t 
     }
 }
 
-// The factors of a segment, out of the arrays of the options.
-inline double learning_rate_factor(const ewc_adamw_options& options, int64_t segment) {
-    return options.segment_learning_rate == nullptr ? 1.0 : options.segment_learning_rate[segment];
+// The factor of a segment, 1 where the caller gave none.
+inline double segment_factor(const double* factors, int64_t segment) {
+    return factors == nullptr ? 1.0 : factors[segment];
 }
 
-inline double weight_decay(const ewc_adamw_options& options, int64_t segment) {
-    return options.segment_weight_decay == nullptr ? options.weight_decay : options.segment_weight_decay[segment];
+// What is a segment's own, out of the arrays of the options.
+inline SegmentOptions segment_options(const ewc_adamw_options& options, int64_t segment) {
+    return {segment_factor(options.segment_learning_rate, segment),
+            options.segment_weight_decay == nullptr ? options.weight_decay : options.segment_weight_decay[segment],
+            segment_factor(options.segment_lambda, segment)};
 }
 
 } // namespace ewc

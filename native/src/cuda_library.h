@@ -7,7 +7,7 @@
 #include "verbs.h"
 
 // Goes up whenever the table changes; a libewc_cuda.so of another number is refused.
-#define EWC_CUDA_TABLE_ABI 6
+#define EWC_CUDA_TABLE_ABI 7
 
 // Arguments reach the device library checked. Each function leaves a message of its own where it fails.
 struct ewc_cuda_message {
@@ -37,7 +37,7 @@ struct ewc_cuda_table {
     ewc_status (*adamw_prepare)(const ewc_exec*, const double* norm_squared, double clip_norm, uint32_t flags,
                                 int64_t* skipped, ewc_adamw_values*, ewc_cuda_message*);
     ewc_status (*adamw_step)(const ewc_exec*, const ewc::AdamWLists*, const ewc_adamw_options*,
-                             const ewc_adamw_values*, bool zero_gradient, ewc_adamw_statistics*, void* workspace,
+                             const ewc_adamw_values*, ewc::AdamWMode, ewc_adamw_statistics*, void* workspace,
                              ewc_cuda_message*);
     ewc_status (*cross_entropy)(const ewc_exec*, const ewc::CrossEntropy*, double* loss, void* workspace,
                                 ewc_cuda_message*);

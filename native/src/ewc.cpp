@@ -212,11 +212,27 @@ void workspace(const char* verb, const ewc_exec* exec, const NamedList& list, si
     *bytes = needed(verb, exec, *list.list);
 }
 
+void check_number(const Arguments& check, const std::string& name, double value, double below) {
+    if (!(value >= 0.0 && value < below)) {
+        check.invalid(name + ": expected a number from 0, below " + std::to_string(below) + ", came " +
+                      std::to_string(value));
+    }
+}
+
+void check_numbers(const Arguments& check, const char* name, const double* values, int64_t count) {
+    for (int64_t i = 0; values != nullptr && i < count; ++i) {
+        if (!(values[i] >= 0.0 && values[i] < INFINITY)) {
+            check_number(check, std::string(name) + "[" + std::to_string(i) + "]", values[i], INFINITY);
+        }
+    }
+}
+
 void penalty(const ewc_exec* exec, const PenaltyLists& lists, const double* lambda, double* penalty, void* workspace,
              size_t workspace_bytes) {
     const char* verb = "ewc_penalty";
     const Arguments check(verb, exec);
     check.lists({{"theta", lists.theta}, {"anchor", lists.anchor, kAnchor}, {"fisher", lists.fisher, kReadFisher}});
+    check_numbers(check, "segment_lambda", lists.segment_lambda, lists.theta->count);
     if (lists.gradient != nullptr) {
         check.lists({{"theta", lists.theta}, {"gradient", lists.gradient, kGradient}});
         check.require("lambda", lambda);
@@ -256,6 +272,7 @@ void norm(const ewc_exec* exec, const PenaltyLists& lists, const double* lambda,
     } else if (given != 0) {
         check.invalid("theta, anchor, fisher, lambda: expected all four or none, came " + std::to_string(given));
     }
+    check_numbers(check, "segment_lambda", lists.segment_lambda, lists.gradient->count);
     check.optional("lambda", lambda);
     check.require("norm_squared", norm_squared);
     const size_t needed = sum_workspace(verb, exec, *lists.gradient);
@@ -273,28 +290,16 @@ void norm(const ewc_exec* exec, const PenaltyLists& lists, const double* lambda,
     }
 }
 
-void check_number(const Arguments& check, const std::string& name, double value, double below) {
-    if (!(value >= 0.0 && value < below)) {
-        check.invalid(name + ": expected a number from 0, below " + std::to_string(below) + ", came " +
-                      std::to_string(value));
-    }
-}
-
-void check_numbers(const Arguments& check, const char* name, const double* values, int64_t count) {
-    for (int64_t i = 0; values != nullptr && i < count; ++i) {
-        if (!(values[i] >= 0.0 && values[i] < INFINITY)) {
-            check_number(check, std::string(name) + "[" + std::to_string(i) + "]", values[i], INFINITY);
-        }
-    }
-}
-
 // Options of this version's size, whatever the caller compiled, checked.
 ewc_adamw_options checked_options(const Arguments& check, const ewc_adamw_options* given, int64_t segments) {
     check.require("options", given);
     const size_t first_size = offsetof(ewc_adamw_options, segment_learning_rate);
-    if (given->struct_size != sizeof(ewc_adamw_options) && given->struct_size != first_size) {
-        check.unsupported("options->struct_size: expected " + std::to_string(first_size) + " or " +
-                          std::to_string(sizeof(ewc_adamw_options)) + ", came " + std::to_string(given->struct_size));
+    const size_t second_size = offsetof(ewc_adamw_options, segment_lambda);
+    if (given->struct_size != sizeof(ewc_adamw_options) && given->struct_size != second_size &&
+        given->struct_size != first_size) {
+        check.unsupported("options->struct_size: expected " + std::to_string(first_size) + ", " +
+                          std::to_string(second_size) + " or " + std::to_string(sizeof(ewc_adamw_options)) + ", came " +
+                          std::to_string(given->struct_size));
     }
     ewc_adamw_options options{};
     std::memcpy(&options, given, given->struct_size);
@@ -304,6 +309,7 @@ ewc_adamw_options checked_options(const Arguments& check, const ewc_adamw_option
     check_number(check, "options->weight_decay", options.weight_decay, INFINITY);
     check_numbers(check, "options->segment_learning_rate", options.segment_learning_rate, segments);
     check_numbers(check, "options->segment_weight_decay", options.segment_weight_decay, segments);
+    check_numbers(check, "options->segment_lambda", options.segment_lambda, segments);
     return options;
 }
 
@@ -328,28 +334,27 @@ void adamw_step(const ewc_exec* exec, AdamWLists lists, const ewc_adamw_options*
         check.lists({{"theta", lists.theta}, {"options->theta_copy", lists.theta_copy, kCopy}});
     }
     check.require("values", values);
-    check.flags(flags, EWC_ZERO_GRADIENT);
+    check.flags(flags, EWC_ZERO_GRADIENT | EWC_PROXIMAL);
     if (on_host(exec) && values->step < 0) { // a device's values are read there, later
         check.invalid("values->step: expected 0 or more, came " + std::to_string(values->step));
     }
     check.optional("statistics", statistics);
     const size_t needed = adamw_workspace(verb, exec, *lists.theta);
     check.workspace(workspace, workspace_bytes, needed);
-    const bool zero_gradient = (flags & EWC_ZERO_GRADIENT) != 0;
+    const AdamWMode mode{(flags & EWC_ZERO_GRADIENT) != 0, (flags & EWC_PROXIMAL) != 0};
     check.disjoint({{"theta", lists.theta, kF32, Access::write},
                     {"first_moment", lists.first_moment, kF32, Access::write},
                     {"second_moment", lists.second_moment, kF32, Access::write},
-                    {"gradient", lists.gradient, kGradient, zero_gradient ? Access::write : Access::read},
+                    {"gradient", lists.gradient, kGradient, mode.zero_gradient ? Access::write : Access::read},
                     {"fisher", lists.fisher},
                     {"anchor", lists.anchor},
                     {"options->theta_copy", lists.theta_copy, kCopy, Access::write}},
                    {region_of("values", values), region_of("statistics", statistics, Access::write),
                     {"workspace", workspace, needed, Access::write}});
     if (on_host(exec)) {
-        host::adamw_step(*exec, lists, options, *values, zero_gradient, statistics, workspace);
+        host::adamw_step(*exec, lists, options, *values, mode, statistics, workspace);
     } else {
-        on_device(verb, &ewc_cuda_table::adamw_step, exec, &lists, &options, values, zero_gradient, statistics,
-                  workspace);
+        on_device(verb, &ewc_cuda_table::adamw_step, exec, &lists, &options, values, mode, statistics, workspace);
     }
 }
 
@@ -529,10 +534,11 @@ ewc_status ewc_penalty_workspace(const ewc_exec* exec, const ewc_list* theta, si
 }
 
 ewc_status ewc_penalty(const ewc_exec* exec, const ewc_list* theta, const ewc_list* anchor, const ewc_list* fisher,
-                       const ewc_list* gradient, const double* lambda, double* penalty, void* workspace,
-                       size_t workspace_bytes) {
+                       const ewc_list* gradient, const double* lambda, const double* segment_lambda,
+                       double* penalty, void* workspace, size_t workspace_bytes) {
     return translate_exceptions([&] {
-        ewc::penalty(exec, {theta, anchor, fisher, gradient}, lambda, penalty, workspace, workspace_bytes);
+        ewc::penalty(exec, {theta, anchor, fisher, gradient, segment_lambda}, lambda, penalty, workspace,
+                     workspace_bytes);
     });
 }
 
@@ -543,10 +549,11 @@ ewc_status ewc_norm_workspace(const ewc_exec* exec, const ewc_list* gradient, si
 }
 
 ewc_status ewc_norm(const ewc_exec* exec, const ewc_list* gradient, const ewc_list* theta, const ewc_list* anchor,
-                    const ewc_list* fisher, const double* lambda, double* norm_squared, void* workspace,
-                    size_t workspace_bytes) {
+                    const ewc_list* fisher, const double* lambda, const double* segment_lambda,
+                    double* norm_squared, void* workspace, size_t workspace_bytes) {
     return translate_exceptions([&] {
-        ewc::norm(exec, {theta, anchor, fisher, gradient}, lambda, norm_squared, workspace, workspace_bytes);
+        ewc::norm(exec, {theta, anchor, fisher, gradient, segment_lambda}, lambda, norm_squared, workspace,
+                  workspace_bytes);
     });
 }
 

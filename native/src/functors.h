@@ -95,6 +95,9 @@ EWC_FUNCTION float quotient(float numerator, float denominator) {
 #endif
 }
 
+// What lambda F eta is cut off at: above it the proximal weight is 1 to f32 anyway, and nothing overflows.
+constexpr float kLargestPull = 1e30f;
+
 // One AdamW update of one element; the coefficients are made in double by adamw_coefficients (adamw.h).
 struct AdamW {
     float decay;              // 1 - learning_rate * weight_decay
@@ -105,7 +108,8 @@ struct AdamW {
     float inverse_correction; // 1 / sqrt(1 - beta2^step)
     float epsilon;
     float gradient_scale;
-    float penalty_scale; // penalty_scale * lambda
+    float penalty_scale; // penalty_scale * lambda, of the segment
+    float pull;          // learning_rate * lambda, of the segment, for the proximal step
     bool skipped;        // nothing is updated, only reduced
 
     EWC_FUNCTION float scaled(float gradient) const { return gradient_scale * gradient; }
@@ -114,11 +118,21 @@ struct AdamW {
         return gradient_scale * gradient + penalty_scale * weighted;
     }
 
-    EWC_FUNCTION void operator()(float& theta, float& first_moment, float& second_moment, float gradient) const {
+    // Returns sqrt(v / (1 - beta2^step)) + epsilon: what the preconditioner divides by.
+    EWC_FUNCTION float operator()(float& theta, float& first_moment, float& second_moment, float gradient) const {
         first_moment += one_minus_beta1 * (gradient - first_moment);
         second_moment = beta2 * second_moment + one_minus_beta2 * (gradient * gradient);
         const float denominator = square_root(second_moment) * inverse_correction + epsilon;
         theta = theta * decay - step_size * quotient(first_moment, denominator);
+        return denominator;
+    }
+
+    // theta + w (anchor - theta) with w = s lambda F / (1 + s lambda F), s = learning_rate / denominator: what minimises
+    // lambda/2 F (x - anchor)^2 + (x - theta)^2 / (2 s) over x. An element whose fisher is 0 keeps its bits.
+    EWC_FUNCTION float pulled(float theta, float anchor, float fisher, float denominator) const {
+        const float strength = pull * fisher;
+        const float bounded = strength > kLargestPull ? kLargestPull : strength; // NaN stays
+        return theta + quotient(bounded, denominator + bounded) * (anchor - theta);
     }
 };
 

@@ -66,12 +66,14 @@ void anchor(const ewc_exec& exec, AnchorChange change, const AnchorLists& lists,
 
 void penalty(const ewc_exec& exec, const PenaltyLists& lists, const double* lambda, double* penalty, void* workspace) {
     const HostKernels& kernels = host_kernels();
-    const float strength = lambda == nullptr ? 0.0f : static_cast<float>(*lambda);
+    const double strength = lambda == nullptr ? 0.0 : *lambda;
     double* partials = static_cast<double*>(workspace);
     for_each_chunk(exec, *lists.theta, [&](const Chunk& chunk) {
-        partials[chunk.index] = kernels.penalty({chunk.n, f32_at(*lists.theta, chunk), at(lists.anchor, chunk),
-                                                 at(lists.fisher, chunk), at(lists.gradient, chunk)},
-                                                strength);
+        const double factor = segment_factor(lists.segment_lambda, chunk.segment);
+        partials[chunk.index] =
+            factor * kernels.penalty({chunk.n, f32_at(*lists.theta, chunk), at(lists.anchor, chunk),
+                                      at(lists.fisher, chunk), at(lists.gradient, chunk)},
+                                     static_cast<float>(strength * factor));
     });
     if (penalty != nullptr) {
         *penalty = 0.5 * sum_in_order(partials, chunks_of(*lists.theta));
@@ -81,26 +83,27 @@ void penalty(const ewc_exec& exec, const PenaltyLists& lists, const double* lamb
 void norm(const ewc_exec& exec, const PenaltyLists& lists, const double* lambda, double* norm_squared,
           void* workspace) {
     const HostKernels& kernels = host_kernels();
-    const float strength = lambda == nullptr ? 0.0f : static_cast<float>(*lambda);
+    const double strength = lambda == nullptr ? 0.0 : *lambda;
     double* partials = static_cast<double*>(workspace);
     for_each_chunk(exec, *lists.gradient, [&](const Chunk& chunk) {
+        const double factor = segment_factor(lists.segment_lambda, chunk.segment);
         partials[chunk.index] = kernels.norm({chunk.n, lists.theta == nullptr ? nullptr : f32_at(*lists.theta, chunk),
                                               at(lists.anchor, chunk), at(lists.fisher, chunk),
                                               at(lists.gradient, chunk)},
-                                             strength);
+                                             static_cast<float>(strength * factor));
     });
     *norm_squared = sum_in_order(partials, chunks_of(*lists.gradient));
 }
 
 void adamw_step(const ewc_exec& exec, const AdamWLists& lists, const ewc_adamw_options& options,
-                const ewc_adamw_values& values, bool zero_gradient, ewc_adamw_statistics* statistics,
+                const ewc_adamw_values& values, AdamWMode mode, ewc_adamw_statistics* statistics,
                 void* workspace) {
     const HostKernels& kernels = host_kernels();
     const AdamWStep step = make_adamw_step(options.beta1, options.beta2, options.epsilon, values);
     AdamWPartial* partials = static_cast<AdamWPartial*>(workspace);
     for_each_chunk(exec, *lists.theta, [&](const Chunk& chunk) {
-        const AdamW functor = adamw_of_segment(step, learning_rate_factor(options, chunk.segment),
-                                               weight_decay(options, chunk.segment));
+        const SegmentOptions segment = segment_options(options, chunk.segment);
+        const AdamW functor = adamw_of_segment(step, segment);
         const AdamWChunk elements{chunk.n,
                                   f32_at(*lists.theta, chunk),
                                   f32_at(*lists.first_moment, chunk),
@@ -109,7 +112,10 @@ void adamw_step(const ewc_exec& exec, const AdamWLists& lists, const ewc_adamw_o
                                   at(lists.fisher, chunk),
                                   at(lists.anchor, chunk),
                                   at(lists.theta_copy, chunk)};
-        kernels.adamw(functor, elements, zero_gradient, partials + chunk.index);
+        AdamWPartial* const partial = partials + chunk.index;
+        kernels.adamw(functor, elements, mode, partial);
+        partial->penalty_terms *= segment.lambda;
+        partial->weighted_squares *= segment.lambda * segment.lambda;
     });
     if (statistics != nullptr) {
         AdamWPartial sum{0.0, 0.0, 0.0};
@@ -120,7 +126,7 @@ void adamw_step(const ewc_exec& exec, const AdamWLists& lists, const ewc_adamw_o
         }
         statistics->penalty = 0.5 * sum.penalty_terms;
         statistics->gradient_norm_squared = sum.gradient_squares;
-        statistics->penalty_gradient_norm_squared = values.lambda * values.lambda * sum.weighted_squares;
+        statistics->displacement_norm_squared = sum.weighted_squares;
     }
 }
 

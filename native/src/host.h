@@ -16,7 +16,7 @@ void anchor(const ewc_exec&, AnchorChange, const AnchorLists&, double* energy, v
 void penalty(const ewc_exec&, const PenaltyLists&, const double* lambda, double* penalty, void* workspace);
 void norm(const ewc_exec&, const PenaltyLists&, const double* lambda, double* norm_squared, void* workspace);
 void adamw_step(const ewc_exec&, const AdamWLists&, const ewc_adamw_options&, const ewc_adamw_values&,
-                bool zero_gradient, ewc_adamw_statistics*, void* workspace);
+                AdamWMode, ewc_adamw_statistics*, void* workspace);
 void cross_entropy(const ewc_exec&, const CrossEntropy&, double* loss, void* workspace);
 
 // Bytes of partial sums for a list.

@@ -182,6 +182,7 @@ void adamw_tile(const AdamW adamw, int64_t n, float* EWC_RESTRICT theta, float* 
     partial.gradient_squares += gradient_squares;
 }
 
+template <bool proximal>
 void adamw_tile(const AdamW adamw, int64_t n, float* EWC_RESTRICT theta, float* EWC_RESTRICT first_moment,
                 float* EWC_RESTRICT second_moment, const float* EWC_RESTRICT gradient,
                 const float* EWC_RESTRICT fisher, const float* EWC_RESTRICT anchor, AdamWPartial& partial) {
@@ -194,7 +195,13 @@ void adamw_tile(const AdamW adamw, int64_t n, float* EWC_RESTRICT theta, float* 
         terms += penalty_term(theta[i], anchor[i], weighted);
         gradient_squares += square(gradient[i]);
         weighted_squares += square(weighted);
-        adamw(theta[i], first_moment[i], second_moment[i], adamw.scaled(gradient[i], weighted));
+        if constexpr (proximal) {
+            const float denominator =
+                adamw(theta[i], first_moment[i], second_moment[i], adamw.scaled(gradient[i]));
+            theta[i] = adamw.pulled(theta[i], anchor[i], fisher[i], denominator);
+        } else {
+            adamw(theta[i], first_moment[i], second_moment[i], adamw.scaled(gradient[i], weighted));
+        }
     }
     partial.penalty_terms += terms;
     partial.gradient_squares += gradient_squares;
@@ -237,11 +244,12 @@ void adamw_statistics(const AdamWChunk& chunk, bool zero_gradient, AdamWPartial*
     *partial = sum;
 }
 
-void adamw(const AdamW& functor, const AdamWChunk& chunk, bool zero_gradient, AdamWPartial* partial) {
+void adamw(const AdamW& functor, const AdamWChunk& chunk, AdamWMode mode, AdamWPartial* partial) {
     if (functor.skipped) {
-        adamw_statistics(chunk, zero_gradient, partial);
+        adamw_statistics(chunk, mode.zero_gradient, partial);
         return;
     }
+    const auto ewc_tile = mode.proximal ? adamw_tile<true> : adamw_tile<false>;
     Tile gradients(chunk.gradient), fishers(chunk.fisher), anchors(chunk.anchor), copy(chunk.theta_copy);
     AdamWPartial sum{0.0, 0.0, 0.0};
     for (int64_t first = 0; first < chunk.n; first += kTile) {
@@ -253,10 +261,10 @@ void adamw(const AdamW& functor, const AdamWChunk& chunk, bool zero_gradient, Ad
         if (chunk.fisher.data == nullptr) {
             adamw_tile(functor, n, theta, first_moment, second_moment, gradient, sum);
         } else {
-            adamw_tile(functor, n, theta, first_moment, second_moment, gradient, fishers.read(first, n),
-                       anchors.read(first, n), sum);
+            ewc_tile(functor, n, theta, first_moment, second_moment, gradient, fishers.read(first, n),
+                     anchors.read(first, n), sum);
         }
-        if (zero_gradient) {
+        if (mode.zero_gradient) {
             gradients.clear(first, n);
         }
         if (chunk.theta_copy.data != nullptr) {

@@ -40,9 +40,9 @@ struct AnchorChunk {
 
 // Partial sums of one chunk, written to the caller's workspace.
 struct AdamWPartial {
-    double penalty_terms; // sum F (anchor - theta)^2
+    double penalty_terms; // sum F (anchor - theta)^2, without lambda and its factor
     double gradient_squares;
-    double weighted_squares; // sum (F (theta - anchor))^2, without lambda
+    double weighted_squares; // sum (F (theta - anchor))^2, without them too
 };
 
 struct HostKernels {
@@ -55,7 +55,7 @@ struct HostKernels {
     double (*anchor)(AnchorChange, const AnchorChunk&); // twice the energy
     double (*penalty)(const PenaltyChunk&, float lambda);
     double (*norm)(const PenaltyChunk&, float lambda);
-    void (*adamw)(const AdamW&, const AdamWChunk&, bool zero_gradient, AdamWPartial*);
+    void (*adamw)(const AdamW&, const AdamWChunk&, AdamWMode, AdamWPartial*);
     // The loss of one row; scale not null: its logits become *scale * (softmax - onehot(target)).
     double (*cross_entropy)(const Elements& logits, int64_t columns, int64_t target, const double* scale);
     const LinearKernels* linear;

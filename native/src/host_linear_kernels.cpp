@@ -32,7 +32,6 @@ constexpr int64_t kChunkColumns = 512; // of F, in the second-level cache while 
 constexpr int64_t kAhead = 8; // positions
 
 using Vector = float __attribute__((vector_size(4 * kLanes)));
-using UnalignedVector = float __attribute__((vector_size(4 * kLanes), aligned(4)));
 
 #define EWC_UNROLL _Pragma("GCC unroll 16")
 
@@ -95,8 +94,12 @@ __attribute__((noinline)) void accumulate_tile(const float* EWC_RESTRICT left, c
     for (int r = 0; r < rows; ++r) {
         EWC_UNROLL
         for (int v = 0; v < kVectors; ++v) {
-            UnalignedVector& to = *reinterpret_cast<UnalignedVector*>(fisher + r * stride + v * kLanes);
-            to += weight * squares[r][v];
+            // F may begin at any multiple of 4 bytes.
+            float* const at = fisher + r * stride + v * kLanes;
+            Vector sum;
+            __builtin_memcpy(&sum, at, sizeof(sum));
+            sum += weight * squares[r][v];
+            __builtin_memcpy(at, &sum, sizeof(sum));
         }
     }
 }

@@ -11,6 +11,7 @@ struct PenaltyLists {
     const ewc_list* anchor;
     const ewc_list* fisher;
     const ewc_list* gradient; // null: the penalty's value alone
+    const double* segment_lambda; // factors of lambda; null: 1 for all
 
     const ewc_list& any() const { return theta == nullptr ? *gradient : *theta; }
 };
@@ -33,6 +34,12 @@ struct AdamWLists {
     const ewc_list* fisher; // null, with anchor: plain AdamW
     const ewc_list* anchor;
     const ewc_list* theta_copy; // null: none
+};
+
+// What an AdamW step does by its flags.
+struct AdamWMode {
+    bool zero_gradient;
+    bool proximal;
 };
 
 // A matrix of logits, rows x columns, and what becomes of it.

@@ -40,7 +40,7 @@ TEST_F(Arguments, Null) {
     list.data = addresses;
     expect(EWC_INVALID_ARGUMENT, accumulate(a.list(), &list), "gradient segment 1: expected an address, came NULL");
     double sum = 0;
-    expect(EWC_INVALID_ARGUMENT, ewc_norm(&exec, a.list(), nullptr, nullptr, nullptr, nullptr, &sum, nullptr, 0),
+    expect(EWC_INVALID_ARGUMENT, ewc_norm(&exec, a.list(), nullptr, nullptr, nullptr, nullptr, nullptr, &sum, nullptr, 0),
            "ewc_norm: workspace");
     expect(EWC_INVALID_ARGUMENT, ewc_norm_workspace(&exec, a.list(), nullptr), "ewc_norm_workspace: bytes");
     expect(EWC_INVALID_ARGUMENT, ewc_cuda_device_count(nullptr), "ewc_cuda_device_count: count");
@@ -85,7 +85,7 @@ TEST_F(Arguments, ScalarsAreAligned) {
     auto* sum = reinterpret_cast<double*>(memory + 4);
     double workspace[8];
     expect(EWC_INVALID_ARGUMENT,
-           ewc_norm(&exec, a.list(), nullptr, nullptr, nullptr, nullptr, sum, workspace, sizeof(workspace)),
+           ewc_norm(&exec, a.list(), nullptr, nullptr, nullptr, nullptr, nullptr, sum, workspace, sizeof(workspace)),
            "ewc_norm: norm_squared: expected an address that is a multiple of 8");
 }
 
@@ -115,12 +115,12 @@ TEST_F(Arguments, Overlap) {
 
     double workspace[8], penalty = 0, lambda = 1;
     const size_t bytes = sizeof(workspace);
-    EXPECT_EQ(EWC_OK, ewc_penalty(&exec, a.list(), a.list(), a.list(), nullptr, nullptr, &penalty, workspace, bytes));
+    EXPECT_EQ(EWC_OK, ewc_penalty(&exec, a.list(), a.list(), a.list(), nullptr, nullptr, nullptr, &penalty, workspace, bytes));
     expect(EWC_INVALID_ARGUMENT,
-           ewc_penalty(&exec, a.list(), a.list(), a.list(), b.list(), &lambda, &lambda, workspace, bytes),
+           ewc_penalty(&exec, a.list(), a.list(), a.list(), b.list(), &lambda, nullptr, &lambda, workspace, bytes),
            "penalty: is written, so expected memory that nothing else of the call uses, but lambda overlaps it");
     expect(EWC_INVALID_ARGUMENT,
-           ewc_penalty(&exec, a.list(), a.list(), a.list(), nullptr, nullptr, workspace + 1, workspace, bytes),
+           ewc_penalty(&exec, a.list(), a.list(), a.list(), nullptr, nullptr, nullptr, workspace + 1, workspace, bytes),
            "overlaps it");
 }
 
@@ -189,8 +189,26 @@ TEST_F(Arguments, NormTakesAllOfThePenaltyOrNone) {
     double sum = 0;
     double workspace[8];
     expect(EWC_INVALID_ARGUMENT,
-           ewc_norm(&exec, a.list(), a.list(), nullptr, nullptr, nullptr, &sum, workspace, sizeof(workspace)),
+           ewc_norm(&exec, a.list(), a.list(), nullptr, nullptr, nullptr, nullptr, &sum, workspace, sizeof(workspace)),
            "expected all four or none, came 1");
+}
+
+TEST_F(Arguments, FactorsOfLambda) {
+    Values c({4, 2}, 3, 0, 1), d({4, 2}, 4, 0, 1);
+    double lambda = 1, sum = 0, workspace[8];
+    const double negative[] = {1, -0.5}, infinite[] = {INFINITY, 1}, none[] = {0, NAN};
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_norm(&exec, a.list(), b.list(), c.list(), d.list(), &lambda, negative, &sum, workspace, sizeof(workspace)),
+           "ewc_norm: segment_lambda[1]: expected a number from 0, below inf, came -0.5");
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_penalty(&exec, b.list(), c.list(), d.list(), nullptr, nullptr, infinite, &sum, workspace, sizeof(workspace)),
+           "ewc_penalty: segment_lambda[0]: expected a number from 0, below inf, came inf");
+    ewc_adamw_options options = {sizeof(options), 0.9, 0.999, 1e-8, 0, nullptr, nullptr, nullptr, none};
+    const ewc_adamw_values values = {1, 1e-3, 1, 1, 1};
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_adamw_step(&exec, a.list(), b.list(), c.list(), d.list(), nullptr, nullptr, &options, &values, 0, nullptr,
+                          workspace, sizeof(workspace)),
+           "ewc_adamw_step: options->segment_lambda[1]: expected a number from 0, below inf, came nan");
 }
 
 TEST_F(Arguments, Anchor) {
@@ -215,20 +233,30 @@ TEST_F(Arguments, Anchor) {
 
 TEST_F(Arguments, AdamW) {
     Values c({4, 2}, 3, 0, 1), d({4, 2}, 4, 0, 1);
-    ewc_adamw_options options = {sizeof(options), 0.9, 0.999, 1e-8, 0, nullptr, nullptr, nullptr};
+    ewc_adamw_options options = {sizeof(options), 0.9, 0.999, 1e-8, 0, nullptr, nullptr, nullptr, nullptr};
     ewc_adamw_values values = {1, 1e-3, 1, 1, 1};
     double workspace[16];
+    uint32_t flags = 0;
     size_t bytes = sizeof(workspace);
     const auto step = [&](const ewc_list* fisher, const ewc_list* anchor) {
-        return ewc_adamw_step(&exec, a.list(), b.list(), c.list(), d.list(), fisher, anchor, &options, &values, 0,
+        return ewc_adamw_step(&exec, a.list(), b.list(), c.list(), d.list(), fisher, anchor, &options, &values, flags,
                               nullptr, workspace, bytes);
     };
     EXPECT_EQ(EWC_OK, step(nullptr, nullptr)) << ewc_last_error();
+    for (const size_t size : {40, 64}) { // as earlier versions of the header had it: what lies behind is not read
+        options.struct_size = size;
+        options.segment_lambda = reinterpret_cast<const double*>(8);
+        EXPECT_EQ(EWC_OK, step(nullptr, nullptr)) << ewc_last_error();
+    }
+    options = {sizeof(options), 0.9, 0.999, 1e-8, 0, nullptr, nullptr, nullptr, nullptr};
+    flags = 2;
+    expect(EWC_UNSUPPORTED, step(nullptr, nullptr), "ewc_adamw_step: flags: expected only bits of 33, came 2");
+    flags = 0;
     expect(EWC_INVALID_ARGUMENT, step(a.list(), nullptr), "fisher, anchor: expected both or neither");
     options.beta2 = 1.0;
     expect(EWC_INVALID_ARGUMENT, step(nullptr, nullptr), "options->beta2");
-    options = {8, 0.9, 0.999, 1e-8, 0, nullptr, nullptr, nullptr};
-    expect(EWC_UNSUPPORTED, step(nullptr, nullptr), "options->struct_size");
+    options = {8, 0.9, 0.999, 1e-8, 0, nullptr, nullptr, nullptr, nullptr};
+    expect(EWC_UNSUPPORTED, step(nullptr, nullptr), "options->struct_size: expected 40, 64 or 72, came 8");
     options.struct_size = sizeof(options);
     values.step = -1;
     expect(EWC_INVALID_ARGUMENT, step(nullptr, nullptr), "values->step: expected 0 or more, came -1");

@@ -57,7 +57,8 @@ inline void expect_close(const std::vector<double>& expected, const Values& valu
 }
 
 inline double norm_squared(const Values& gradient, int32_t threads = 2, const Values* theta = nullptr,
-                           const Values* anchor = nullptr, const Values* fisher = nullptr, double lambda = 0.0) {
+                           const Values* anchor = nullptr, const Values* fisher = nullptr, double lambda = 0.0,
+                           const double* segment_lambda = nullptr) {
     const ewc_exec exec = exec_here(threads);
     size_t bytes = 0;
     EXPECT_EQ(EWC_OK, ewc_norm_workspace(&exec, gradient.list(), &bytes)) << ewc_last_error();
@@ -66,13 +67,13 @@ inline double norm_squared(const Values& gradient, int32_t threads = 2, const Va
     const bool total = theta != nullptr;
     EXPECT_EQ(EWC_OK, ewc_norm(&exec, gradient.list(), total ? theta->list() : nullptr,
                                total ? anchor->list() : nullptr, total ? fisher->list() : nullptr,
-                               total ? &strength : nullptr, &sum, workspace.there(), bytes))
+                               total ? &strength : nullptr, segment_lambda, &sum, workspace.there(), bytes))
         << ewc_last_error();
     return sum.get();
 }
 
 inline double penalty(const Values& theta, const Values& anchor, const Values& fisher, int32_t threads = 2,
-                      const Values* gradient = nullptr, double lambda = 0.0) {
+                      const Values* gradient = nullptr, double lambda = 0.0, const double* segment_lambda = nullptr) {
     const ewc_exec exec = exec_here(threads);
     size_t bytes = 0;
     EXPECT_EQ(EWC_OK, ewc_penalty_workspace(&exec, theta.list(), &bytes)) << ewc_last_error();
@@ -80,7 +81,8 @@ inline double penalty(const Values& theta, const Values& anchor, const Values& f
     const Placed<double> strength(lambda), sum(-1.0);
     EXPECT_EQ(EWC_OK, ewc_penalty(&exec, theta.list(), anchor.list(), fisher.list(),
                                   gradient == nullptr ? nullptr : gradient->list(),
-                                  gradient == nullptr ? nullptr : &strength, &sum, workspace.there(), bytes))
+                                  gradient == nullptr ? nullptr : &strength, segment_lambda, &sum, workspace.there(),
+                                  bytes))
         << ewc_last_error();
     return sum.get();
 }
@@ -94,7 +96,7 @@ struct Dtypes {
 
 struct Step {
     Values theta, first, second, gradient, fisher, anchor, copy;
-    ewc_adamw_options options = {sizeof(ewc_adamw_options), 0.9, 0.999, 1e-8, 0.1, nullptr, nullptr, nullptr};
+    ewc_adamw_options options = {sizeof(ewc_adamw_options), 0.9, 0.999, 1e-8, 0.1, nullptr, nullptr, nullptr, nullptr};
     ewc_adamw_values values = {3, 1e-2, 2.0, 0.5, 0.25};
     ewc_adamw_statistics statistics{};
 

@@ -11,15 +11,15 @@ namespace {
 using Properties = Contract;
 
 // Everything that the verbs leave, as bits.
-std::string everything(const Dtypes& dtypes, int64_t offset, int32_t threads) {
+std::string everything(const Dtypes& dtypes, int64_t offset, int32_t threads, uint32_t flags) {
     const ewc_exec exec = exec_here(threads);
     const std::vector<int64_t> sizes = {5, 0, 3 * 65536 + 7, 1, 33, 3 * 16384};
     Step step(sizes, offset, dtypes);
     step.options.theta_copy = step.copy.list();
-    EXPECT_EQ(EWC_OK, step.run(true, 0, threads)) << ewc_last_error();
+    EXPECT_EQ(EWC_OK, step.run(true, flags, threads)) << ewc_last_error();
     const double sums[] = {step.statistics.penalty,
                            step.statistics.gradient_norm_squared,
-                           step.statistics.penalty_gradient_norm_squared,
+                           step.statistics.displacement_norm_squared,
                            penalty(step.theta, step.anchor, step.fisher, threads, &step.gradient, 2.0),
                            norm_squared(step.gradient, threads),
                            norm_squared(step.gradient, threads, &step.theta, &step.anchor, &step.fisher, 2.0)};
@@ -38,9 +38,11 @@ std::string everything(const Dtypes& dtypes, int64_t offset, int32_t threads) {
 
 TEST_P(Properties, SameBitsForAnyThreadCount) {
     for (const Dtypes& dtypes : {Dtypes{}, Dtypes{EWC_F16, EWC_BF16, EWC_I16_BLOCK256}}) {
-        const std::string once = everything(dtypes, offset(), 1);
-        for (const int32_t threads : {1, 2, 3, 0}) {
-            EXPECT_TRUE(once == everything(dtypes, offset(), threads)) << threads << " threads";
+        for (const uint32_t flags : {0u, EWC_PROXIMAL}) {
+            const std::string once = everything(dtypes, offset(), 1, flags);
+            for (const int32_t threads : {1, 2, 3, 0}) {
+                EXPECT_TRUE(once == everything(dtypes, offset(), threads, flags)) << threads << " threads";
+            }
         }
     }
 }
@@ -64,7 +66,7 @@ TEST_P(Properties, SkippedStep) {
     const std::vector<int64_t> sizes = {5, 0, 65536 + 7};
     for (const Dtypes& dtypes : {Dtypes{}, Dtypes{EWC_BF16, EWC_BF16, EWC_I16_BLOCK256}}) {
         for (const bool ewc : {true, false}) {
-            for (const uint32_t flags : {0u, EWC_ZERO_GRADIENT}) {
+            for (const uint32_t flags : {0u, EWC_ZERO_GRADIENT, EWC_PROXIMAL}) {
                 for (const bool spoiled : {false, true}) {
                     Step taken(sizes, offset(), dtypes), skipped(sizes, offset(), dtypes);
                     skipped.options.theta_copy = skipped.copy.list();
@@ -82,9 +84,9 @@ TEST_P(Properties, SkippedStep) {
                                             skipped.copy.bits());
                     EXPECT_TRUE(taken.gradient.bits() == skipped.gradient.bits());
                     EXPECT_NEAR(taken.statistics.penalty, skipped.statistics.penalty, 1e-13 * taken.statistics.penalty);
-                    EXPECT_NEAR(taken.statistics.penalty_gradient_norm_squared,
-                                skipped.statistics.penalty_gradient_norm_squared,
-                                1e-13 * taken.statistics.penalty_gradient_norm_squared);
+                    EXPECT_NEAR(taken.statistics.displacement_norm_squared,
+                                skipped.statistics.displacement_norm_squared,
+                                1e-13 * taken.statistics.displacement_norm_squared);
                     if (spoiled) {
                         EXPECT_TRUE(std::isnan(skipped.statistics.gradient_norm_squared));
                     } else {

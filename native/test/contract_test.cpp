@@ -127,6 +127,15 @@ TEST_P(Contract, FisherMerge) {
     }
 }
 
+// A factor of lambda for each segment, 0 among them.
+std::vector<double> factors_of(const std::vector<int64_t>& sizes) {
+    std::vector<double> factors;
+    for (size_t segment = 0; segment < sizes.size(); ++segment) {
+        factors.push_back(0.5 * static_cast<double>((segment + 1) % 4));
+    }
+    return factors;
+}
+
 TEST_P(Contract, PenaltyAndNorms) {
     const double lambda = 3.0;
     for_sizes_and_mixes([&](const std::vector<int64_t>& sizes, const Dtypes& dtypes) {
@@ -134,28 +143,38 @@ TEST_P(Contract, PenaltyAndNorms) {
         const Values fisher(sizes, 3, 0, 1, offset(), dtypes.fisher);
         const Values gradient(sizes, 4, -1, 1, offset(), dtypes.gradient);
         const auto t = theta.read(), a = anchor.read(), f = fisher.read(), g = gradient.read();
+        // Factors of lambda in every other case.
+        const std::vector<double> factors = factors_of(sizes);
+        const double* own = sizes.size() % 2 == 0 ? factors.data() : nullptr;
         double terms = 0, squares = 0, total = 0;
         std::vector<double> expected = g;
-        for (size_t i = 0; i < t.size(); ++i) {
-            terms += 0.5 * f[i] * (a[i] - t[i]) * (a[i] - t[i]);
-            squares += g[i] * g[i];
-            expected[i] += lambda * f[i] * (t[i] - a[i]);
-            total += expected[i] * expected[i];
+        size_t i = 0;
+        for (size_t segment = 0; segment < sizes.size(); ++segment) {
+            const double factor = own == nullptr ? 1.0 : own[segment];
+            for (const size_t end = i + static_cast<size_t>(sizes[segment]); i < end; ++i) {
+                terms += 0.5 * factor * f[i] * (a[i] - t[i]) * (a[i] - t[i]);
+                squares += g[i] * g[i];
+                expected[i] += lambda * factor * f[i] * (t[i] - a[i]);
+                total += expected[i] * expected[i];
+            }
         }
-        EXPECT_NEAR(terms, penalty(theta, anchor, fisher), 1e-6 * terms);
+        EXPECT_NEAR(terms, penalty(theta, anchor, fisher, 2, nullptr, 0.0, own), 1e-6 * terms);
         EXPECT_NEAR(squares, norm_squared(gradient), 1e-12 * squares);
-        EXPECT_NEAR(total, norm_squared(gradient, 2, &theta, &anchor, &fisher, lambda), 1e-6 * total);
+        EXPECT_NEAR(total, norm_squared(gradient, 2, &theta, &anchor, &fisher, lambda, own), 1e-6 * total);
         EXPECT_EQ(g, gradient.read());
-        EXPECT_NEAR(terms, penalty(theta, anchor, fisher, 2, &gradient, lambda), 1e-6 * terms);
+        EXPECT_NEAR(terms, penalty(theta, anchor, fisher, 2, &gradient, lambda, own), 1e-6 * terms);
         expect_close(expected, gradient, 8);
     });
 }
 
-// Segment s learns at 1 + s / 2 times the rate and decays by s / 10, where the step has rates of its own.
+// Segment s learns at 1 + s / 2 times the rate and decays by s / 10, where the step has rates of its own; then each has
+// factors of lambda too.
 void expect_step(Step& step, const std::vector<int64_t>& sizes, bool ewc, uint32_t flags, bool own_rates) {
     const auto g = step.gradient.read(), f = step.fisher.read(), a = step.anchor.read();
     auto t = step.theta.read(), m = step.first.read(), v = step.second.read();
     std::vector<double> rates, decays;
+    const std::vector<double> factors = factors_of(sizes);
+    const bool proximal = (flags & EWC_PROXIMAL) != 0;
     double terms = 0, squares = 0, pulls = 0;
     size_t i = 0;
     for (size_t segment = 0; segment < sizes.size(); ++segment) {
@@ -163,21 +182,27 @@ void expect_step(Step& step, const std::vector<int64_t>& sizes, bool ewc, uint32
         decays.push_back(0.1 * static_cast<double>(segment % 5));
         const double rate = 1e-2 * (own_rates ? rates.back() : 1.0);
         const double decay = own_rates ? decays.back() : 0.1;
+        const double factor = own_rates ? factors[segment] : 1.0;
         for (const size_t end = i + static_cast<size_t>(sizes[segment]); i < end; ++i) {
-            const double pull = ewc ? 2.0 * f[i] * (t[i] - a[i]) : 0.0;
-            terms += ewc ? 0.5 * f[i] * (a[i] - t[i]) * (a[i] - t[i]) : 0.0;
+            const double strength = ewc ? 2.0 * factor * f[i] : 0.0;
+            const double pull = strength * (t[i] - a[i]);
+            terms += ewc ? 0.5 * factor * f[i] * (a[i] - t[i]) * (a[i] - t[i]) : 0.0;
             squares += g[i] * g[i];
-            pulls += pull * pull;
-            const double scaled = 0.5 * g[i] + 0.25 * pull;
+            pulls += pull / 2.0 * pull / 2.0;
+            const double scaled = 0.5 * g[i] + (proximal ? 0.0 : 0.25 * pull);
             m[i] = 0.9 * m[i] + 0.1 * scaled;
             v[i] = 0.999 * v[i] + 0.001 * scaled * scaled;
-            t[i] = t[i] * (1 - rate * decay) -
-                   rate * m[i] / (1 - std::pow(0.9, 3)) / (std::sqrt(v[i] / (1 - std::pow(0.999, 3))) + 1e-8);
+            const double s = rate / (std::sqrt(v[i] / (1 - std::pow(0.999, 3))) + 1e-8);
+            t[i] = t[i] * (1 - rate * decay) - s * m[i] / (1 - std::pow(0.9, 3));
+            if (proximal) {
+                t[i] += s * strength / (1 + s * strength) * (a[i] - t[i]);
+            }
         }
     }
     if (own_rates) {
         step.options.segment_learning_rate = rates.data();
         step.options.segment_weight_decay = decays.data();
+        step.options.segment_lambda = factors.data();
         step.options.theta_copy = step.copy.list();
     }
     ASSERT_EQ(EWC_OK, step.run(ewc, flags)) << ewc_last_error();
@@ -186,8 +211,8 @@ void expect_step(Step& step, const std::vector<int64_t>& sizes, bool ewc, uint32
     expect_close(t, step.theta, 2);
     EXPECT_NEAR(terms, step.statistics.penalty, 1e-6 * terms);
     EXPECT_NEAR(squares, step.statistics.gradient_norm_squared, 1e-12 * squares);
-    EXPECT_NEAR(pulls, step.statistics.penalty_gradient_norm_squared, 1e-6 * pulls);
-    EXPECT_EQ(flags == 0 ? g : std::vector<double>(g.size(), 0.0), step.gradient.read());
+    EXPECT_NEAR(pulls, step.statistics.displacement_norm_squared, 1e-6 * pulls);
+    EXPECT_EQ((flags & EWC_ZERO_GRADIENT) == 0 ? g : std::vector<double>(g.size(), 0.0), step.gradient.read());
     EXPECT_EQ(f, step.fisher.read());
     EXPECT_EQ(a, step.anchor.read());
     EXPECT_TRUE(step.gradient.guards_hold() && step.copy.guards_hold());
@@ -207,10 +232,10 @@ void expect_step(Step& step, const std::vector<int64_t>& sizes, bool ewc, uint32
 TEST_P(Contract, AdamWStep) {
     for_sizes_and_mixes([&](const std::vector<int64_t>& sizes, const Dtypes& dtypes) {
         for (const bool ewc : {true, false}) {
-            for (const uint32_t flags : {0u, EWC_ZERO_GRADIENT}) {
+            for (const uint32_t flags : {0u, EWC_ZERO_GRADIENT, EWC_PROXIMAL, EWC_PROXIMAL | EWC_ZERO_GRADIENT}) {
                 // Rates of their own and a copy in every other case, so that both are met with and without zeroing.
                 const bool own_rates = (sizes.size() + (ewc ? 1 : 0) + flags) % 2 == 0;
-                Step step(sizes, offset(), dtypes, flags == 0 ? EWC_BF16 : EWC_F16);
+                Step step(sizes, offset(), dtypes, flags % 2 == 0 ? EWC_BF16 : EWC_F16);
                 expect_step(step, sizes, ewc, flags, own_rates);
             }
         }

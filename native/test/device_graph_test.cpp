@@ -98,7 +98,7 @@ TEST(DeviceGraph, BeyondTwoToTheThirtyOneElements) {
     EXPECT_EQ(EWC_OK, ewc_norm_workspace(&exec, &fishers, &bytes));
     const Memory workspace(bytes);
     const Placed<double> sum(0.0);
-    EXPECT_EQ(EWC_OK, ewc_norm(&exec, &fishers, nullptr, nullptr, nullptr, nullptr, &sum, workspace.there(), bytes))
+    EXPECT_EQ(EWC_OK, ewc_norm(&exec, &fishers, nullptr, nullptr, nullptr, nullptr, nullptr, &sum, workspace.there(), bytes))
         << ewc_last_error();
     EXPECT_EQ(static_cast<double>(n) * 4.5 * 4.5, sum.get()); // exact in double
     require(cudaFree(fisher));

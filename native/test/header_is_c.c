@@ -5,7 +5,7 @@
 _Static_assert(sizeof(ewc_exec) == 16, "the JNI glue counts on it");
 _Static_assert(sizeof(ewc_list) == 32, "the JNI glue counts on it");
 _Static_assert(sizeof(ewc_matrix) == 32, "the JNI glue counts on it");
-_Static_assert(sizeof(ewc_adamw_options) == 64, "the JNI glue counts on it");
+_Static_assert(sizeof(ewc_adamw_options) == 72, "the JNI glue counts on it");
 _Static_assert(sizeof(ewc_adamw_values) == 40, "the JNI glue counts on it");
 _Static_assert(sizeof(ewc_adamw_statistics) == 24, "the JNI glue counts on it");
 

@@ -105,8 +105,11 @@ typedef struct {
     ewc_dtype dtype;
 } ewc_matrix;
 
-/* Flags of ewc_fisher_accumulate and ewc_adamw_step. */
+/* Flag of ewc_fisher_accumulate and ewc_adamw_step. */
 #define EWC_ZERO_GRADIENT 1u /* set the gradient to zero in the same pass: 4 bytes an element more */
+
+/* Flag of ewc_adamw_step. */
+#define EWC_PROXIMAL 32u /* the penalty is no gradient, but pulls theta towards the anchor behind the step */
 
 /* Never NULL: the message of the last call on this thread that did not return EWC_OK, or "". Valid until the next. */
 EWC_API const char* ewc_last_error(void);
@@ -242,31 +245,34 @@ EWC_API ewc_status ewc_anchor_workspace(const ewc_exec* exec, const ewc_list* th
 EWC_API ewc_status ewc_penalty_workspace(const ewc_exec* exec, const ewc_list* theta, size_t* bytes);
 
 /*
- * *penalty = 1/2 sum fisher (anchor - theta)^2, and where gradient is given: gradient += *lambda fisher (theta - anchor).
+ * *penalty = 1/2 sum f fisher (anchor - theta)^2, and where gradient is given: gradient += *lambda f fisher (theta - anchor).
+ * f is the segment's of segment_lambda ([theta->count] factors, >= 0, on the host), or 1 where that is NULL.
  * theta f32; anchor f32, f16, bf16 or EWC_I16_BLOCK256; fisher f32, bf16 or EWC_U8_BLOCK256; gradient f32, f16 or bf16. penalty may be
  * NULL where gradient is given; lambda may be NULL where gradient is not. Bytes moved: 12 an element for the value alone,
  * 20 with the gradient, less 2 for each 16-bit list that is read and 4 for a 16-bit gradient. Terms are summed in double.
  */
 EWC_API ewc_status ewc_penalty(const ewc_exec* exec, const ewc_list* theta, const ewc_list* anchor,
-                               const ewc_list* fisher, const ewc_list* gradient, const double* lambda, double* penalty,
-                               void* workspace, size_t workspace_bytes);
+                               const ewc_list* fisher, const ewc_list* gradient, const double* lambda,
+                               const double* segment_lambda, double* penalty, void* workspace, size_t workspace_bytes);
 
 /* Workspace of ewc_norm for lists cut like `gradient`, in bytes. */
 EWC_API ewc_status ewc_norm_workspace(const ewc_exec* exec, const ewc_list* gradient, size_t* bytes);
 
 /*
  * *norm_squared = sum gradient^2; where theta, anchor, fisher and lambda are given (all or none):
- * sum (gradient + *lambda fisher (theta - anchor))^2. Dtypes as in ewc_penalty; squares and sums in double, so that a norm
+ * sum (gradient + *lambda f fisher (theta - anchor))^2, f as in ewc_penalty. Dtypes as there; squares and sums in double, so that a norm
  * beyond the range of f32 does not overflow. Bytes moved: 4 an element, 16 with the penalty gradient, less 2 for each
  * 16-bit list.
  */
 EWC_API ewc_status ewc_norm(const ewc_exec* exec, const ewc_list* gradient, const ewc_list* theta,
-                            const ewc_list* anchor, const ewc_list* fisher, const double* lambda, double* norm_squared,
-                            void* workspace, size_t workspace_bytes);
+                            const ewc_list* anchor, const ewc_list* fisher, const double* lambda,
+                            const double* segment_lambda, double* norm_squared, void* workspace,
+                            size_t workspace_bytes);
 
 /* What stays the same over a run. On the host, the arrays included. */
 typedef struct {
-    size_t struct_size;  /* sizeof(ewc_adamw_options) as the caller compiled it; 40, up to weight_decay, is taken too */
+    size_t struct_size;  /* sizeof(ewc_adamw_options) as the caller compiled it; 40, up to weight_decay, and 64, up to
+                            theta_copy, are taken too */
     double beta1;        /* [0, 1) */
     double beta2;        /* [0, 1) */
     double epsilon;      /* >= 0 */
@@ -274,6 +280,7 @@ typedef struct {
     const double* segment_learning_rate; /* [theta->count] factors, >= 0, of learning_rate; NULL: 1 for all */
     const double* segment_weight_decay;  /* [theta->count] in place of weight_decay, >= 0; NULL: weight_decay for all */
     const ewc_list* theta_copy; /* bf16 or f16, cut like theta: receives theta after the step, rounded; NULL: none */
+    const double* segment_lambda; /* [theta->count] factors f, >= 0, of lambda; NULL: 1 for all */
 } ewc_adamw_options;
 
 /* What changes from step to step; read where the data lies, so that a captured graph replays. */
@@ -283,14 +290,16 @@ typedef struct {
     double learning_rate;
     double lambda;
     double gradient_scale; /* multiplies the gradient: clipping of the language-model gradient, loss scaling */
-    double penalty_scale;  /* multiplies lambda F (theta - anchor): clipping of the total */
+    double penalty_scale;  /* multiplies lambda F (theta - anchor): clipping of the total; not with EWC_PROXIMAL */
 } ewc_adamw_values;
 
 /* What the step reduced on its way; written where the data lies. */
 typedef struct {
-    double penalty;                       /* 1/2 sum F (anchor - theta)^2 at theta before the step; 0 without F */
+    double penalty;                       /* 1/2 sum f F (anchor - theta)^2 at theta before the step; 0 without F */
     double gradient_norm_squared;         /* sum g^2, before gradient_scale */
-    double penalty_gradient_norm_squared; /* sum (lambda F (theta - anchor))^2, before penalty_scale; 0 without F */
+    double displacement_norm_squared;     /* sum (f F (theta - anchor))^2 there, before lambda: lambda times its root is the
+                                             norm of the penalty's gradient, whether the step takes that or is proximal;
+                                             0 without F */
 } ewc_adamw_statistics;
 
 /* Workspace of ewc_adamw_step for lists cut like `theta`, in bytes. */
@@ -298,11 +307,19 @@ EWC_API ewc_status ewc_adamw_step_workspace(const ewc_exec* exec, const ewc_list
 
 /*
  * One AdamW step (Loshchilov and Hutter 2019, as PyTorch computes it) with the EWC penalty folded in:
- *   g      = gradient_scale * gradient + penalty_scale * lambda * fisher * (theta - anchor)
+ *   g      = gradient_scale * gradient + penalty_scale * lambda * f * fisher * (theta - anchor)
  *   theta *= 1 - learning_rate * weight_decay
  *   m     += (1 - beta1) (g - m);   v = beta2 v + (1 - beta2) g^2
  *   theta -= learning_rate / (1 - beta1^step) * m / (sqrt(v / (1 - beta2^step)) + epsilon)
- * where learning_rate and weight_decay are the segment's, if options names such.
+ * where learning_rate, weight_decay and f are the segment's, if options names such; otherwise f is 1.
+ * With EWC_PROXIMAL g = gradient_scale * gradient, and behind that update
+ *   theta += w (anchor - theta);   w = s lambda f fisher / (1 + s lambda f fisher)
+ *   s      = learning_rate / (sqrt(v / (1 - beta2^step)) + epsilon), with the new v
+ * the exact minimum of lambda f/2 fisher (x - anchor)^2 + (x - theta)^2 / (2 s) over x: AdamW's step by the gradient, an
+ * implicit one by the penalty in the same metric (a proximal step: Parikh and Boyd 2014, "Proximal algorithms", 4.2; with a
+ * preconditioner's diagonal: Duchi, Hazan and Singer 2011). w is from 0 to 1 whatever lambda is: learning_rate * lambda * f
+ * beyond f32's range counts as its largest number, and no finite lambda and fisher make a NaN; an element whose fisher is 0
+ * gets the bits of plain AdamW.
  * theta, first_moment m, second_moment v: f32; gradient f32, f16 or bf16; fisher f32, bf16 or EWC_U8_BLOCK256; anchor f32,
  * f16, bf16 or EWC_I16_BLOCK256. fisher and anchor are both given or both NULL (plain AdamW). gradient is left as it came, or zeroed
  * with EWC_ZERO_GRADIENT. statistics may be NULL.

@@ -72,7 +72,7 @@ public:
         if (bytes_.once_in(25)) {
             dtype = static_cast<ewc_dtype>(static_cast<int32_t>(bytes_.below(65536)) - 32000);
         } else if (bytes_.once_in(4)) {
-            dtype = static_cast<ewc_dtype>(bytes_.below(4));
+            dtype = static_cast<ewc_dtype>(bytes_.below(5));
         }
         for (int i = 0; i < kSegments; ++i) {
             made.addresses[i] = segment(dtype, made.cut.numel[i]);

@@ -11,7 +11,7 @@ work=$root/target/fuzz/abi
 mkdir -p "$work/corpus"
 cd "$root/native"
 # The portable kernels, on one thread: what is checked before a verb runs is the same for all.
-clang++ -std=c++17 -g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+clang++ -std=c++17 -g -O2 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
     -DEWC_INSTRUCTION_SET_NAMESPACE=portable -Wno-source-uses-openmp -Iinclude -Isrc -idirafter test/fuzz \
     src/ewc.cpp src/arguments.cpp src/overlap.cpp src/dispatch.cpp src/host.cpp src/host_linear.cpp \
     src/host_kernels.cpp src/host_linear_kernels.cpp src/cuda_library.cpp test/fuzz/abi_fuzz.cpp \

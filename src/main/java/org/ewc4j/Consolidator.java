@@ -89,11 +89,18 @@ final class Consolidator implements AutoCloseable {
                 .findFirst()
                 .ifPresent(held -> LOG.warn(
                         "{}: the Fisher of task '{}' was estimated in batches of {}, this run's will be in batches of {}: a"
-                                + " λ means something else for each; ewc.fisher_batch_size can make them alike",
+                                + " λ means something else for each, by rule of thumb in proportion to the batch size;"
+                                + " ewc.fisher_batch_size can make them alike",
                         kept.path(),
                         held.task(),
                         held.estimate().batchSize(),
                         batchSize));
+    }
+
+    /** Goes on from a copy of what is given, null for nothing; what was kept so far is dropped. */
+    void restore(Consolidation kept) {
+        close();
+        consolidation = kept == null ? null : kept.copy();
     }
 
     /** What is kept of the tasks so far; null before the first. */
@@ -159,6 +166,7 @@ final class Consolidator implements AutoCloseable {
     public void close() {
         if (consolidation != null) {
             consolidation.close();
+            consolidation = null;
         }
     }
 }

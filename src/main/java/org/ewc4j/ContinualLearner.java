@@ -16,6 +16,7 @@ import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.ProtectConfig;
 import org.ewc4j.config.SaveConfig;
 import org.ewc4j.config.TrainingConfig;
+import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
 import org.ewc4j.data.ReplayMemory;
@@ -40,7 +41,11 @@ import org.ewc4j.report.RunListener;
 import org.ewc4j.task.Task;
 import org.ewc4j.tensor.StoredType;
 import org.ewc4j.tensor.Torch;
+import org.ewc4j.tensor.TrainedParameters;
+import org.ewc4j.train.PenaltyBalance;
 import org.ewc4j.train.Trainer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Fine-tunes a causal language model on one task after another without losing what it knew, by Elastic Weight
@@ -56,6 +61,8 @@ import org.ewc4j.train.Trainer;
  * not to be used.
  */
 public final class ContinualLearner implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ContinualLearner.class);
+
     /** How long the phases of a learner's life have taken, in seconds. */
     public record PhaseSeconds(double train, double fisher, double evaluate) {}
 
@@ -73,6 +80,8 @@ public final class ContinualLearner implements AutoCloseable {
     private final Map<Task, EncodedTask> encoded = new LinkedHashMap<>();
     private final ReplayMemory replay;
     private int tasksLearned;
+    private boolean warnsOfPenalty = true;
+    private double lastPenaltyRatio = Double.NaN;
     private double trainSeconds;
     private double fisherSeconds;
     private double evaluateSeconds;
@@ -107,6 +116,7 @@ public final class ContinualLearner implements AutoCloseable {
      */
     public static ContinualLearner open(
             ModelSource source, TrainingConfig training, EwcConfig ewc, EvaluationConfig evaluation) {
+        ewc.requireFits(training);
         ModelDirectory directory = ModelDirectory.open(source);
         RowEncoder.requireFits(training.maxLength(), evaluation.maxNewTokens(), directory.positions());
         Parts parts = new Parts();
@@ -134,12 +144,17 @@ public final class ContinualLearner implements AutoCloseable {
         tokenizer.requireFits(directory.vocabularySize());
         Torch.start(training.threads());
         Numerics numerics = Numerics.of(training);
-        this.model = CausalLm.open(directory, training.positions(), training.seed(), numerics);
+        this.model = CausalLm.open(
+                directory,
+                training.positions(),
+                training.seed(),
+                numerics,
+                TrainedParameters.without(training.freeze(), directory.layout()));
         parts.add(model::close);
         this.encoder = new RowEncoder(tokenizer, model.specialTokens().endOfSequence(), training.maxLength());
         this.kernels = Torch.kernels(numerics.device(), training.threads());
         parts.add(kernels::close);
-        this.trainer = new Trainer(model, kernels);
+        this.trainer = new Trainer(model, kernels, ewc.penaltyOptions().groups());
         parts.add(trainer::close);
         this.consolidator = new Consolidator(model, kernels, ewc, training);
         parts.add(consolidator::close);
@@ -166,8 +181,8 @@ public final class ContinualLearner implements AutoCloseable {
      * Learns a task with settings of its own.
      *
      * @param taskTraining replaces the learner's training settings, but for what the learner was opened with (max_length,
-     *     threads, positions, replay)
-     * @param taskEwc its λ is this task's
+     *     threads, positions, replay, freeze)
+     * @param taskEwc its λ, and how the penalty acts, are this task's; the groups are those that the learner was opened with
      * @param consolidate whether the task's Fisher is estimated and merged afterwards; not needed where no later task has
      *     a λ above 0
      */
@@ -187,11 +202,16 @@ public final class ContinualLearner implements AutoCloseable {
         long steps = BatchLoader.steps(replayed.size(), taskTraining);
         listeners.forEach(listener -> listener.taskStarted(index, task.name(), steps));
         long started = System.nanoTime();
-        trainer.train(
-                new Trainer.TaskTraining(index, task.name(), replayed, taskTraining, taskEwc.lambda()),
+        PenaltyBalance balance = trainer.train(
+                new Trainer.TaskTraining(
+                        index, task.name(), replayed, taskTraining, taskEwc.lambda(), taskEwc.penaltyOptions()),
                 consolidator.current(),
                 metrics -> listeners.forEach(listener -> listener.step(metrics)));
         trainSeconds += secondsSince(started);
+        lastPenaltyRatio = balance.median();
+        if (warnsOfPenalty) {
+            balance.warning(task.name(), taskEwc.lambda()).ifPresent(LOG::warn);
+        }
         if (consolidate) {
             consolidate(task.name(), index, rows, taskTraining);
         }
@@ -411,6 +431,37 @@ public final class ContinualLearner implements AutoCloseable {
     public RowPreview preview(TokenizedRow row) {
         resource.requireOpen();
         return RowPreview.of(row, tokenizer);
+    }
+
+    /** Whether a penalty that does nothing, or lets nothing new be learned, is warned about; true unless told otherwise. */
+    void warnOfPenalty(boolean warns) {
+        warnsOfPenalty = warns;
+    }
+
+    /** The median of ‖λF(θ−θ*)‖ ÷ ‖g‖ over the task learned last; NaN where it had no penalty. */
+    double lastPenaltyRatio() {
+        return lastPenaltyRatio;
+    }
+
+    /** The learner's whole state in memory of its own, to come back to; the caller closes it. */
+    LearnerFork fork() {
+        resource.requireOpen();
+        return new LearnerFork(
+                model.snapshot(),
+                trainer.snapshot(),
+                Optional.ofNullable(consolidator.current()).map(Consolidation::copy),
+                replay.size(),
+                tasksLearned);
+    }
+
+    /** Comes back to a fork of this learner: what is learned from here is what would have been learned there. */
+    void restore(LearnerFork fork) {
+        resource.requireOpen();
+        model.restore(fork.model());
+        trainer.restore(fork.trainer());
+        consolidator.restore(fork.consolidation().orElse(null));
+        replay.forgetBehind(fork.replayed());
+        tasksLearned = fork.tasksLearned();
     }
 
     /** How many tasks have been learned. */

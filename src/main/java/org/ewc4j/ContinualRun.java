@@ -19,6 +19,7 @@ import org.ewc4j.data.PromptTemplate;
 import org.ewc4j.data.ReplayMemory;
 import org.ewc4j.data.TaskReader;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.eval.LambdaChoice;
 import org.ewc4j.report.RunFolder;
 import org.ewc4j.report.RunListener;
 import org.ewc4j.report.RunStart;
@@ -38,12 +39,15 @@ public final class ContinualRun {
     private final RunConfig config;
     private final List<RunListener> listeners;
     private final TaskSequence tasks;
+    private final Optional<LambdaChoice> choice;
     private final Optional<Task> protectedData;
 
-    private ContinualRun(RunConfig config, List<RunListener> listeners) {
+    private ContinualRun(
+            RunConfig config, List<RunListener> listeners, TaskSequence tasks, Optional<LambdaChoice> choice) {
         this.config = config;
         this.listeners = listeners;
-        this.tasks = readTasks(config);
+        this.tasks = tasks;
+        this.choice = choice;
         this.protectedData = readProtected(config);
     }
 
@@ -75,7 +79,8 @@ public final class ContinualRun {
     }
 
     /**
-     * Carries the run out.
+     * Carries the run out. Where {@code ewc.lambda} is {@code auto}, a λ is chosen first ({@link LambdaSweep}), and what
+     * follows is the run that has the number in its configuration, from its beginning.
      *
      * @param overwrite whether an ewc4j run in the output folder is replaced; it is removed when all else was checked
      * @param listeners told of everything, before the output folder is
@@ -85,12 +90,23 @@ public final class ContinualRun {
      * @throws org.ewc4j.error.RunFailedException where the run could not be ended; what was saved before stands
      */
     public static List<String> execute(RunConfig config, boolean overwrite, List<RunListener> listeners) {
-        return new ContinualRun(config, listeners).execute(overwrite);
+        TaskSequence tasks = readTasks(config);
+        RunFolder.check(config.output(), overwrite);
+        requireInputsOutside(config);
+        if (!config.ewc().lambdaSetting().isAuto()) {
+            return new ContinualRun(config, listeners, tasks, Optional.empty()).execute(overwrite);
+        }
+        List<RunListener> ofTrials = listeners.stream()
+                .flatMap(listener -> listener.ofTrials().stream())
+                .toList();
+        LambdaChoice choice = LambdaSweep.overFirstTasks(
+                config, ofTrials, trial -> listeners.forEach(listener -> listener.lambdaTried(trial)));
+        listeners.forEach(listener -> listener.lambdaChosen(choice));
+        RunConfig chosen = config.withEwc(config.ewc().withLambda(choice.best().lambda()));
+        return new ContinualRun(chosen, listeners, tasks, Optional.of(choice)).execute(overwrite);
     }
 
     private List<String> execute(boolean overwrite) {
-        RunFolder.check(config.output(), overwrite);
-        requireInputsOutside(config);
         try (ContinualLearner learner = open(config)) {
             EncodingSummary summary = encodeAll(learner, tasks);
             protectedData.ifPresent(learner::encodeProtected);
@@ -117,12 +133,14 @@ public final class ContinualRun {
         List<Path> inputs = new ArrayList<>(List.of(config.model().path()));
         if (config.tasks() instanceof TaskSource.SingleFile file) {
             inputs.add(file.path());
+            file.validation().ifPresent(inputs::add);
         } else if (config.tasks() instanceof TaskSource.IncrementalJson file) {
             inputs.add(file.path());
         } else if (config.tasks() instanceof TaskSource.PerTask list) {
             list.tasks().forEach(task -> {
                 inputs.add(task.train());
                 task.test().ifPresent(inputs::add);
+                task.validation().ifPresent(inputs::add);
             });
         }
         config.ewc().from().ifPresent(inputs::add);
@@ -154,7 +172,7 @@ public final class ContinualRun {
             steps += steps(learner, config, tasks, i);
         }
         RunStart start =
-                new RunStart(tasks.names(), learner.parameters(), config.ewc().lambda(), steps);
+                new RunStart(tasks.names(), learner.parameters(), config.ewc().lambda(), steps, choice);
         all.forEach(listener -> listener.runStarted(start));
         protect(learner);
         for (int i = 0; i < tasks.size(); i++) {
@@ -207,7 +225,8 @@ public final class ContinualRun {
 
     /** Where λ is 0 for every task, no Fisher is worth its pass. */
     static boolean consolidates(RunConfig config, TaskSequence tasks) {
-        return tasks.names().stream().anyMatch(name -> config.ewcFor(name).lambda() > 0);
+        return config.ewc().lambdaSetting().isAuto()
+                || tasks.names().stream().anyMatch(name -> config.ewcFor(name).lambda() > 0);
     }
 
     /** The tasks that are asked about after task {@code learned}. */

@@ -89,7 +89,12 @@ public final class GuestInProcess {
     private static String shutdownHooks() throws ReflectiveOperationException {
         Field hooks = Class.forName("java.lang.ApplicationShutdownHooks").getDeclaredField("hooks");
         hooks.setAccessible(true);
-        return ((Map<?, ?>) hooks.get(null)).keySet().toString();
+        return ((Map<?, ?>) hooks.get(null))
+                .keySet().stream()
+                        .map(hook -> ((Thread) hook).getName())
+                        .sorted()
+                        .toList()
+                        .toString();
     }
 
     /** What libtorch has for the whole process, its generator's draws included. */

@@ -18,7 +18,7 @@ class GuestInProcessTest {
             "property jna.loaded: ",
             "property jna.platform.library.path: ",
             "property jnidispatch.path: ",
-            "shutdown hooks: [] -> [Thread[Logging-Cleaner,5,main]]");
+            "shutdown hooks: [] -> [Logging-Cleaner]");
 
     @Test
     void nothingOfTheProcessChanges() throws Exception {

@@ -4,6 +4,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.ewc4j.config.FisherOptions.Unit;
+import org.ewc4j.config.PenaltyOptions;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.consolidation.HeldFisher;
@@ -60,12 +61,13 @@ final class StepBenchmark {
             CausalLm model, Kernels kernels, TrainingConfig config, BenchBatches batches, BenchOptions options) {
         List<StepBatch> steps = batches.steps();
         Device device = model.theta().device();
-        Trainer.TaskTraining task = new Trainer.TaskTraining(0, "bench", List.of(), config, LAMBDA);
+        Trainer.TaskTraining task =
+                new Trainer.TaskTraining(0, "bench", List.of(), config, LAMBDA, PenaltyOptions.defaults());
         try (Trainer trainer = new Trainer(model, kernels);
                 Consolidation consolidation =
                         new Consolidation(model.layout(), new MergeSchedule.RunningMean(), options.state(), device);
                 Arena newFisher = new Arena(model.layout(), ElementType.F32, device)) {
-            BatchFisher first = new BatchFisher(model, kernels, steps.subList(0, 1));
+            BatchFisher first = new BatchFisher(model, steps.subList(0, 1));
             consolidation.add(kernels, first, model.theta(), new HeldFisher("bench", first.describe()), done -> {});
             RoundRobin robin = RoundRobin.on(device, REPEATS_ON_DEVICE);
             robin.add("forward_backward", round -> forwardBackward(model, steps.get(round)));
@@ -73,8 +75,8 @@ final class StepBenchmark {
             robin.add("ewc", (round, times) -> train(trainer, task, steps.get(round), times, consolidation));
             robin.add(
                     "fisher",
-                    round -> new BatchFisher(model, kernels, List.of(steps.get(round)))
-                            .accumulateInto(newFisher, 1, done -> {}));
+                    round ->
+                            new BatchFisher(model, List.of(steps.get(round))).accumulateInto(newFisher, 1, done -> {}));
             robin.add("example_fisher", round -> exampleFisher(model, kernels, steps.get(round), newFisher));
             Map<String, RoundRobin.Seconds> seconds = robin.run(options.rounds());
             double parameters = model.layout().elements();

@@ -14,6 +14,7 @@ import org.ewc4j.ConsolidationMerge;
 import org.ewc4j.ContinualLearner;
 import org.ewc4j.ContinualRun;
 import org.ewc4j.FisherEstimation;
+import org.ewc4j.LambdaSweep;
 import org.ewc4j.Validation;
 import org.ewc4j.bench.BenchOptions;
 import org.ewc4j.bench.BenchResult;
@@ -27,6 +28,7 @@ import org.ewc4j.config.RunConfigReader;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.eval.LambdaChoice;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.kernel.CudaLibraries;
 import org.ewc4j.kernel.NativeLibrary;
@@ -55,6 +57,11 @@ class Engine {
     /** Checks, learns every task, evaluates and saves into the output folder; returns what was cut. */
     List<String> train(RunConfig configuration, boolean overwrite, List<RunListener> listeners) {
         return ContinualRun.execute(configuration, overwrite, listeners);
+    }
+
+    /** Tries several λ on the tasks of a configuration; the default grid where none is given. */
+    LambdaChoice sweep(RunConfig configuration, List<Double> lambdas, RunListener progress) {
+        return LambdaSweep.overAllTasks(configuration, lambdas, List.of(progress), progress::lambdaTried);
     }
 
     /** Checks everything that {@link #train} would, and returns what a person wants to know before, as lines of text. */

@@ -87,6 +87,7 @@ public final class Main implements Runnable {
     static CommandLine commandLine(Console console, Engine engine) {
         CommandLine commandLine = new CommandLine(new Main());
         commandLine.addSubcommand(new TrainCommand(console, engine));
+        commandLine.addSubcommand(new SweepCommand(console, engine));
         commandLine.addSubcommand(new ValidateCommand(console, engine));
         commandLine.addSubcommand(new EvaluateCommand(console, engine));
         commandLine.addSubcommand(new GenerateCommand(console, engine));

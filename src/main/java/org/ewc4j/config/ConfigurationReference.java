@@ -121,6 +121,8 @@ final class ConfigurationReference {
             property.put("default", number);
         } else if (setting.parsedDefault() instanceof Double number) {
             property.put("default", number);
+        } else if (setting.parsedDefault() instanceof LambdaSetting lambda) {
+            property.put("default", lambda.number().orElseThrow());
         } else if (setting.parsedDefault() instanceof Boolean truth) {
             property.put("default", truth);
         } else if (setting.parsedDefault() instanceof String text) {
@@ -151,13 +153,26 @@ final class ConfigurationReference {
         } else if (type instanceof SettingType.Choices choices) {
             property.put("type", "array").put("minItems", 1).put("uniqueItems", true);
             describe(property.putObject("items"), choices.choice());
+        } else if (type instanceof SettingType.Lambda lambda) {
+            ArrayNode either = property.putArray("anyOf");
+            describe(either.addObject(), lambda.real());
+            either.addObject().putArray("enum").add(LambdaSetting.AUTO_NAME);
+        } else if (type instanceof SettingType.Patterns) {
+            property.put("type", "array").putObject("items").put("type", "string");
+        } else if (type instanceof SettingType.ParameterGroups) {
+            property.put("type", "array");
+            ObjectNode items = property.putObject("items");
+            ObjectNode entry = object(items);
+            entry.putObject("pattern").put("type", "string");
+            describe(entry.putObject("lambda_factor"), SettingType.LAMBDA_FACTOR);
+            items.putArray("required").add("pattern").add("lambda_factor");
         } else if (type instanceof SettingType.TaskFilesList) {
             property.put("type", "array").put("minItems", 1);
             ObjectNode items = property.putObject("items");
             ObjectNode entry = object(items);
             entry.putObject("name").putArray("type").add("string").add("number");
             entry.putObject("train").put("type", "string");
-            for (String file : List.of("test", "text", "test_text")) {
+            for (String file : List.of("test", "text", "test_text", "validation")) {
                 entry.putObject(file).put("type", "string");
             }
             items.putArray("required").add("name");

@@ -3,12 +3,14 @@ package org.ewc4j.config;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.function.Consumer;
+import org.ewc4j.error.InvalidInputException;
 
 /**
  * Key {@code ewc}: how what was learned is kept. A value out of its range is an {@code InvalidInputException} that names
  * the key.
  *
- * @param lambda λ, weight of the penalty ½ Σ F (θ*−θ)²; 0 is plain sequential fine-tuning
+ * @param lambdaSetting λ, weight of the penalty ½ Σ F (θ*−θ)², or that it is to be chosen; 0 is plain sequential fine-tuning
  * @param fisher kind of Fisher diagonal; λ means something else for each
  * @param merge how a task's Fisher joins those before
  * @param gamma γ of {@link Merge#ONLINE}
@@ -19,9 +21,10 @@ import java.util.OptionalInt;
  * @param fisherBatchSize rows of a batch in the Fisher pass; none: the training batch size
  * @param fisherOptions what else there is to say about the estimate
  * @param protect data of what the starting checkpoint knows; none: the first task is learned without a penalty
+ * @param penaltyOptions how the penalty acts
  */
 public record EwcConfig(
-        double lambda,
+        LambdaSetting lambdaSetting,
         FisherKind fisher,
         Merge merge,
         double gamma,
@@ -31,7 +34,8 @@ public record EwcConfig(
         Optional<Path> from,
         OptionalInt fisherBatchSize,
         FisherOptions fisherOptions,
-        Optional<ProtectConfig> protect) {
+        Optional<ProtectConfig> protect,
+        PenaltyOptions penaltyOptions) {
     public enum FisherKind {
         /** Σ n_b g_b² / Σ n_b over batches, g_b the gradient of a batch's mean token loss. */
         BATCH,
@@ -75,7 +79,7 @@ public record EwcConfig(
     }
 
     public EwcConfig {
-        Settings.require("ewc.lambda", lambda);
+        Settings.require("ewc.lambda", lambdaSetting);
         Settings.require("ewc.gamma", gamma);
         Settings.require("ewc.alpha", alpha);
         fisherBatchSize.ifPresent(value -> Settings.require("ewc.fisher_batch_size", value));
@@ -86,147 +90,131 @@ public record EwcConfig(
         return SettingValues.defaults().ewc();
     }
 
+    /**
+     * λ.
+     *
+     * @throws InvalidInputException where it is still to be chosen
+     */
+    public double lambda() {
+        return lambdaSetting.value();
+    }
+
     public EwcConfig withLambda(double value) {
-        return new EwcConfig(
-                value,
-                fisher,
-                merge,
-                gamma,
-                alpha,
-                fisherType,
-                anchorType,
-                from,
-                fisherBatchSize,
-                fisherOptions,
-                protect);
+        return withLambda(LambdaSetting.of(value));
+    }
+
+    public EwcConfig withLambda(LambdaSetting value) {
+        return with(draft -> draft.lambda = value);
     }
 
     public EwcConfig withFisher(FisherKind value) {
-        return new EwcConfig(
-                lambda,
-                value,
-                merge,
-                gamma,
-                alpha,
-                fisherType,
-                anchorType,
-                from,
-                fisherBatchSize,
-                fisherOptions,
-                protect);
+        return with(draft -> draft.fisher = value);
     }
 
     public EwcConfig withMerge(Merge value) {
-        return new EwcConfig(
-                lambda,
-                fisher,
-                value,
-                gamma,
-                alpha,
-                fisherType,
-                anchorType,
-                from,
-                fisherBatchSize,
-                fisherOptions,
-                protect);
+        return with(draft -> draft.merge = value);
     }
 
     /** γ, of {@link Merge#ONLINE}. */
     public EwcConfig withGamma(double value) {
-        return new EwcConfig(
-                lambda,
-                fisher,
-                merge,
-                value,
-                alpha,
-                fisherType,
-                anchorType,
-                from,
-                fisherBatchSize,
-                fisherOptions,
-                protect);
+        return with(draft -> draft.gamma = value);
     }
 
     /** α, of {@link Merge#EMA}. */
     public EwcConfig withAlpha(double value) {
-        return new EwcConfig(
-                lambda,
-                fisher,
-                merge,
-                gamma,
-                value,
-                fisherType,
-                anchorType,
-                from,
-                fisherBatchSize,
-                fisherOptions,
-                protect);
+        return with(draft -> draft.alpha = value);
     }
 
     /** In which types F and θ* are kept. */
     public EwcConfig withStateTypes(FisherType fisherValue, AnchorType anchorValue) {
-        return new EwcConfig(
-                lambda,
-                fisher,
-                merge,
-                gamma,
-                alpha,
-                fisherValue,
-                anchorValue,
-                from,
-                fisherBatchSize,
-                fisherOptions,
-                protect);
+        return with(draft -> {
+            draft.fisherType = fisherValue;
+            draft.anchorType = anchorValue;
+        });
     }
 
     /** The folder of a consolidation that training starts under. */
     public EwcConfig withFrom(Path folder) {
-        return new EwcConfig(
-                lambda,
-                fisher,
-                merge,
-                gamma,
-                alpha,
-                fisherType,
-                anchorType,
-                Optional.of(folder),
-                fisherBatchSize,
-                fisherOptions,
-                protect);
+        return with(draft -> draft.from = Optional.of(folder));
     }
 
     public EwcConfig withFisherBatchSize(int value) {
-        return new EwcConfig(
-                lambda,
-                fisher,
-                merge,
-                gamma,
-                alpha,
-                fisherType,
-                anchorType,
-                from,
-                OptionalInt.of(value),
-                fisherOptions,
-                protect);
+        return with(draft -> draft.fisherBatchSize = OptionalInt.of(value));
     }
 
     public EwcConfig withFisherOptions(FisherOptions value) {
-        return new EwcConfig(
-                lambda, fisher, merge, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, value, protect);
+        return with(draft -> draft.fisherOptions = value);
     }
 
     public EwcConfig withProtect(ProtectConfig value) {
-        return new EwcConfig(
-                lambda,
-                fisher,
-                merge,
-                gamma,
-                alpha,
-                fisherType,
-                anchorType,
-                from,
-                fisherBatchSize,
-                fisherOptions,
-                Optional.of(value));
+        return with(draft -> draft.protect = Optional.of(value));
+    }
+
+    public EwcConfig withPenaltyOptions(PenaltyOptions value) {
+        return with(draft -> draft.penaltyOptions = value);
+    }
+
+    /**
+     * @throws InvalidInputException where these settings and those of training contradict each other
+     */
+    public void requireFits(TrainingConfig training) {
+        if (penaltyOptions.kind() == PenaltyOptions.Kind.PROXIMAL
+                && training.clipTarget() == TrainingConfig.ClipTarget.TOTAL) {
+            throw new InvalidInputException("training.clip_of: total does not go with ewc.penalty: proximal,"
+                    + " whose penalty is no gradient that could be clipped; leave clip_of at lm");
+        }
+    }
+
+    private EwcConfig with(Consumer<Draft> change) {
+        Draft draft = new Draft(this);
+        change.accept(draft);
+        return draft.config();
+    }
+
+    /** A changeable copy, so that each with-method names only what it changes. */
+    private static final class Draft {
+        private LambdaSetting lambda;
+        private FisherKind fisher;
+        private Merge merge;
+        private double gamma;
+        private double alpha;
+        private FisherType fisherType;
+        private AnchorType anchorType;
+        private Optional<Path> from;
+        private OptionalInt fisherBatchSize;
+        private FisherOptions fisherOptions;
+        private Optional<ProtectConfig> protect;
+        private PenaltyOptions penaltyOptions;
+
+        Draft(EwcConfig config) {
+            lambda = config.lambdaSetting;
+            fisher = config.fisher;
+            merge = config.merge;
+            gamma = config.gamma;
+            alpha = config.alpha;
+            fisherType = config.fisherType;
+            anchorType = config.anchorType;
+            from = config.from;
+            fisherBatchSize = config.fisherBatchSize;
+            fisherOptions = config.fisherOptions;
+            protect = config.protect;
+            penaltyOptions = config.penaltyOptions;
+        }
+
+        EwcConfig config() {
+            return new EwcConfig(
+                    lambda,
+                    fisher,
+                    merge,
+                    gamma,
+                    alpha,
+                    fisherType,
+                    anchorType,
+                    from,
+                    fisherBatchSize,
+                    fisherOptions,
+                    protect,
+                    penaltyOptions);
+        }
     }
 }

@@ -1,5 +1,6 @@
 package org.ewc4j.config;
 
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -21,7 +22,13 @@ import org.yaml.snakeyaml.nodes.SequenceNode;
 /** What a file and its {@code --set} flags give, checked key by key; a later source replaces what an earlier gave. */
 final class GivenSettings {
     private static final String OVERRIDES = "task_overrides";
-    private static final List<String> TASK_KEYS = List.of("name", "train", "test", "text", "test_text");
+    private static final List<String> TASK_KEYS = List.of("name", "train", "test", "text", "test_text", "validation");
+
+    private static final Map<String, SettingType> GROUP_KEYS = Map.of(
+            "pattern",
+            new SettingType.Text("a pattern of parameter names"),
+            "lambda_factor",
+            SettingType.LAMBDA_FACTOR);
 
     private final Path base;
     private final Map<String, Object> values = new LinkedHashMap<>();
@@ -120,15 +127,23 @@ final class GivenSettings {
             values.remove(setting.key());
         } else if (setting.type() instanceof SettingType.TaskFilesList) {
             values.put(setting.key(), taskFiles(document, setting, node));
+        } else if (setting.type() instanceof SettingType.ParameterGroups) {
+            values.put(setting.key(), groups(document, setting, node));
         } else {
             Object value = document.value(node, setting.key(), setting.type());
             boolean path = setting.type() instanceof SettingType.Location;
-            values.put(setting.key(), path ? resolve((String) value) : value);
+            values.put(setting.key(), path ? resolve(document, node, setting.key(), (String) value) : value);
         }
     }
 
-    private Path resolve(String path) {
-        return base.resolve(path).toAbsolutePath().normalize();
+    /** @throws InvalidInputException where the encoding of the system's file names lacks a character of it, say */
+    private Path resolve(YamlDocument document, Node node, String key, String path) {
+        try {
+            return base.resolve(path).toAbsolutePath().normalize();
+        } catch (InvalidPathException e) {
+            throw document.refused(
+                    node, key, Quoted.of(path) + " is a name that no file can have here: " + e.getReason());
+        }
     }
 
     private void readOverride(YamlDocument document, String task, Node node) {
@@ -185,16 +200,19 @@ final class GivenSettings {
 
     private TaskFiles taskFiles(YamlDocument document, String list, Node entry) {
         Map<String, String> given = new HashMap<>();
-        document.forEach(entry, list, "an entry {name, train, test} or {name, text, test_text}", (name, value) -> {
-            String key = list + "." + name.getValue();
-            if (!TASK_KEYS.contains(name.getValue())) {
-                throw unknown(document, name, key, TASK_KEYS, name.getValue());
-            }
-            if (!(name.getValue().startsWith("test") && YamlDocument.isNull(value))) {
-                String what = name.getValue().equals("name") ? "the task's name" : "the path of a file";
-                given.put(name.getValue(), (String) document.value(value, key, new SettingType.Location(what)));
-            }
-        });
+        document.forEach(
+                entry, list, "an entry {name, train, test, validation} or {name, text, test_text}", (name, value) -> {
+                    String key = list + "." + name.getValue();
+                    if (!TASK_KEYS.contains(name.getValue())) {
+                        throw unknown(document, name, key, TASK_KEYS, name.getValue());
+                    }
+                    boolean optional = name.getValue().startsWith("test")
+                            || name.getValue().equals("validation");
+                    if (!(optional && YamlDocument.isNull(value))) {
+                        String what = name.getValue().equals("name") ? "the task's name" : "the path of a file";
+                        given.put(name.getValue(), (String) document.value(value, key, new SettingType.Location(what)));
+                    }
+                });
         boolean text = given.containsKey("text");
         for (String required : List.of("name", text ? "text" : "train")) {
             if (!given.containsKey(required)) {
@@ -202,7 +220,7 @@ final class GivenSettings {
                         entry, list + "." + required, "is missing; each task needs a name and a train file, or text");
             }
         }
-        for (String other : text ? List.of("train", "test") : List.of("test_text")) {
+        for (String other : text ? List.of("train", "test", "validation") : List.of("test_text")) {
             if (given.containsKey(other)) {
                 throw document.refused(
                         entry,
@@ -213,9 +231,37 @@ final class GivenSettings {
         }
         return new TaskFiles(
                 given.get("name"),
-                resolve(given.get(text ? "text" : "train")),
-                Optional.ofNullable(given.get(text ? "test_text" : "test")).map(this::resolve),
-                text);
+                resolve(document, entry, list, given.get(text ? "text" : "train")),
+                Optional.ofNullable(given.get(text ? "test_text" : "test"))
+                        .map(path -> resolve(document, entry, list, path)),
+                text,
+                Optional.ofNullable(given.get("validation")).map(path -> resolve(document, entry, list, path)));
+    }
+
+    private static List<ParameterGroup> groups(YamlDocument document, Setting setting, Node node) {
+        List<ParameterGroup> groups = new ArrayList<>();
+        for (Node entry : document.list(node, setting.key(), setting.type().expected())) {
+            groups.add(group(document, setting.key(), entry));
+        }
+        return List.copyOf(groups);
+    }
+
+    private static ParameterGroup group(YamlDocument document, String list, Node entry) {
+        Map<String, Object> given = new HashMap<>();
+        document.forEach(entry, list, "an entry {pattern, lambda_factor}", (name, value) -> {
+            String key = list + "." + name.getValue();
+            if (!GROUP_KEYS.containsKey(name.getValue())) {
+                throw unknown(document, name, key, GROUP_KEYS.keySet(), name.getValue());
+            }
+            given.put(name.getValue(), document.value(value, key, GROUP_KEYS.get(name.getValue())));
+        });
+        for (String required : List.of("pattern", "lambda_factor")) {
+            if (!given.containsKey(required)) {
+                throw document.refused(
+                        entry, list + "." + required, "is missing; each group needs a pattern and a lambda_factor");
+            }
+        }
+        return ParameterGroup.of((String) given.get("pattern"), (double) given.get("lambda_factor"));
     }
 
     private static InvalidInputException unknown(YamlDocument document, Node node, String key) {

@@ -38,6 +38,7 @@ public record RunConfig(
     public static final String DEFAULT_PROMPT = "Question: {question}\n Short Answer:";
 
     public RunConfig {
+        ewc.requireFits(training);
         taskOverrides = Collections.unmodifiableMap(new LinkedHashMap<>(taskOverrides));
     }
 

@@ -102,14 +102,21 @@ public final class RunConfigReader {
         String testQuestion =
                 values.find("tasks.test_question_field", String.class).orElse(question);
         String answer = values.get("tasks.answer_field", String.class);
+        Optional<Path> validation = values.find("tasks.validation_file", Path.class);
+        boolean rows = single.isPresent() && format(values, single.get()) == Settings.TaskFormat.JSONL;
+        if (validation.isPresent() && !rows) {
+            throw new InvalidInputException(
+                    file + ": tasks.validation_file: goes with a tasks.file of JSON Lines; entries of"
+                            + " tasks.list name a file of their own by validation, the incremental-learning JSON has none");
+        }
         if (list.isPresent()) {
             return new TaskSource.PerTask(list.get(), question, testQuestion, answer);
         }
-        if (format(values, single.get()) == Settings.TaskFormat.INCREMENTAL) {
+        if (!rows) {
             return new TaskSource.IncrementalJson(single.get());
         }
         return new TaskSource.SingleFile(
-                single.get(), values.get("tasks.task_field", String.class), question, testQuestion, answer);
+                single.get(), values.get("tasks.task_field", String.class), question, testQuestion, answer, validation);
     }
 
     private static Settings.TaskFormat format(SettingValues values, Path file) {

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.Set;
+import org.ewc4j.tensor.NamePattern;
 import org.yaml.snakeyaml.DumperOptions;
 import org.yaml.snakeyaml.Yaml;
 
@@ -29,7 +30,8 @@ final class RunConfigWriter {
         writer.put("device", config.training().device());
         writer.put("precision", config.training().precision());
         writer.training(config.training());
-        writer.put("ewc.lambda", config.ewc().lambda());
+        writer.put("ewc.lambda", config.ewc().lambdaSetting());
+        writer.penalty(config.ewc().penaltyOptions());
         writer.put("ewc.fisher", config.ewc().fisher());
         writer.put("ewc.merge", config.ewc().merge());
         writer.put("ewc.gamma", config.ewc().gamma());
@@ -77,6 +79,28 @@ final class RunConfigWriter {
         put("training.log_every", training.logEvery());
         put("training.on_nonfinite", training.onNonfinite());
         put("training.replay", training.replay());
+        if (!training.freeze().isEmpty()) {
+            section("training")
+                    .put(
+                            "freeze",
+                            training.freeze().stream().map(NamePattern::text).toList());
+        }
+    }
+
+    private void penalty(PenaltyOptions options) {
+        put("ewc.penalty", options.kind());
+        put("ewc.lambda_schedule", options.lambdaSchedule());
+        put("ewc.lambda_warmup", options.lambdaWarmup());
+        if (!options.groups().isEmpty()) {
+            List<Map<String, Object>> groups = new ArrayList<>();
+            for (ParameterGroup group : options.groups()) {
+                Map<String, Object> entry = new LinkedHashMap<>();
+                entry.put("pattern", group.pattern().text());
+                entry.put("lambda_factor", group.lambdaFactor());
+                groups.add(entry);
+            }
+            section("ewc").put("groups", groups);
+        }
     }
 
     private void fisher(FisherOptions options) {
@@ -103,6 +127,7 @@ final class RunConfigWriter {
         } else if (tasks instanceof TaskSource.SingleFile file) {
             put("tasks.file", file.path().toString());
             put("tasks.format", Settings.TaskFormat.JSONL);
+            file.validation().ifPresent(questions -> put("tasks.validation_file", questions.toString()));
             put("tasks.task_field", file.taskField());
             fields(file.questionField(), file.testQuestionField(), file.answerField());
         } else if (tasks instanceof TaskSource.PerTask files) {
@@ -112,6 +137,7 @@ final class RunConfigWriter {
                 entry.put("name", task.name());
                 entry.put(task.text() ? "text" : "train", task.train().toString());
                 task.test().ifPresent(test -> entry.put(task.text() ? "test_text" : "test", test.toString()));
+                task.validation().ifPresent(file -> entry.put("validation", file.toString()));
                 list.add(entry);
             }
             section("tasks").put("list", list);
@@ -170,6 +196,10 @@ final class RunConfigWriter {
             SettingType.Choices type =
                     (SettingType.Choices) Settings.find(key).orElseThrow().type();
             return names.stream().map(type.choice()::nameOf).toList();
+        } else if (value instanceof LambdaSetting lambda) {
+            return lambda.isAuto()
+                    ? lambda.toString()
+                    : (Object) lambda.number().getAsDouble();
         } else if (value instanceof DeviceSetting device) {
             return device.toString();
         } else if (value instanceof Enum) {

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.ewc4j.error.Quoted;
+import org.ewc4j.tensor.NamePattern;
 
 /**
  * What a setting takes: how its text is read, what is refused, how it is written and described. A value is refused with
@@ -95,6 +96,27 @@ sealed interface SettingType {
             return Double.isFinite(number)
                     && (minIncluded ? number >= min : number > min)
                     && (maxIncluded ? number <= max : number < max);
+        }
+    }
+
+    /** A number, or {@code auto}: a {@link LambdaSetting}. */
+    record Lambda(Real real) implements SettingType {
+        @Override
+        public String expected() {
+            return real.expected() + ", or " + LambdaSetting.AUTO_NAME;
+        }
+
+        @Override
+        public Optional<Object> parse(YamlScalar scalar) {
+            return scalar.text().equals(LambdaSetting.AUTO_NAME)
+                    ? Optional.of(LambdaSetting.AUTO)
+                    : real.parse(scalar).map(number -> LambdaSetting.of((double) number));
+        }
+
+        @Override
+        public boolean accepts(Object value) {
+            LambdaSetting lambda = (LambdaSetting) value;
+            return lambda.isAuto() || real.accepts(lambda.number().getAsDouble());
         }
     }
 
@@ -219,6 +241,44 @@ sealed interface SettingType {
         @Override
         public boolean accepts(Object value) {
             return !((Set<?>) value).isEmpty();
+        }
+    }
+
+    /** A list of patterns of parameter names; a list of {@link NamePattern}. */
+    record Patterns() implements SettingType {
+        @Override
+        public String expected() {
+            return "a list of patterns of parameter names, such as [gpt_neox.embed_in.*]";
+        }
+
+        @Override
+        public Optional<Object> parse(YamlScalar scalar) {
+            return Optional.empty();
+        }
+
+        Optional<Object> parse(List<YamlScalar> scalars) {
+            boolean empty = scalars.stream().anyMatch(scalar -> scalar.text().isEmpty());
+            return empty
+                    ? Optional.empty()
+                    : Optional.of(scalars.stream()
+                            .map(scalar -> new NamePattern(scalar.text()))
+                            .toList());
+        }
+    }
+
+    /** What {@code lambda_factor} of a group takes. */
+    Real LAMBDA_FACTOR = Real.atLeast(0);
+
+    /** The list of parameter groups, which the reader reads itself. */
+    record ParameterGroups() implements SettingType {
+        @Override
+        public String expected() {
+            return "a list of {pattern, lambda_factor}";
+        }
+
+        @Override
+        public Optional<Object> parse(YamlScalar scalar) {
+            return Optional.empty();
         }
     }
 

@@ -2,6 +2,7 @@ package org.ewc4j.config;
 
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -17,6 +18,7 @@ import org.ewc4j.config.TrainingConfig.Positions;
 import org.ewc4j.config.TrainingConfig.Precision;
 import org.ewc4j.config.TrainingConfig.Schedule;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.tensor.NamePattern;
 
 /** Values by key, as read or by default, and the records made of them. Values were checked against their settings. */
 final class SettingValues {
@@ -63,6 +65,7 @@ final class SettingValues {
         return find(key, Double.class).map(OptionalDouble::of).orElse(OptionalDouble.empty());
     }
 
+    @SuppressWarnings("unchecked") // Patterns makes nothing else
     TrainingConfig training() {
         return new TrainingConfig(
                 whole("training.epochs"),
@@ -88,12 +91,13 @@ final class SettingValues {
                 get("precision", Precision.class),
                 optionalWhole("training.log_every"),
                 get("training.on_nonfinite", OnNonfinite.class),
-                whole("training.replay"));
+                whole("training.replay"),
+                (List<NamePattern>) find("training.freeze", List.class).orElse(List.of()));
     }
 
     EwcConfig ewc() {
         return new EwcConfig(
-                real("ewc.lambda"),
+                get("ewc.lambda", LambdaSetting.class),
                 get("ewc.fisher", EwcConfig.FisherKind.class),
                 get("ewc.merge", EwcConfig.Merge.class),
                 real("ewc.gamma"),
@@ -109,7 +113,8 @@ final class SettingValues {
                         get("ewc.fisher_normalize", FisherOptions.Normalize.class),
                         optionalReal("ewc.fisher_clamp"),
                         get("ewc.fisher_shuffle", Boolean.class)),
-                protect());
+                protect(),
+                penalty());
     }
 
     private Optional<ProtectConfig> protect() {
@@ -131,6 +136,15 @@ final class SettingValues {
                 optionalWhole("ewc.protect.max_examples"),
                 real("ewc.protect.weight"),
                 find("ewc.protect.test", Path.class)));
+    }
+
+    @SuppressWarnings("unchecked") // the reader of ewc.groups makes nothing else
+    private PenaltyOptions penalty() {
+        return new PenaltyOptions(
+                get("ewc.penalty", PenaltyOptions.Kind.class),
+                get("ewc.lambda_schedule", Schedule.class),
+                real("ewc.lambda_warmup"),
+                (List<ParameterGroup>) find("ewc.groups", List.class).orElse(List.of()));
     }
 
     @SuppressWarnings("unchecked") // Choices of Split makes nothing else
@@ -163,7 +177,12 @@ final class SettingValues {
                 given.has("training.schedule") ? given.find("training.schedule", Schedule.class) : Optional.empty(),
                 given.overriddenWhole("training.warmup_steps"),
                 given.overriddenReal("training.weight_decay"),
-                given.overriddenReal("ewc.lambda"));
+                given.overriddenLambda());
+    }
+
+    /** A number always: {@code auto} is the whole run's. */
+    private OptionalDouble overriddenLambda() {
+        return has("ewc.lambda") ? OptionalDouble.of((double) given.get("ewc.lambda")) : OptionalDouble.empty();
     }
 
     private OptionalInt overriddenWhole(String key) {

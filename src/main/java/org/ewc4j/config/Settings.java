@@ -9,7 +9,10 @@ import java.util.Set;
 import org.ewc4j.config.SettingType.Choice;
 import org.ewc4j.config.SettingType.Choices;
 import org.ewc4j.config.SettingType.DeviceName;
+import org.ewc4j.config.SettingType.Lambda;
 import org.ewc4j.config.SettingType.Location;
+import org.ewc4j.config.SettingType.ParameterGroups;
+import org.ewc4j.config.SettingType.Patterns;
 import org.ewc4j.config.SettingType.Real;
 import org.ewc4j.config.SettingType.TaskFilesList;
 import org.ewc4j.config.SettingType.Text;
@@ -24,6 +27,7 @@ final class Settings {
     private static final Whole THREADS = new Whole(1, 1024);
     private static final Whole SEED = new Whole(Long.MIN_VALUE, Long.MAX_VALUE);
     private static final Real BETA = new Real(0, true, 1, false);
+    private static final Real LAMBDA = Real.atLeast(0);
     private static final Text FIELD = new Text("the name of a field");
 
     /** In the order of the documentation. */
@@ -56,10 +60,17 @@ final class Settings {
                     "tasks.list",
                     new TaskFilesList(),
                     "none",
-                    "Files per task, `[{name, train, test}, ...]` for JSON Lines of questions; `test` may be left out where "
-                            + "`evaluation.splits` is `[train]`. `{name, text, test_text}` is a task of plain text; without "
+                    "Files per task, `[{name, train, test, validation}, ...]` for JSON Lines of questions; `test` may be left out where "
+                            + "`evaluation.splits` is `[train]`, `validation` always. `{name, text, test_text}` is a task of plain text; without "
                             + "`test_text` a share of it is held out (`text.test_share`). Both may stand in one list. "
                             + "`tasks: [...]` is short for `tasks: {list: [...]}`."),
+            Setting.optional(
+                    "tasks.validation_file",
+                    new Location("the path of a file of validation questions"),
+                    "none",
+                    "JSON Lines with the task, question and answer fields of `tasks.file`: questions that `ewc4j sweep` and "
+                            + "`ewc.lambda: auto` choose λ by, in place of the training questions. Entries of `tasks.list` name "
+                            + "such files by `validation`."),
             Setting.of(
                     "tasks.task_field",
                     FIELD,
@@ -186,6 +197,12 @@ final class Settings {
                     "What a gradient with NaN or Inf leads to: `stop` ends the run when it is read, and nothing computed since is "
                             + "saved; `skip` leaves the step's update out, which takes one pass more over the gradient. May stand at "
                             + "the top level too."),
+            Setting.optional(
+                    "training.freeze",
+                    new Patterns(),
+                    "none",
+                    "Patterns of the parameters that are not trained, such as `[gpt_neox.embed_in.*]`, written as in "
+                            + "`ewc.groups`: they keep their bits, without update, decay, Fisher or share in a norm."),
             Setting.of(
                     "training.positions",
                     Choice.of(TrainingConfig.Positions.class),
@@ -200,10 +217,38 @@ final class Settings {
                             + "they join the task's own in every epoch. They never enter a Fisher."),
             Setting.of(
                     "ewc.lambda",
-                    Real.atLeast(0),
+                    new Lambda(LAMBDA),
                     "5000",
                     "Weight of the penalty. Its unit depends on the kind of Fisher. 0 is plain sequential fine-tuning, and "
-                            + "no Fisher is computed."),
+                            + "no Fisher is computed. `auto` tries several on the first two tasks and takes the best on their "
+                            + "training questions, or on `validation` files, never on test questions; the run is then that with "
+                            + "the number given (docs/methods.md)."),
+            Setting.of(
+                    "ewc.penalty",
+                    Choice.of(PenaltyOptions.Kind.class),
+                    "gradient",
+                    "How the penalty acts. `gradient`: λF(θ−θ*) joins the gradient. `proximal`: AdamW steps by the loss alone, "
+                            + "then θ ← θ + w(θ*−θ) with w = sλF/(1+sλF), s the step that AdamW takes there for a gradient of "
+                            + "1: steady at any λ. docs/methods.md says where they differ."),
+            Setting.of(
+                    "ewc.lambda_schedule",
+                    Choice.of(TrainingConfig.Schedule.class),
+                    "constant",
+                    "How λ goes on behind its warm-up, over the steps of one task: kept, linearly to 0, or by half a cosine to "
+                            + "0."),
+            Setting.of(
+                    "ewc.lambda_warmup",
+                    new Real(0, true, 1, true),
+                    "0",
+                    "Share of a task's steps over which λ rises linearly; the first takes one part of it. 1: over the whole "
+                            + "task."),
+            Setting.optional(
+                    "ewc.groups",
+                    new ParameterGroups(),
+                    "none",
+                    "Factors of λ by parameter, `[{pattern: ..., lambda_factor: 0.1}, ...]`: the first pattern that matches a "
+                            + "name counts, others have 1. Names are those of model.safetensors, `*` stands for any characters, "
+                            + "`?` for one; each pattern must match a parameter. The penalty is ½ Σ f F (θ*−θ)²."),
             Setting.of(
                     "ewc.fisher",
                     Choice.of(EwcConfig.FisherKind.class),
@@ -396,12 +441,13 @@ final class Settings {
                 "training.learning_rate",
                 "training.schedule",
                 "training.warmup_steps",
-                "training.weight_decay",
-                "ewc.lambda");
+                "training.weight_decay");
         Map<String, Setting> settings = new LinkedHashMap<>();
         ALL.stream()
                 .filter(setting -> keys.contains(setting.key()))
                 .forEach(setting -> settings.put(setting.name(), setting));
+        settings.put(
+                "lambda", Setting.of("ewc.lambda", LAMBDA, "5000", "Weight of the penalty while the task is learned."));
         return settings;
     }
 

@@ -33,9 +33,22 @@ public sealed interface TaskSource {
      * @param questionField field with the training question
      * @param testQuestionField field with the test question, often a rewording of the training question
      * @param answerField field with the answer to both
+     * @param validation a file of questions that λ is chosen by, with the same task, question and answer fields
      */
-    record SingleFile(Path path, String taskField, String questionField, String testQuestionField, String answerField)
+    record SingleFile(
+            Path path,
+            String taskField,
+            String questionField,
+            String testQuestionField,
+            String answerField,
+            Optional<Path> validation)
             implements TaskSource {
+        /** Without validation questions. */
+        public SingleFile(
+                Path path, String taskField, String questionField, String testQuestionField, String answerField) {
+            this(path, taskField, questionField, testQuestionField, answerField, Optional.empty());
+        }
+
         /** A file with the default fields {@code task}, {@code question} (train and test) and {@code answer}. */
         public static SingleFile of(Path path) {
             return new SingleFile(
@@ -89,11 +102,17 @@ public sealed interface TaskSource {
      * @param train training rows
      * @param test test rows; may be absent where the test split is not asked for, or the files are text
      * @param text whether the files are plain text, keys {@code text} and {@code test_text}
+     * @param validation questions that λ is chosen by; not of text
      */
-    record TaskFiles(String name, Path train, Optional<Path> test, boolean text) {
+    record TaskFiles(String name, Path train, Optional<Path> test, boolean text, Optional<Path> validation) {
         /** Files of questions. */
         public TaskFiles(String name, Path train, Optional<Path> test) {
             this(name, train, test, false);
+        }
+
+        /** Without validation questions. */
+        public TaskFiles(String name, Path train, Optional<Path> test, boolean text) {
+            this(name, train, test, text, Optional.empty());
         }
     }
 }

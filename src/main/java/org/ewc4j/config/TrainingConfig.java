@@ -1,8 +1,11 @@
 package org.ewc4j.config;
 
+import java.util.Arrays;
+import java.util.List;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
+import org.ewc4j.tensor.NamePattern;
 
 /**
  * Key {@code training}: how one task is learned. Start from {@link #defaults()} and change what differs:
@@ -33,6 +36,7 @@ import java.util.function.Consumer;
  * @param logEvery steps between two readings of losses and norms; none: 1 on the CPU, 20 on a CUDA device
  * @param onNonfinite what a gradient with NaN or Inf leads to
  * @param replay rows of each earlier task that are learned again with a later one
+ * @param freeze patterns of the parameters that are not trained
  */
 public record TrainingConfig(
         int epochs,
@@ -58,7 +62,8 @@ public record TrainingConfig(
         Precision precision,
         OptionalInt logEvery,
         OnNonfinite onNonfinite,
-        int replay) {
+        int replay,
+        List<NamePattern> freeze) {
     public enum Schedule {
         CONSTANT,
         LINEAR,
@@ -111,6 +116,7 @@ public record TrainingConfig(
         Settings.require("training.loader_threads", loaderThreads);
         logEvery.ifPresent(value -> Settings.require("training.log_every", value));
         Settings.require("training.replay", replay);
+        freeze = List.copyOf(freeze);
     }
 
     /** The published recipe's settings, with a thread per physical core. */
@@ -214,6 +220,12 @@ public record TrainingConfig(
         return with(draft -> draft.replay = value);
     }
 
+    /** Patterns of parameter names, {@code *} for any characters; these parameters keep their bits. */
+    public TrainingConfig withFreeze(String... patterns) {
+        return with(draft ->
+                draft.freeze = Arrays.stream(patterns).map(NamePattern::new).toList());
+    }
+
     private TrainingConfig with(Consumer<Draft> change) {
         Draft draft = new Draft(this);
         change.accept(draft);
@@ -246,6 +258,7 @@ public record TrainingConfig(
         private OptionalInt logEvery;
         private OnNonfinite onNonfinite;
         private int replay;
+        private List<NamePattern> freeze;
 
         Draft(TrainingConfig config) {
             epochs = config.epochs;
@@ -272,6 +285,7 @@ public record TrainingConfig(
             logEvery = config.logEvery;
             onNonfinite = config.onNonfinite;
             replay = config.replay;
+            freeze = config.freeze;
         }
 
         TrainingConfig config() {
@@ -299,7 +313,8 @@ public record TrainingConfig(
                     precision,
                     logEvery,
                     onNonfinite,
-                    replay);
+                    replay,
+                    freeze);
         }
     }
 }

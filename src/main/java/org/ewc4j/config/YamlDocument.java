@@ -166,6 +166,11 @@ record YamlDocument(String source, boolean lines, Node root) {
                     .map(name -> scalar(name, key, type))
                     .toList();
             value = choices.parse(names).orElseThrow(() -> expected(node, key, type.expected()));
+        } else if (type instanceof SettingType.Patterns patterns) {
+            List<SettingType.YamlScalar> texts = list(node, key, type.expected()).stream()
+                    .map(text -> scalar(text, key, type))
+                    .toList();
+            value = patterns.parse(texts).orElseThrow(() -> expected(node, key, type.expected()));
         } else {
             value = type.parse(scalar(node, key, type)).orElseThrow(() -> expected(node, key, type.expected()));
         }

@@ -197,6 +197,16 @@ public final class Consolidation implements AutoCloseable {
         }
     }
 
+    /** A copy that later merges do not touch. Whoever calls closes it. */
+    public Consolidation copy() {
+        Consolidation made = new Consolidation(
+                fisher.layout(), schedule, new StateTypes(fisher.type(), anchor.type()), fisher.device());
+        made.fisher.copyBits(fisher);
+        made.anchor.copyBits(anchor);
+        made.restore(fishers, constant);
+        return made;
+    }
+
     /** Sets up an empty consolidation with what a folder holds. */
     void restore(List<HeldFisher> held, double value) {
         fishers.addAll(held);

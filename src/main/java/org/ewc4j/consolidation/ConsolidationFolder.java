@@ -229,7 +229,9 @@ public final class ConsolidationFolder {
                 throw new InvalidInputException(path + ": holds a Fisher of "
                         + said(estimate.kind(), estimate.unit(), estimate.normalize()) + " (task "
                         + Quoted.of(held.task()) + "), which does not merge with " + said(kind, unit, normalize)
-                        + ": a λ means something else for each; set ewc.fisher, ewc.fisher_unit and"
+                        + ": a λ means something else for each (by rule of thumb that of example is that of batch ÷ batch size"
+                        + " ÷ scored tokens of a row squared, by token the row's scored tokens times that by sequence); set"
+                        + " ewc.fisher, ewc.fisher_unit and"
                         + " ewc.fisher_normalize to match, or estimate anew");
             }
         }
@@ -320,14 +322,21 @@ public final class ConsolidationFolder {
             boolean outside = relative.isAbsolute()
                     || relative.startsWith("../..")
                     || relative.toString().equals("..");
-            if (!outside) {
-                return path.toAbsolutePath().resolve(relative).normalize().resolve(WEIGHTS);
+            Path file = path.toAbsolutePath().resolve(relative).normalize().resolve(WEIGHTS);
+            if (!outside && !leadsOutside(file)) {
+                return file;
             }
-        } catch (InvalidPathException e) {
+        } catch (InvalidPathException | IOException e) {
             // Said below, as for a path that can be but may not.
         }
         throw new InvalidInputException(
                 path.resolve(RECORD) + ": key 'anchor.checkpoint': expected a folder in or beside"
                         + " the consolidation's, got " + Quoted.of(pointer));
+    }
+
+    /** Whether links on the way lead to somewhere else than the consolidation's folder and those beside it. */
+    private boolean leadsOutside(Path file) throws IOException {
+        return Files.exists(file)
+                && !file.toRealPath().startsWith(path.toRealPath().getParent());
     }
 }

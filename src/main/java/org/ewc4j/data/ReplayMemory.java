@@ -33,6 +33,16 @@ public final class ReplayMemory {
         }
     }
 
+    /** How many rows are kept in all. */
+    public int size() {
+        return kept.size();
+    }
+
+    /** Goes back to the rows that were kept first. */
+    public void forgetBehind(int size) {
+        kept.subList(size, kept.size()).clear();
+    }
+
     /** A task's own rows and behind them all that is kept, the oldest task's first: what an epoch of the task reads. */
     public List<TokenizedRow> join(List<TokenizedRow> rows) {
         List<TokenizedRow> joined = new ArrayList<>(rows);

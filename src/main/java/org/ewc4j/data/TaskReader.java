@@ -48,6 +48,34 @@ public final class TaskReader {
         return sequence;
     }
 
+    /**
+     * Reads the validation questions of each task: those of the files that a source names for it.
+     *
+     * @return by task name; empty where the source names no such file
+     * @throws InvalidInputException naming file and line of a row that cannot be used
+     */
+    public static Map<String, List<Example>> readValidation(TaskSource source, PromptTemplate template) {
+        Map<String, List<Example>> questions = new LinkedHashMap<>();
+        if (source instanceof TaskSource.SingleFile single) {
+            single.validation()
+                    .ifPresent(file -> JsonLines.forEach(
+                            file,
+                            row -> questions
+                                    .computeIfAbsent(row.text(single.taskField()), name -> new ArrayList<>())
+                                    .add(example(row, single.questionField(), single.answerField(), template))));
+        } else if (source instanceof TaskSource.PerTask list) {
+            for (TaskSource.TaskFiles task : list.tasks()) {
+                task.validation()
+                        .ifPresent(file -> JsonLines.forEach(
+                                file,
+                                row -> questions
+                                        .computeIfAbsent(task.name(), name -> new ArrayList<>())
+                                        .add(example(row, list.questionField(), list.answerField(), template))));
+            }
+        }
+        return questions;
+    }
+
     private static List<Task> read(TaskSource source, TextConfig text, PromptTemplate template, boolean test) {
         if (source instanceof TaskSource.SingleFile file) {
             return readSingle(file, template, test);

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonStreamContext;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -44,9 +45,6 @@ record TokenizerFile(byte[] json, int vocabularySize) {
 
     /** Copies event by event and looks at ids on the way. */
     private static final class Pass {
-        /** That of /added_tokens/N/id. */
-        private static final int DEEPEST_KEY = 3;
-
         private final JsonParser parser;
         private final JsonGenerator generator;
         private int highest = -1;
@@ -60,26 +58,32 @@ record TokenizerFile(byte[] json, int vocabularySize) {
             JsonToken token = parser.nextToken();
             while (token != null) {
                 generator.copyCurrentEvent(parser);
-                // No key of interest lies deeper, and making a path costs its length: of a text that is all depth, its
-                // square.
-                if (token == JsonToken.FIELD_NAME && parser.getParsingContext().getNestingDepth() <= DEEPEST_KEY) {
-                    field(parser.getParsingContext().pathAsPointer().toString());
+                if (token == JsonToken.FIELD_NAME) {
+                    field(parser.getParsingContext());
                 }
                 token = parser.nextToken();
             }
             return highest;
         }
 
-        private void field(String pointer) throws IOException {
-            if (pointer.equals("/truncation") || pointer.equals("/padding")) {
+        /** Looks at names on the way up, not at a path: making one for each key would cost its length each time. */
+        private void field(JsonStreamContext object) throws IOException {
+            String name = object.getCurrentName();
+            JsonStreamContext parent = object.getParent();
+            if (parent.inRoot() && (name.equals("truncation") || name.equals("padding"))) {
                 parser.nextToken();
                 parser.skipChildren();
                 generator.writeNull();
-            } else if (pointer.equals("/model/vocab")) {
+            } else if (name.equals("vocab") && isWithin(parent, "model")) {
                 vocabulary();
-            } else if (pointer.startsWith("/added_tokens/") && pointer.endsWith("/id")) {
+            } else if (name.equals("id") && parent.inArray() && isWithin(parent.getParent(), "added_tokens")) {
                 id(parser.nextToken());
             }
+        }
+
+        /** Whether that is the outermost object, within its field of this name. */
+        private static boolean isWithin(JsonStreamContext object, String field) {
+            return object.inObject() && object.getParent().inRoot() && field.equals(object.getCurrentName());
         }
 
         /** An object from token to id, or (Unigram) a list of [token, score] whose index is the id. */

@@ -6,7 +6,6 @@ import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.data.Batch;
 import org.ewc4j.data.StepBatch;
-import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.tensor.Arena;
 
@@ -19,19 +18,17 @@ import org.ewc4j.tensor.Arena;
  */
 public final class BatchFisher implements FisherEstimator {
     private final CausalLm model;
-    private final Kernels kernels;
     private final List<StepBatch> batches;
     private final Unit unit;
 
     /** A mean over examples. */
-    public BatchFisher(CausalLm model, Kernels kernels, List<StepBatch> batches) {
-        this(model, kernels, batches, Unit.SEQUENCE);
+    public BatchFisher(CausalLm model, List<StepBatch> batches) {
+        this(model, batches, Unit.SEQUENCE);
     }
 
     /** @param batches the task's training rows in file order; the gradient over each one's micro-batches is squared as one */
-    public BatchFisher(CausalLm model, Kernels kernels, List<StepBatch> batches, Unit unit) {
+    public BatchFisher(CausalLm model, List<StepBatch> batches, Unit unit) {
         this.model = model;
-        this.kernels = kernels;
         this.batches = List.copyOf(batches);
         this.unit = unit;
     }
@@ -60,7 +57,7 @@ public final class BatchFisher implements FisherEstimator {
                 loss += model.accumulateGradient(microBatch, batch.scoredPositions());
             }
             if (Double.isFinite(loss)) {
-                kernels.fisherAccumulate(fisher.list(), model.gradients(), weight);
+                model.addSquaredGradients(fisher, weight);
             }
             return loss;
         } finally {

@@ -44,8 +44,8 @@ public sealed interface FisherEstimator
     static FisherEstimator of(EwcConfig ewc, FisherRows rows, CausalLm model, Kernels kernels) {
         FisherOptions options = ewc.fisherOptions();
         FisherEstimator estimator = switch (ewc.fisher()) {
-            case UNIFORM -> new UniformFisher(model);
-            case BATCH -> new BatchFisher(model, kernels, rows.batches(ewc, model), options.unit());
+            case UNIFORM -> new UniformFisher(model, model.trained());
+            case BATCH -> new BatchFisher(model, rows.batches(ewc, model), options.unit());
             case EXAMPLE ->
                 new ExampleFisher(model, kernels, rows.batches(ewc, model), options.unit(), new Labels.OfData());
             case SAMPLED ->
@@ -58,8 +58,10 @@ public sealed interface FisherEstimator
         };
         boolean asItComes =
                 options.normalize() == Normalize.NONE && options.clamp().isEmpty();
-        FisherEstimator scaled =
-                asItComes ? estimator : new ScaledFisher(estimator, kernels, options.normalize(), options.clamp());
+        FisherEstimator scaled = asItComes
+                ? estimator
+                : new ScaledFisher(
+                        estimator, kernels, model.trained().elements(), options.normalize(), options.clamp());
         return options.shuffle() ? new ShuffledFisher(scaled, rows.seed()) : scaled;
     }
 }

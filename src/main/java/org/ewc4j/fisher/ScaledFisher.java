@@ -8,19 +8,25 @@ import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.Arena;
 
 /**
- * Another estimate divided by its mean over all parameters, then cut off: F ← min(F ÷ mean(F), c), either alone or both. A
+ * Another estimate divided by its mean over all trained parameters, then cut off: F ← min(F ÷ mean(F), c), either alone or both. A
  * Fisher of zeros stays one.
  */
 public final class ScaledFisher implements FisherEstimator {
     private final FisherEstimator estimator;
     private final Kernels kernels;
+    private final long elements;
     private final Normalize normalize;
     private final OptionalDouble clamp;
 
-    /** @param clamp c; none: not cut off */
-    public ScaledFisher(FisherEstimator estimator, Kernels kernels, Normalize normalize, OptionalDouble clamp) {
+    /**
+     * @param elements that the mean is taken over: those of the trained parameters
+     * @param clamp c; none: not cut off
+     */
+    public ScaledFisher(
+            FisherEstimator estimator, Kernels kernels, long elements, Normalize normalize, OptionalDouble clamp) {
         this.estimator = estimator;
         this.kernels = kernels;
+        this.elements = elements;
         this.normalize = normalize;
         this.clamp = clamp;
     }
@@ -36,7 +42,7 @@ public final class ScaledFisher implements FisherEstimator {
                             + " or its square too large for fp32");
         }
         if (normalize == Normalize.MEAN && sum > 0) {
-            kernels.fisherMerge(fisher.list(), null, fisher.layout().elements() / sum, 0);
+            kernels.fisherMerge(fisher.list(), null, elements / sum, 0);
         }
         clamp.ifPresent(fisher::clampTo);
     }

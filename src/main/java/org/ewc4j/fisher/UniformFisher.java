@@ -6,21 +6,28 @@ import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.tensor.Arena;
+import org.ewc4j.tensor.TrainedParameters;
 
 /**
- * F = 1 for every parameter: the penalty becomes the plain squared distance to the anchor, the L2 control without which
+ * F = 1 for every trained parameter: the penalty becomes the plain squared distance to the anchor, the L2 control without which
  * nothing is shown about Fisher (Kirkpatrick et al. 2017, figure 2).
  */
 public final class UniformFisher implements FisherEstimator {
     private final CausalLm model;
+    private final TrainedParameters trained;
 
-    public UniformFisher(CausalLm model) {
+    /**
+     * @param model described as what the estimate is of
+     * @param trained the parameters that have a Fisher
+     */
+    public UniformFisher(CausalLm model, TrainedParameters trained) {
         this.model = model;
+        this.trained = trained;
     }
 
     @Override
     public void accumulateInto(Arena fisher, double weight, IntConsumer progress) {
-        fisher.add(weight);
+        trained.parameters().forEach(parameter -> fisher.add(parameter, weight));
     }
 
     @Override

@@ -9,6 +9,9 @@ package org.ewc4j.kernel;
  * @param weightDecay decoupled decay: θ ← θ(1 − η·weightDecay) before the update, 0 or more
  * @param segmentLearningRate factors of the learning rate, one for each tensor of θ, 0 or more; null: 1 for all
  * @param segmentWeightDecay in place of weightDecay, one for each tensor of θ, 0 or more; null: weightDecay for all
+ * @param segmentLambda factors of λ, one for each tensor of θ, 0 or more; null: 1 for all
+ * @param proximal whether the penalty pulls θ towards θ* behind the step, at any λ steadily, in place of joining the
+ *     gradient; ewc.h has the formula
  */
 public record AdamWOptions(
         double beta1,
@@ -16,10 +19,12 @@ public record AdamWOptions(
         double epsilon,
         double weightDecay,
         double[] segmentLearningRate,
-        double[] segmentWeightDecay) {
+        double[] segmentWeightDecay,
+        double[] segmentLambda,
+        boolean proximal) {
     /** The same for all tensors. */
     public AdamWOptions(double beta1, double beta2, double epsilon, double weightDecay) {
-        this(beta1, beta2, epsilon, weightDecay, null, null);
+        this(beta1, beta2, epsilon, weightDecay, null, null, null, false);
     }
 
     /** PyTorch's defaults for the moments (0.9, 0.999, 1e-8) with this decay. */

@@ -25,7 +25,8 @@ final class CallBuffers {
     private final KernelMemory.Buffer numbers;
     private KernelMemory.Buffer workspace;
     private long workspaceBytes;
-    private Pointer segmentValues; // learning rates, then decays
+    private Pointer segmentValues; // learning rates, then decays, then factors of lambda
+    private DoublePointer segmentLambda; // of the options last set; null: none
     private int segmentCapacity;
     private final ewc_matrix left;
     private final ewc_matrix right;
@@ -116,8 +117,9 @@ final class CallBuffers {
         double[] decays = given.segmentWeightDecay();
         requireOneEach("segmentLearningRate", rates, segments);
         requireOneEach("segmentWeightDecay", decays, segments);
-        if ((rates != null || decays != null) && segments > segmentCapacity) {
-            Pointer larger = NativeMemory.allocate(2L * Double.BYTES * segments);
+        requireOneEach("segmentLambda", given.segmentLambda(), segments);
+        if (segments > segmentCapacity) {
+            Pointer larger = NativeMemory.allocate(3L * Double.BYTES * segments);
             if (segmentValues != null) {
                 NativeMemory.free(segmentValues);
             }
@@ -126,12 +128,19 @@ final class CallBuffers {
         }
         options.segment_learning_rate(segmentValues(rates, 0));
         options.segment_weight_decay(segmentValues(decays, segmentCapacity));
+        segmentLambda = segmentValues(given.segmentLambda(), 2L * segmentCapacity);
+        options.segment_lambda(segmentLambda);
         options.theta_copy(thetaCopy);
         options.struct_size(ewc_adamw_options.BYTES);
         options.beta1(given.beta1());
         options.beta2(given.beta2());
         options.epsilon(given.epsilon());
         options.weight_decay(given.weightDecay());
+    }
+
+    /** The factors of λ of the options last set, on the host; null for none. */
+    DoublePointer segmentLambda() {
+        return segmentLambda;
     }
 
     private static void requireOneEach(String name, double[] values, int segments) {

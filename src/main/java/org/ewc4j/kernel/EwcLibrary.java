@@ -43,6 +43,7 @@ final class EwcLibrary {
     static final int ADD_LOSS = 4;
     static final int CLIP_TOTAL = 8;
     static final int SKIP_NONFINITE = 16;
+    static final int PROXIMAL = 32;
 
     /** The structs lie in memory of {@link NativeMemory}, so these classes only give an address a shape. */
     @NoException
@@ -107,7 +108,7 @@ final class EwcLibrary {
 
     @NoException
     static final class ewc_adamw_options extends Pointer {
-        static final int BYTES = 64;
+        static final int BYTES = 72;
 
         ewc_adamw_options(Pointer address) {
             super(address);
@@ -136,6 +137,9 @@ final class EwcLibrary {
 
         @MemberSetter
         native void theta_copy(@Const ewc_list copy);
+
+        @MemberSetter
+        native void segment_lambda(@Const DoublePointer factors);
     }
 
     @NoException
@@ -177,7 +181,7 @@ final class EwcLibrary {
         native double gradient_norm_squared();
 
         @MemberGetter
-        native double penalty_gradient_norm_squared();
+        native double displacement_norm_squared();
     }
 
     static native @Cast("const char*") BytePointer ewc_last_error();
@@ -270,6 +274,7 @@ final class EwcLibrary {
             @Const ewc_list fisher,
             @Const ewc_list gradient,
             @Const DoublePointer lambda,
+            @Const DoublePointer segmentLambda,
             DoublePointer penalty,
             Pointer workspace,
             @Cast("size_t") long workspaceBytes);
@@ -283,6 +288,7 @@ final class EwcLibrary {
             @Const ewc_list anchor,
             @Const ewc_list fisher,
             @Const DoublePointer lambda,
+            @Const DoublePointer segmentLambda,
             DoublePointer normSquared,
             Pointer workspace,
             @Cast("size_t") long workspaceBytes);

@@ -151,6 +151,7 @@ public final class Kernels implements AutoCloseable {
                 fisher.open(),
                 null,
                 null,
+                null,
                 buffers.result(),
                 buffers.workspace(),
                 buffers.workspaceBytes()));
@@ -169,6 +170,7 @@ public final class Kernels implements AutoCloseable {
                 fisher.open(),
                 gradient.open(),
                 strength,
+                null,
                 buffers.result(),
                 buffers.workspace(),
                 buffers.workspaceBytes()));
@@ -249,14 +251,14 @@ public final class Kernels implements AutoCloseable {
 
     /** ‖g‖, the 2-norm over all tensors. */
     public double norm(TensorList gradient) {
-        norm(gradient, null, null, null, null, buffers.result());
+        norm(gradient, null, null, null, null, null, buffers.result());
         return Math.sqrt(buffers.readResult());
     }
 
     /** ‖g + λF(θ−θ*)‖, the 2-norm over all tensors; nothing is written. */
     public double totalNorm(
             TensorList gradient, TensorList theta, TensorList anchor, TensorList fisher, double lambda) {
-        norm(gradient, theta, anchor, fisher, buffers.lambda(lambda), buffers.result());
+        norm(gradient, theta, anchor, fisher, buffers.lambda(lambda), null, buffers.result());
         return Math.sqrt(buffers.readResult());
     }
 
@@ -266,6 +268,7 @@ public final class Kernels implements AutoCloseable {
             TensorList anchor,
             TensorList fisher,
             DoublePointer lambda,
+            DoublePointer segmentLambda,
             DoublePointer normSquared) {
         run(() -> EwcLibrary.ewc_norm_workspace(buffers.exec, gradient.open(), buffers.needed));
         run(() -> EwcLibrary.ewc_norm(
@@ -275,6 +278,7 @@ public final class Kernels implements AutoCloseable {
                 orNull(anchor),
                 orNull(fisher),
                 lambda,
+                segmentLambda,
                 normSquared,
                 buffers.workspace(),
                 buffers.workspaceBytes()));
@@ -301,7 +305,7 @@ public final class Kernels implements AutoCloseable {
 
     /**
      * One AdamW step with the penalty folded in, in one pass: g′ = gradientScale·g + penaltyScale·λF(θ−θ*), decay of θ,
-     * moments, update.
+     * moments, update; or with {@link AdamWOptions#proximal} g′ = gradientScale·g, and a pull towards θ* behind the update.
      *
      * @param fisher null, with anchor: plain AdamW
      * @param anchor θ*; null, with fisher: plain AdamW
@@ -358,6 +362,7 @@ public final class Kernels implements AutoCloseable {
             StepSlots slots,
             int slot) {
         slots.put(slot, step);
+        buffers.set(options, theta.size(), orNull(outputs.thetaCopy()));
         if (guard.needsNorm()) {
             boolean total = guard.ofTotal() && fisher != null;
             norm(
@@ -366,6 +371,7 @@ public final class Kernels implements AutoCloseable {
                     total ? anchor : null,
                     total ? fisher : null,
                     total ? slots.lambdaInPlace(slot) : null,
+                    total ? buffers.segmentLambda() : null,
                     slots.normInPlace(slot));
             int flags = (guard.ofTotal() ? EwcLibrary.CLIP_TOTAL : 0)
                     | (guard.skipNonfinite() ? EwcLibrary.SKIP_NONFINITE : 0);
@@ -378,7 +384,7 @@ public final class Kernels implements AutoCloseable {
                     slots.values(slot)));
         }
         run(() -> EwcLibrary.ewc_adamw_step_workspace(buffers.exec, theta.open(), buffers.needed));
-        buffers.set(options, theta.size(), orNull(outputs.thetaCopy()));
+        int stepFlags = flags(outputs.zeroGradient()) | (options.proximal() ? EwcLibrary.PROXIMAL : 0);
         run(() -> EwcLibrary.ewc_adamw_step(
                 buffers.exec,
                 theta.open(),
@@ -389,7 +395,7 @@ public final class Kernels implements AutoCloseable {
                 orNull(anchor),
                 buffers.options,
                 slots.values(slot),
-                flags(outputs.zeroGradient()),
+                stepFlags,
                 slots.statisticsInPlace(slot),
                 buffers.workspace(),
                 buffers.workspaceBytes()));

@@ -17,6 +17,7 @@ import org.ewc4j.kernel.EwcLibrary.ewc_adamw_values;
 public final class StepSlots implements AutoCloseable {
     // A slot, in bytes: what a step reads comes first, then what it reduces.
     private static final long VALUES = 0;
+    private static final long LAMBDA = VALUES + 2L * Double.BYTES; // a member of the values
     private static final long GRADIENT_SCALE_OF_LOSS = VALUES + ewc_adamw_values.BYTES;
     private static final long LOSS = GRADIENT_SCALE_OF_LOSS + Double.BYTES;
     private static final long STATISTICS = LOSS + Double.BYTES;
@@ -83,7 +84,8 @@ public final class StepSlots implements AutoCloseable {
         return new StepStatistics(
                 statistics.penalty(),
                 Math.sqrt(statistics.gradient_norm_squared()),
-                Math.sqrt(statistics.penalty_gradient_norm_squared()));
+                Math.sqrt(statistics.displacement_norm_squared()),
+                new DoublePointer(onHost(slot, LAMBDA)).get());
     }
 
     @Override
@@ -118,7 +120,7 @@ public final class StepSlots implements AutoCloseable {
 
     /** λ of the slot's step, a member of its values. */
     DoublePointer lambdaInPlace(int slot) {
-        return new DoublePointer(inPlace(slot, VALUES + 2L * Double.BYTES));
+        return new DoublePointer(inPlace(slot, LAMBDA));
     }
 
     DoublePointer normInPlace(int slot) {

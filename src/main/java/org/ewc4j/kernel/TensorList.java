@@ -14,7 +14,9 @@ public final class TensorList implements AutoCloseable {
     private final int size;
     private final long elementCount;
     private final EwcLibrary.ewc_list list;
+    private final ElementType type;
     private final LongPointer data;
+    private final LongPointer elements;
     private final NativeResource resource;
 
     private TensorList(ElementType type, long[] addresses, long[] elementCounts) {
@@ -33,6 +35,8 @@ public final class TensorList implements AutoCloseable {
         list.numel(numel);
         list.data(data);
         list.dtype(type.code());
+        this.type = type;
+        this.elements = numel;
     }
 
     /**
@@ -60,6 +64,18 @@ public final class TensorList implements AutoCloseable {
     /** A list of one tensor; see {@link #of(ElementType, long[], long[])}. */
     public static TensorList of(ElementType type, long address, long elementCount) {
         return of(type, new long[] {address}, new long[] {elementCount});
+    }
+
+    /** A list of some of the tensors, as they lie now. Whoever calls closes it; this one stays open. */
+    public TensorList select(int[] indices) {
+        resource.requireOpen();
+        long[] addresses = new long[indices.length];
+        long[] counts = new long[indices.length];
+        for (int i = 0; i < indices.length; i++) {
+            addresses[i] = address(indices[i]);
+            counts[i] = elements.get(indices[i]);
+        }
+        return new TensorList(type, addresses, counts);
     }
 
     /** How many tensors. */

@@ -30,6 +30,7 @@ import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
 import org.ewc4j.tensor.StoredType;
 import org.ewc4j.tensor.Torch;
+import org.ewc4j.tensor.TrainedParameters;
 import org.ewc4j.tensor.Uploads;
 
 /**
@@ -48,6 +49,7 @@ public final class CausalLm implements AutoCloseable {
     private final ParameterLayout layout;
     private final Positions positions;
     private final Numerics numerics;
+    private final TrainedParameters trained;
     private final Arena theta;
     private final Arena computeCopy; // null where θ itself is computed with
     private final Dropout dropout;
@@ -77,22 +79,39 @@ public final class CausalLm implements AutoCloseable {
      * @param numerics where θ lies and all is computed, and the type of forward and backward pass
      */
     public static CausalLm open(ModelDirectory directory, Positions positions, long seed, Numerics numerics) {
+        return open(directory, positions, seed, numerics, TrainedParameters.all(directory.layout()));
+    }
+
+    /**
+     * Loads a model directory of which some parameters are not trained.
+     *
+     * @param trained of the directory's layout; the others have no gradient and no Fisher
+     */
+    public static CausalLm open(
+            ModelDirectory directory, Positions positions, long seed, Numerics numerics, TrainedParameters trained) {
         Arena theta = initialTheta(directory, numerics.device());
         try {
-            return new CausalLm(directory, theta, positions, seed, numerics);
+            return new CausalLm(directory, theta, positions, seed, numerics, trained);
         } catch (RuntimeException e) {
             theta.close();
             throw e;
         }
     }
 
-    private CausalLm(ModelDirectory directory, Arena theta, Positions positions, long seed, Numerics numerics) {
+    private CausalLm(
+            ModelDirectory directory,
+            Arena theta,
+            Positions positions,
+            long seed,
+            Numerics numerics,
+            TrainedParameters trained) {
         this.directory = directory;
         this.architecture = directory.architecture();
         this.positions = positions;
         this.layout = directory.layout();
         this.theta = theta;
         this.numerics = numerics;
+        this.trained = trained;
         Device device = numerics.device();
         ElementType type = numerics.type();
         try {
@@ -110,7 +129,8 @@ public final class CausalLm implements AutoCloseable {
                 Arena computed = computeCopy == null ? theta : computeCopy;
                 for (Parameter parameter : layout.parameters()) {
                     leaves.put(
-                            parameter.name(), computed.view(parameter).detach().requires_grad_(true));
+                            parameter.name(),
+                            computed.view(parameter).detach().requires_grad_(trained.contains(parameter.name())));
                 }
                 this.decoder = architecture.bind(
                         new Architecture.Weights() {
@@ -128,7 +148,7 @@ public final class CausalLm implements AutoCloseable {
                 this.outputEmbedding = leaves.get(
                         architecture.tied() ? architecture.inputEmbedding() : architecture.outputEmbedding());
                 this.outputLayer = new OutputLayer(outputEmbedding, kernels, type);
-                this.gradients = new Gradients(layout, leaves, type);
+                this.gradients = new Gradients(trained, leaves, type);
                 scope.extend();
                 closings.push(scope::close);
                 closings.push(outputLayer::close);
@@ -184,6 +204,27 @@ public final class CausalLm implements AutoCloseable {
 
     public ParameterLayout layout() {
         return layout;
+    }
+
+    /** A copy of all that training changes of the model. Whoever calls closes it. */
+    public ModelSnapshot snapshot() {
+        requireOpen();
+        return new ModelSnapshot(theta.copy(), dropout.state());
+    }
+
+    /** Goes on from a snapshot of this model. */
+    public void restore(ModelSnapshot snapshot) {
+        requireOpen();
+        theta.copyBits(snapshot.theta());
+        dropout.restore(snapshot.dropout());
+        if (computeCopy != null) {
+            kernels.convert(computeCopy.list(), theta.list());
+        }
+    }
+
+    /** Which parameters are trained. */
+    public TrainedParameters trained() {
+        return trained;
     }
 
     /** θ. */
@@ -262,11 +303,11 @@ public final class CausalLm implements AutoCloseable {
      */
     public double accumulateSquaredGradient(Batch batch, Arena fisher, double weight) {
         try (StagedBatch staged = stage(batch)) {
-            if (architecture.tied() || !outputLayer.squares(staged)) {
+            if (architecture.tied() || !outputEmbedding.requires_grad() || !outputLayer.squares(staged)) {
                 accumulateGradient(staged, batch.scoredPositions(), ownSlot, 0, true);
                 ownSlot.read();
                 if (Double.isFinite(ownSlot.loss(0))) {
-                    kernels.fisherAccumulate(fisher.list(), gradients(), weight);
+                    addSquaredGradients(fisher, weight);
                 }
                 return ownSlot.loss(0);
             }
@@ -280,6 +321,18 @@ public final class CausalLm implements AutoCloseable {
         } finally {
             sparseLookups = false;
             clearGradients();
+        }
+    }
+
+    /** fisher += weight · g² of the gradients that are there, of {@link #trained}; fisher fp32 in the layout of the parameters. */
+    public void addSquaredGradients(Arena fisher, double weight) {
+        requireOpen();
+        if (trained.isAll()) {
+            kernels.fisherAccumulate(fisher.list(), gradients(), weight);
+            return;
+        }
+        try (TensorList some = fisher.list().select(trained.indices())) {
+            kernels.fisherAccumulate(some, gradients(), weight);
         }
     }
 
@@ -321,7 +374,8 @@ public final class CausalLm implements AutoCloseable {
     }
 
     /**
-     * The gradients of the last {@link #accumulateGradient} calls, in layout order; valid until {@link #clearGradients}.
+     * The gradients of the last {@link #accumulateGradient} calls, of {@link #trained} in its order; valid until {@link
+     * #clearGradients}.
      * A parameter that no loss reached has a gradient of zeros.
      */
     public TensorList gradients() {

@@ -2,6 +2,7 @@ package org.ewc4j.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -99,7 +100,13 @@ final class Checkpoint implements AutoCloseable {
                 || name.indexOf('\0') >= 0) {
             throw new InvalidInputException(indexFile + ": shard '" + name + "' lies outside the model directory");
         }
-        Path file = path.resolve(name);
+        Path file;
+        try {
+            file = path.resolve(name);
+        } catch (InvalidPathException e) { // where the locale's encoding lacks a character of it, say
+            throw new InvalidInputException(
+                    indexFile + ": shard '" + name + "' is a name that no file can have here: " + e.getReason(), e);
+        }
         if (!Files.isRegularFile(file)) {
             throw new InvalidInputException(indexFile + ": shard '" + name + "' is missing");
         }

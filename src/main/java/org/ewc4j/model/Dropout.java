@@ -55,6 +55,18 @@ final class Dropout implements AutoCloseable {
         return x.mul(mask);
     }
 
+    /** Where the generator's stream is. Whoever calls releases it ({@link Torch#release}). */
+    Tensor state() {
+        try (PointerScope scope = new PointerScope()) {
+            return keep(generator.get_state());
+        }
+    }
+
+    /** Goes on from a {@link #state}. */
+    void restore(Tensor state) {
+        generator.set_state(state);
+    }
+
     @Override
     public void close() {
         Torch.release(argument);

@@ -83,7 +83,8 @@ public final class ExampleGradients implements AutoCloseable {
             tape.begin();
             Tensor scored = OutputLayer.scored(model.hidden(decoder, staged), staged);
             try (NoGradGuard guard = new NoGradGuard()) {
-                ExampleSquares squares = new ExampleSquares(kernels, fisher, weight / labels.draws(), batch);
+                ExampleSquares squares =
+                        new ExampleSquares(kernels, fisher, model.trained(), weight / labels.draws(), batch);
                 double loss = 0;
                 for (int draw = 0; draw < labels.draws(); draw++) {
                     try (PointerScope one = new PointerScope()) {

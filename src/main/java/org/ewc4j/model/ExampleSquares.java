@@ -12,6 +12,7 @@ import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.Matrix;
 import org.ewc4j.tensor.Arena;
+import org.ewc4j.tensor.TrainedParameters;
 
 /**
  * Adds weight · Σ_n g_n² to a Fisher, parameter by parameter, where g_n is the gradient of example n of one batch, given
@@ -21,6 +22,7 @@ import org.ewc4j.tensor.Arena;
 final class ExampleSquares {
     private final Kernels kernels;
     private final Arena fisher;
+    private final TrainedParameters trained;
     private final double weight;
     private final Batch batch;
     private final ScoredPositions scored;
@@ -31,9 +33,11 @@ final class ExampleSquares {
     private TokenSlots tiedSlots;
     private Tensor ofOutputSide;
 
-    ExampleSquares(Kernels kernels, Arena fisher, double weight, Batch batch) {
+    /** @param trained what of the Fisher is added to */
+    ExampleSquares(Kernels kernels, Arena fisher, TrainedParameters trained, double weight, Batch batch) {
         this.kernels = kernels;
         this.fisher = fisher;
+        this.trained = trained;
         this.weight = weight;
         this.batch = batch;
         this.scored = ScoredPositions.of(batch);
@@ -167,6 +171,9 @@ final class ExampleSquares {
     /** A weight of (size): {@code pieces} (rows, …, size) are summed within a row. */
     void addVector(String name, Tensor pieces) {
         follow(pieces);
+        if (!trained.contains(name)) {
+            return;
+        }
         Tensor sums = pieces.reshape(batch.rows(), -1, pieces.size(-1))
                 .sum(new long[] {1}, false, new ScalarTypeOptional(ScalarType.Float));
         view(name).add_(sums.square_().sum(0), new Scalar(weight));
@@ -182,6 +189,9 @@ final class ExampleSquares {
      */
     void addRows(String name, Tensor ids, Tensor gradient, long paddingIndex, boolean tied) {
         follow(gradient);
+        if (!trained.contains(name)) {
+            return;
+        }
         long[] looked = new long[batch.rows() * batch.columns()];
         new LongPointer(ids.cpu().contiguous().data_ptr_long()).get(looked);
         TokenSlots slots = TokenSlots.of(looked, batch.lengths(), paddingIndex);
@@ -206,6 +216,9 @@ final class ExampleSquares {
     }
 
     private void accumulate(String name, Tensor left, Tensor right, long[] offsets) {
+        if (!trained.contains(name)) {
+            return;
+        }
         kernels.fisherAccumulateLinear(view(name).data_ptr().address(), matrix(left), matrix(right), offsets, weight);
     }
 

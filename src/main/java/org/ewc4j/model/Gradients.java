@@ -9,9 +9,9 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.TensorList;
-import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
 import org.ewc4j.tensor.Torch;
+import org.ewc4j.tensor.TrainedParameters;
 
 /**
  * The gradients of a model's leaves, where the native kernels find them: dense, contiguous, and wherever libtorch put them.
@@ -21,7 +21,7 @@ import org.ewc4j.tensor.Torch;
  * the system nor cleared for the few rows of a batch.
  */
 final class Gradients implements AutoCloseable {
-    private final ParameterLayout layout;
+    private final TrainedParameters trained;
     private final Map<String, Tensor> leaves;
     private final ElementType type;
     private final Map<String, Tensor> tables = new HashMap<>(); // kept; zeros but for the rows below
@@ -30,11 +30,12 @@ final class Gradients implements AutoCloseable {
     private boolean listed;
 
     /**
+     * @param trained those that have a gradient
      * @param leaves the parameters by name
      * @param type of the gradients
      */
-    Gradients(ParameterLayout layout, Map<String, Tensor> leaves, ElementType type) {
-        this.layout = layout;
+    Gradients(TrainedParameters trained, Map<String, Tensor> leaves, ElementType type) {
+        this.trained = trained;
         this.leaves = leaves;
         this.type = type;
     }
@@ -46,15 +47,15 @@ final class Gradients implements AutoCloseable {
         }
     }
 
-    /** In layout order, valid until {@link #clear}. A parameter that no loss reached has a gradient of zeros. */
+    /** Of the trained parameters in their order, valid until {@link #clear}. A parameter that no loss reached has a gradient of zeros. */
     TensorList list() {
         try (PointerScope scope = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
             listed = true;
-            long[] addresses = new long[layout.parameters().size()];
+            long[] addresses = new long[trained.parameters().size()];
             long[] counts = new long[addresses.length];
             for (int i = 0; i < addresses.length; i++) {
-                Parameter parameter = layout.parameters().get(i);
+                Parameter parameter = trained.parameters().get(i);
                 addresses[i] = dense(parameter.name()).data_ptr().address();
                 counts[i] = parameter.elements();
             }

@@ -33,7 +33,7 @@ final class OutputLayer implements AutoCloseable {
     private Tensor keptLogits; // (rows of the largest run yet, vocabulary)
     private Tensor keptGradient; // of the weight
 
-    /** @param weight (vocabulary, hidden size), a leaf whose gradient is accumulated */
+    /** @param weight (vocabulary, hidden size), a leaf whose gradient is accumulated where it requires one */
     OutputLayer(Tensor weight, Kernels kernels, ElementType type) {
         this.weight = weight;
         this.kernels = kernels;
@@ -65,6 +65,14 @@ final class OutputLayer implements AutoCloseable {
                 accumulate(logits.t(), x);
                 torch.mm_out(gradient.narrow(0, from, count), logits, weight);
             });
+        }
+        backward(scored, gradient);
+    }
+
+    /** Nothing goes back where all that lies before is frozen. */
+    private static void backward(Tensor scored, Tensor gradient) {
+        if (!scored.requires_grad()) {
+            return;
         }
         try (ProfilerRange range = ProfilerRange.open("backward")) {
             scored.backward(gradient, new BoolOptional(false), false, new TensorArrayRefOptional());
@@ -110,9 +118,7 @@ final class OutputLayer implements AutoCloseable {
             addSquares(logits.t(), x, fisher, factor);
             gradient = torch.mm(logits, weight);
         }
-        try (ProfilerRange range = ProfilerRange.open("backward")) {
-            scored.backward(gradient, new BoolOptional(false), false, new TensorArrayRefOptional());
-        }
+        backward(scored, gradient);
         return slots.loss(0);
     }
 
@@ -178,8 +184,11 @@ final class OutputLayer implements AutoCloseable {
         return torch.mm_out(keptLogits.narrow(0, 0, rows), x, weight.t());
     }
 
-    /** The weight's gradient += logits' gradientᵀ · x. */
+    /** The weight's gradient += logits' gradientᵀ · x, unless it is frozen. */
     private void accumulate(Tensor logitGradient, Tensor x) {
+        if (!weight.requires_grad()) {
+            return;
+        }
         if (weight.grad().defined()) {
             weight.grad().addmm_(logitGradient, x);
             return;

@@ -101,8 +101,8 @@ public final class FisherPage {
             return Optional.of(String.format(
                     Locale.ROOT,
                     "This Fisher has almost vanished: the gradients it was made of are below %.0e, which AdamW itself does not"
-                            + " see. Data that was learned by heart has no gradient left; fewer epochs, or ewc.fisher: sampled"
-                            + " where that is available, leave more.",
+                            + " see. Data that was learned by heart has no gradient left; fewer epochs, or ewc.fisher: sampled,"
+                            + " leave more.",
                     FisherSummary.VANISHING_GRADIENT));
         }
         return Optional.empty();

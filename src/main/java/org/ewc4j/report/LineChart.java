@@ -31,6 +31,7 @@ final class LineChart {
     private final List<Line> lines = new ArrayList<>();
     private final List<Mark> sections = new ArrayList<>();
     private boolean points;
+    private List<String> xNames = List.of();
     private double minX = Double.POSITIVE_INFINITY;
     private double maxX = Double.NEGATIVE_INFINITY;
     private double maxY = Double.NEGATIVE_INFINITY;
@@ -67,6 +68,12 @@ final class LineChart {
     /** Marks each point, and names every whole x: for few points, such as one a task. */
     LineChart withPoints() {
         points = true;
+        return this;
+    }
+
+    /** Names for the whole x from 0 on, in place of their numbers. */
+    LineChart xNames(List<String> names) {
+        xNames = List.copyOf(names);
         return this;
     }
 
@@ -124,9 +131,16 @@ final class LineChart {
         }
         double stepX = points ? Math.max(1, niceStep((maxX - minX) / 12)) : Math.max(1, niceStep((maxX - minX) / 6));
         for (long k = (long) Math.ceil(minX / stepX); k * stepX <= maxX; k++) {
-            String label = points ? Long.toString(Math.round(k * stepX)) : Html.number(k * stepX);
-            appendText(svg, "tick middle", x(k * stepX), height - BOTTOM + 17.0, label);
+            appendText(svg, "tick middle", x(k * stepX), height - BOTTOM + 17.0, xLabel(k * stepX));
         }
+    }
+
+    private String xLabel(double x) {
+        if (!points) {
+            return Html.number(x);
+        }
+        int whole = (int) Math.round(x);
+        return whole >= 0 && whole < xNames.size() ? xNames.get(whole) : Integer.toString(whole);
     }
 
     private void appendSections(StringBuilder svg) {

@@ -10,6 +10,8 @@ import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressState;
+import org.ewc4j.eval.LambdaChoice;
+import org.ewc4j.eval.LambdaTrial;
 import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.train.StepMetrics;
@@ -126,12 +128,29 @@ public final class ProgressListener implements RunListener, AutoCloseable {
         tasks = start.taskNames().size();
         out.printf(
                 Locale.ROOT,
-                "%d %s, %,d parameters, λ %s, %,d steps%n",
+                "%d %s, %,d parameters, %s, %,d steps%n",
                 tasks,
                 tasks == 1 ? "task" : "tasks",
                 start.parameters(),
-                Html.number(start.lambda()),
+                Double.isNaN(start.lambda()) ? "trying λ 0 and others" : "λ " + Html.number(start.lambda()),
                 start.totalSteps());
+    }
+
+    @Override
+    public Optional<RunListener> ofTrials() {
+        return Optional.of(this);
+    }
+
+    @Override
+    public void lambdaTried(LambdaTrial trial) {
+        close();
+        taskScores.clear();
+        out.println(LambdaTable.line(trial));
+    }
+
+    @Override
+    public void lambdaChosen(LambdaChoice choice) {
+        out.println(LambdaTable.chosen(choice));
     }
 
     @Override

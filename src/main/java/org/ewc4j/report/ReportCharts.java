@@ -90,16 +90,27 @@ final class ReportCharts {
                 false);
         LineChart penalty = new LineChart("step", "penalty", HEIGHT);
         penalty.line("penalty", PALETTE[2], steps.penalty().downsample(POINTS), false);
+        LineChart ratio = new LineChart("step", "‖λF(θ−θ*)‖ ÷ ‖g‖", HEIGHT);
+        ratio.line("", PALETTE[3], steps.penaltyGradRatio().downsample(POINTS), true);
+        ratio.line(
+                "penalty's gradient ÷ loss's",
+                PALETTE[3],
+                steps.penaltyGradRatio().runningMean(window, starts).downsample(POINTS),
+                false);
         for (int k = 0; k < starts.length; k++) {
             double x = steps.lmLoss().x()[starts[k]];
             loss.section(x, steps.taskNames().get(k));
             penalty.section(x, steps.taskNames().get(k));
+            ratio.section(x, steps.taskNames().get(k));
         }
         String label = single ? "" : ", " + run.label();
         List<String> figures = new ArrayList<>();
         figures.add(ReportPage.figure("Loss" + label, loss.html()));
         if (steps.penalty().max() > 0) {
             figures.add(ReportPage.figure("Penalty" + label, penalty.html()));
+        }
+        if (steps.penaltyGradRatio().max() > 0) {
+            figures.add(ReportPage.figure("Penalty beside the loss" + label, ratio.html()));
         }
         return figures;
     }

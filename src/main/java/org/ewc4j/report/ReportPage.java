@@ -112,6 +112,10 @@ public final class ReportPage {
         appendPerplexity();
         appendProtected();
         appendTokenLoss();
+        runs.forEach(run -> run.choice().ifPresent(choice -> {
+            section("How λ was chosen" + (single ? "" : ", " + run.label()), "");
+            body.append(SweepPage.explanation(choice)).append(SweepPage.body(choice));
+        }));
         if (single) {
             appendTiming(first);
         }

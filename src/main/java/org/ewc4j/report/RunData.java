@@ -13,12 +13,14 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.stream.StreamSupport;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.eval.AccuracyMatrix;
+import org.ewc4j.eval.LambdaChoice;
 
 /**
  * A run as read back from its folder, for a report.
@@ -33,6 +35,7 @@ import org.ewc4j.eval.AccuracyMatrix;
  * @param configuration text of config.yaml; empty where there is none
  * @param settings the same, flattened to {@code key.key → value}
  * @param steps the curves of steps.jsonl
+ * @param choice what λ was chosen from; empty where it was given
  * @param wrong the first wrong answers of each task and split, when it was last asked
  */
 record RunData(
@@ -47,6 +50,7 @@ record RunData(
         String configuration,
         Map<String, String> settings,
         Steps steps,
+        Optional<LambdaChoice> choice,
         List<JsonNode> wrong) {
     /** Wrong answers kept in all, about; of each task and split one at least. */
     private static final int WRONG = 30;
@@ -54,10 +58,18 @@ record RunData(
     /**
      * The steps of a run as columns.
      *
+     * @param penaltyGradRatio ‖λF(θ−θ*)‖ ÷ ‖g‖; gaps in files that were written before it was
      * @param taskStarts row at which each task began
      * @param taskNames name of each of those tasks
      */
-    record Steps(Curve lmLoss, Curve penalty, Curve loss, int[] taskStarts, List<String> taskNames, long tokens) {}
+    record Steps(
+            Curve lmLoss,
+            Curve penalty,
+            Curve loss,
+            Curve penaltyGradRatio,
+            int[] taskStarts,
+            List<String> taskNames,
+            long tokens) {}
 
     /** Whether a task is plain text: it has a token loss and no exact match. */
     boolean hasText() {
@@ -78,7 +90,7 @@ record RunData(
         return seconds("train") + seconds("fisher") + seconds("evaluate");
     }
 
-    /** The method in a few words: λ, the kind of Fisher, and the merge where it is not the usual one. */
+    /** The method in a few words: λ, the kind of Fisher, merge and penalty where they are not the usual ones. */
     String method() {
         if (lambda == 0) {
             return "λ 0, plain fine-tuning";
@@ -86,7 +98,8 @@ record RunData(
         String fisher = settings.getOrDefault("ewc.fisher", "");
         String merge = settings.getOrDefault("ewc.merge", "");
         return "λ " + Html.number(lambda) + (fisher.isEmpty() ? "" : ", Fisher " + fisher)
-                + (merge.isEmpty() || merge.equals("running-mean") ? "" : ", merge " + merge);
+                + (merge.isEmpty() || merge.equals("running-mean") ? "" : ", merge " + merge)
+                + (settings.getOrDefault("ewc.penalty", "").equals("proximal") ? ", proximal" : "");
     }
 
     RunData withLabel(String other) {
@@ -102,6 +115,7 @@ record RunData(
                 configuration,
                 settings,
                 steps,
+                choice,
                 wrong);
     }
 
@@ -142,6 +156,7 @@ record RunData(
                     text,
                     settings(configuration, text),
                     steps(folder.resolve("steps.jsonl")),
+                    LambdaChoiceJson.read(root.path("lambda_choice")),
                     wrong(folder.resolve("predictions.jsonl"), tasks.size()));
         } catch (JsonProcessingException e) {
             throw new InvalidInputException(results + ": not JSON: " + e.getOriginalMessage(), e);
@@ -197,7 +212,7 @@ record RunData(
 
     /** Grows as rows come in; a run may have millions. */
     private static final class Columns {
-        private double[][] columns = new double[4][1024];
+        private double[][] columns = new double[5][1024];
         private int rows;
         private long tokens;
         private int task = -1;
@@ -219,18 +234,19 @@ record RunData(
             columns[1][rows] = row.path("lm_loss").asDouble(Double.NaN);
             columns[2][rows] = row.path("penalty").asDouble(Double.NaN);
             columns[3][rows] = row.path("loss").asDouble(Double.NaN);
+            columns[4][rows] = row.path("penalty_grad_ratio").asDouble(Double.NaN);
             tokens += row.path("tokens").asLong();
             rows++;
         }
 
         Steps finish() {
-            Curve[] curves = new Curve[4];
+            Curve[] curves = new Curve[5];
             double[] x = Arrays.copyOf(columns[0], rows);
             for (int c = 1; c < columns.length; c++) {
                 curves[c] = new Curve(x, Arrays.copyOf(columns[c], rows));
             }
             int[] taskStarts = starts.stream().mapToInt(Integer::intValue).toArray();
-            return new Steps(curves[1], curves[2], curves[3], taskStarts, names, tokens);
+            return new Steps(curves[1], curves[2], curves[3], curves[4], taskStarts, names, tokens);
         }
     }
 

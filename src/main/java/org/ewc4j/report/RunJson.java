@@ -42,6 +42,8 @@ final class RunJson {
         row.put("loss", finite(step.loss()));
         row.put("grad_norm", finite(step.gradNorm()));
         row.put("penalty_grad_norm", finite(step.penaltyGradNorm()));
+        row.put("penalty_grad_ratio", finite(step.penaltyGradRatio()));
+        row.put("lambda", finite(step.lambda()));
         row.put("learning_rate", finite(step.learningRate()));
         row.put("tokens", step.tokens());
         row.put("seconds", finite(step.seconds()));
@@ -100,6 +102,7 @@ final class RunJson {
         seconds.put("evaluate", totals.map(t -> finite(t.evaluateSeconds())).orElse(null));
         root.put("parameters", start.parameters());
         root.put("lambda", finite(start.lambda()));
+        start.choice().ifPresent(choice -> root.set("lambda_choice", LambdaChoiceJson.write(choice)));
         return root;
     }
 
@@ -146,7 +149,7 @@ final class RunJson {
         return node;
     }
 
-    private static ArrayNode rows(AccuracyMatrix matrix) {
+    static ArrayNode rows(AccuracyMatrix matrix) {
         ArrayNode rows = MAPPER.createArrayNode();
         for (int i = 0; i < matrix.tasks(); i++) {
             ArrayNode row = rows.addArray();
@@ -157,11 +160,11 @@ final class RunJson {
         return rows;
     }
 
-    private static Double boxed(OptionalDouble value) {
+    static Double boxed(OptionalDouble value) {
         return value.isPresent() ? value.getAsDouble() : null;
     }
 
-    private static Double finite(double value) {
+    static Double finite(double value) {
         return Double.isFinite(value) ? value : null;
     }
 }

@@ -1,5 +1,8 @@
 package org.ewc4j.report;
 
+import java.util.Optional;
+import org.ewc4j.eval.LambdaChoice;
+import org.ewc4j.eval.LambdaTrial;
 import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.train.StepMetrics;
@@ -9,6 +12,17 @@ import org.ewc4j.train.StepMetrics;
  * the run with that exception. Every method has an empty default.
  */
 public interface RunListener {
+    /** Who is told of the training and the scores of λ that are only tried before a run; nobody unless this says so. */
+    default Optional<RunListener> ofTrials() {
+        return Optional.empty();
+    }
+
+    /** One λ was tried, of a sweep or where {@code ewc.lambda} is {@code auto}. */
+    default void lambdaTried(LambdaTrial trial) {}
+
+    /** Every λ was tried; the run with the best begins. */
+    default void lambdaChosen(LambdaChoice choice) {}
+
     /** The run is about to learn its first task; everything was checked. */
     default void runStarted(RunStart start) {}
 

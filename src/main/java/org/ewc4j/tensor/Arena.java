@@ -169,6 +169,31 @@ public final class Arena implements AutoCloseable {
     }
 
     /**
+     * A copy of the bits, of the same layout and type, on the same device. Whoever calls closes it.
+     *
+     * @throws RunFailedException where there is not that much memory
+     */
+    public Arena copy() {
+        requireOpen();
+        Arena made = new Arena(layout, type, device);
+        made.copyBits(this);
+        return made;
+    }
+
+    /** Takes over the bits of a {@link #copy}. */
+    public void copyBits(Arena other) {
+        requireOpen();
+        other.requireOpen();
+        if (other.layout != layout || other.type != type) {
+            throw new IllegalArgumentException("the arenas have different layouts or types");
+        }
+        try (PointerScope scope = new PointerScope();
+                NoGradGuard guard = new NoGradGuard()) {
+            flat.copy_(other.flat);
+        }
+    }
+
+    /**
      * Elements of one parameter as fp32 on the arena's device: a view where the arena is fp32, otherwise a copy. The
      * caller's pointer scope frees it.
      *
@@ -207,12 +232,12 @@ public final class Arena implements AutoCloseable {
         }
     }
 
-    /** Adds a number to every element. */
-    public void add(double value) {
+    /** Adds a number to every element of one parameter. */
+    public void add(Parameter parameter, double value) {
         requireTensors();
         try (PointerScope scope = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
-            flat.add_(new Scalar(value));
+            view(parameter).add_(new Scalar(value));
         }
     }
 

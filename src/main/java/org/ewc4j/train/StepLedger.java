@@ -25,7 +25,13 @@ final class StepLedger implements AutoCloseable {
      *
      * @param penaltyConstant c, what the penalty is beyond the sum that the step reduces
      */
-    record Entry(TaskTraining task, StepBatch batch, long step, double learningRate, double penaltyConstant) {}
+    record Entry(
+            TaskTraining task,
+            StepBatch batch,
+            long step,
+            double learningRate,
+            double lambda,
+            double penaltyConstant) {}
 
     private final StepSlots slots;
     private final List<Entry> entries = new ArrayList<>();
@@ -86,7 +92,7 @@ final class StepLedger implements AutoCloseable {
         StepStatistics statistics = slots.statistics(slot);
         double lmLoss = slots.loss(slot) / entry.batch.scoredPositions();
         double penalty = statistics.penalty() + entry.penaltyConstant;
-        double loss = lmLoss + entry.task.lambda() * penalty;
+        double loss = lmLoss + entry.lambda * penalty;
         boolean skipped = slots.wasSkipped(slot);
         if (skipped) {
             if (++skippedInARow > MOST_SKIPPED_IN_A_ROW) {
@@ -110,7 +116,8 @@ final class StepLedger implements AutoCloseable {
                 penalty,
                 loss,
                 statistics.gradientNorm(),
-                statistics.penaltyGradientNorm(),
+                entry.lambda,
+                statistics.displacementNorm(),
                 entry.learningRate,
                 entry.batch.tokens(),
                 seconds,

@@ -11,7 +11,8 @@ package org.ewc4j.train;
  * @param penalty ½ Σ F (θ*−θ)² + c, before λ, at θ before the step; c is 0 but for {@code ewc.merge: sum}
  * @param loss {@code lmLoss + λ·penalty}
  * @param gradNorm 2-norm of the language-model gradient before clipping
- * @param penaltyGradNorm 2-norm of λF(θ−θ*)
+ * @param lambda λ as applied in this step
+ * @param displacementNorm 2-norm of F(θ−θ*), before λ, at θ before the step; 0 where nothing is consolidated yet
  * @param learningRate as applied in this step
  * @param tokens input tokens without padding
  * @param seconds wall time of the step; where several are read at once, their time divided among them
@@ -26,7 +27,8 @@ public record StepMetrics(
         double penalty,
         double loss,
         double gradNorm,
-        double penaltyGradNorm,
+        double lambda,
+        double displacementNorm,
         double learningRate,
         long tokens,
         double seconds,
@@ -41,7 +43,8 @@ public record StepMetrics(
             double penalty,
             double loss,
             double gradNorm,
-            double penaltyGradNorm,
+            double lambda,
+            double displacementNorm,
             double learningRate,
             long tokens,
             double seconds) {
@@ -54,10 +57,21 @@ public record StepMetrics(
                 penalty,
                 loss,
                 gradNorm,
-                penaltyGradNorm,
+                lambda,
+                displacementNorm,
                 learningRate,
                 tokens,
                 seconds,
                 false);
+    }
+
+    /** ‖λF(θ−θ*)‖, the 2-norm of the penalty's gradient, whether the step took that or was proximal. */
+    public double penaltyGradNorm() {
+        return lambda * displacementNorm;
+    }
+
+    /** ‖λF(θ−θ*)‖ ÷ ‖g‖: how the penalty weighs beside the loss; NaN or infinite where ‖g‖ is 0. */
+    public double penaltyGradRatio() {
+        return penaltyGradNorm() / gradNorm;
     }
 }

@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import org.ewc4j.config.ParameterGroup;
+import org.ewc4j.config.PenaltyOptions;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.config.TrainingConfig.ClipTarget;
 import org.ewc4j.config.TrainingConfig.OnNonfinite;
@@ -11,6 +13,7 @@ import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.data.TokenizedRow;
+import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.jfr.FlightEvents;
 import org.ewc4j.jfr.FlightSpan;
@@ -30,7 +33,7 @@ import org.ewc4j.tensor.Arena;
  * Trains a model on one task after another by AdamW, under the penalty of a consolidation once there is one.
  *
  * <p>The optimizer is PyTorch's AdamW (Loshchilov and Hutter 2019): decay first, then the moments. The penalty's gradient
- * λF(θ−θ*) joins the loss's before the moments, in the same native pass. Moments and step count carry over between tasks.
+ * λF(θ−θ*) joins the loss's before the moments, or a pull towards θ* comes behind the update, in the same native pass. Moments and step count carry over between tasks.
  * Owned and closed by the learner; used by one thread at a time.
  */
 public final class Trainer implements AutoCloseable {
@@ -39,22 +42,46 @@ public final class Trainer implements AutoCloseable {
      *
      * @param index from 0
      * @param rows its tokenized training rows
-     * @param lambda λ
+     * @param lambda λ at its highest
+     * @param penalty how it acts, and goes over the steps; its groups are the trainer's
      */
-    public record TaskTraining(int index, String name, List<TokenizedRow> rows, TrainingConfig config, double lambda) {}
+    public record TaskTraining(
+            int index,
+            String name,
+            List<TokenizedRow> rows,
+            TrainingConfig config,
+            double lambda,
+            PenaltyOptions penalty) {}
 
     private static final int LOG_EVERY_ON_CUDA = 20;
 
     private final CausalLm model;
     private final Kernels kernels;
+    private final double[] lambdaFactors; // one for each trained parameter; null: 1 for all
     private Arena firstMoment;
     private Arena secondMoment;
     private long steps;
     private long skipped;
 
+    /** With the same λ for every parameter. */
     public Trainer(CausalLm model, Kernels kernels) {
+        this(model, kernels, List.of());
+    }
+
+    /**
+     * @param groups factors of λ
+     * @throws InvalidInputException where a group's pattern matches no parameter
+     */
+    public Trainer(CausalLm model, Kernels kernels, List<ParameterGroup> groups) {
         this.model = model;
         this.kernels = kernels;
+        this.lambdaFactors = model.trained()
+                .byPattern(
+                        "ewc.groups",
+                        groups.stream().map(ParameterGroup::pattern).toList(),
+                        groups.stream()
+                                .mapToDouble(ParameterGroup::lambdaFactor)
+                                .toArray());
     }
 
     /** Optimizer steps so far, over all tasks, those included whose update was left out. */
@@ -73,13 +100,21 @@ public final class Trainer implements AutoCloseable {
      *
      * @param consolidation of the tasks before; null, or one that holds none yet, for no penalty
      * @param listener told of every step, in order, when its numbers are read
+     * @return how the penalty weighed over the task
      * @throws RunFailedException where a loss or gradient is not finite: θ is then not to be saved
      */
-    public void train(TaskTraining task, Consolidation consolidation, Consumer<StepMetrics> listener) {
+    public PenaltyBalance train(TaskTraining task, Consolidation consolidation, Consumer<StepMetrics> listener) {
         Consolidation active = consolidation != null && consolidation.held() > 0 ? consolidation : null;
-        LearningRate rate =
-                new LearningRate(task.config(), BatchLoader.steps(task.rows().size(), task.config()));
-        try (BatchLoader loader = new BatchLoader(
+        long count = BatchLoader.steps(task.rows().size(), task.config());
+        StepSchedule rate = StepSchedule.ofLearningRate(task.config(), count);
+        StepSchedule lambda = StepSchedule.ofLambda(task.lambda(), task.penalty(), count);
+        PenaltyBalance balance = new PenaltyBalance();
+        Consumer<StepMetrics> told = metrics -> {
+            balance.add(metrics);
+            listener.accept(metrics);
+        };
+        try (StepLists lists = lists(active);
+                BatchLoader loader = new BatchLoader(
                         task.rows(),
                         task.config(),
                         task.index(),
@@ -92,10 +127,11 @@ public final class Trainer implements AutoCloseable {
             try {
                 while (now != null) {
                     epochs.at(now.batch().epoch());
-                    step(task, now, rate.at(steps - first), active, ledger);
+                    Rates rates = new Rates(rate.at(steps - first), lambda.at(steps - first));
+                    step(task, now, rates, active, lists, ledger);
                     next = stage(next(loader)); // travels while the step runs, where it runs on a device
                     if (ledger.isFull() || next == null) {
-                        settle(ledger, listener);
+                        settle(ledger, told);
                         skipped = ledger.skipped();
                     }
                     now.close();
@@ -105,6 +141,15 @@ public final class Trainer implements AutoCloseable {
                 StagedStep.close(now, next);
             }
         }
+        return balance;
+    }
+
+    /** What of a step its schedules say. */
+    private record Rates(double learningRate, double lambda) {}
+
+    private StepLists lists(Consolidation consolidation) {
+        takeMoments();
+        return new StepLists(model, firstMoment, secondMoment, consolidation);
     }
 
     private int logEvery(TrainingConfig config) {
@@ -144,10 +189,12 @@ public final class Trainer implements AutoCloseable {
     public List<StepMetrics> steps(
             TaskTraining task, List<StepBatch> batches, double learningRate, Consolidation consolidation) {
         List<StepMetrics> metrics = new ArrayList<>();
-        try (StepLedger ledger = new StepLedger(kernels.slots(batches.size()), skipped)) {
+        Rates rates = new Rates(learningRate, task.lambda());
+        try (StepLists lists = lists(consolidation);
+                StepLedger ledger = new StepLedger(kernels.slots(batches.size()), skipped)) {
             for (StepBatch batch : batches) {
                 try (StagedStep staged = new StagedStep(model, batch)) {
-                    step(task, staged, learningRate, consolidation, ledger);
+                    step(task, staged, rates, consolidation, lists, ledger);
                 }
             }
             ledger.settle(metrics::add);
@@ -157,12 +204,17 @@ public final class Trainer implements AutoCloseable {
     }
 
     private void step(
-            TaskTraining task, StagedStep staged, double learningRate, Consolidation consolidation, StepLedger ledger) {
+            TaskTraining task,
+            StagedStep staged,
+            Rates rates,
+            Consolidation consolidation,
+            StepLists lists,
+            StepLedger ledger) {
         int slot = ledger.nextSlot();
         StepBatch batch = staged.batch();
         try (ProfilerRange range = ProfilerRange.step(steps);
                 FlightSpan event = FlightEvents.step(
-                        task.name(), steps, batch.examples(), batch.scoredPositions(), learningRate)) {
+                        task.name(), steps, batch.examples(), batch.scoredPositions(), rates.learningRate())) {
             model.training(true);
             boolean first = true;
             for (StagedBatch microBatch : staged.microBatches()) {
@@ -170,37 +222,79 @@ public final class Trainer implements AutoCloseable {
                 first = false;
             }
             try (ProfilerRange optimizer = ProfilerRange.open("optimizer")) {
-                update(task, learningRate, consolidation, ledger.slots(), slot);
+                update(task, rates, lists, ledger.slots(), slot);
             }
             double constant = consolidation == null ? 0 : consolidation.constant();
-            ledger.add(new StepLedger.Entry(task, staged.batch(), steps++, learningRate, constant));
+            double lambda = consolidation == null ? 0 : rates.lambda();
+            ledger.add(new StepLedger.Entry(task, staged.batch(), steps++, rates.learningRate(), lambda, constant));
         } finally {
             model.training(false);
             model.clearGradients();
         }
     }
 
-    private void update(
-            TaskTraining task, double learningRate, Consolidation consolidation, StepSlots slots, int slot) {
-        takeMoments();
+    private void update(TaskTraining task, Rates rates, StepLists lists, StepSlots slots, int slot) {
         TrainingConfig config = task.config();
         boolean total = config.clipTarget() == ClipTarget.TOTAL;
         kernels.adamwStep(
-                model.theta().list(),
-                firstMoment.list(),
-                secondMoment.list(),
+                lists.theta(),
+                lists.firstMoment(),
+                lists.secondMoment(),
                 model.gradients(),
-                consolidation == null ? null : consolidation.fisher().list(),
-                consolidation == null ? null : consolidation.anchor().list(),
-                new AdamWOptions(config.beta1(), config.beta2(), config.epsilon(), config.weightDecay()),
-                new AdamWStep(steps + 1, learningRate, task.lambda()),
+                lists.fisher(),
+                lists.anchor(),
+                new AdamWOptions(
+                        config.beta1(),
+                        config.beta2(),
+                        config.epsilon(),
+                        config.weightDecay(),
+                        null,
+                        null,
+                        lambdaFactors,
+                        task.penalty().kind() == PenaltyOptions.Kind.PROXIMAL),
+                new AdamWStep(steps + 1, rates.learningRate(), rates.lambda()),
                 new StepGuard(
                         config.clipNorm().orElse(Double.POSITIVE_INFINITY),
                         total,
                         config.onNonfinite() == OnNonfinite.SKIP),
-                new StepOutputs(false, model.computeCopy()),
+                new StepOutputs(false, lists.computeCopy()),
                 slots,
                 slot);
+    }
+
+    /** A copy of moments and counts. Whoever calls closes it. */
+    public Snapshot snapshot() {
+        return new Snapshot(
+                firstMoment == null ? null : firstMoment.copy(),
+                secondMoment == null ? null : secondMoment.copy(),
+                steps,
+                skipped);
+    }
+
+    /** Goes on from a snapshot of this trainer. */
+    public void restore(Snapshot snapshot) {
+        close();
+        firstMoment = snapshot.firstMoment == null ? null : snapshot.firstMoment.copy();
+        secondMoment = snapshot.secondMoment == null ? null : snapshot.secondMoment.copy();
+        steps = snapshot.steps;
+        skipped = snapshot.skipped;
+    }
+
+    /**
+     * Moments and counts as they were.
+     *
+     * @param firstMoment null where nothing was trained yet, as secondMoment
+     */
+    public record Snapshot(Arena firstMoment, Arena secondMoment, long steps, long skipped) implements AutoCloseable {
+        @Override
+        public void close() {
+            if (firstMoment != null) {
+                firstMoment.close();
+            }
+            if (secondMoment != null) {
+                secondMoment.close();
+            }
+        }
     }
 
     /** A learner that is only asked takes no memory for them. */
@@ -219,9 +313,11 @@ public final class Trainer implements AutoCloseable {
     public void close() {
         if (firstMoment != null) {
             firstMoment.close();
+            firstMoment = null;
         }
         if (secondMoment != null) {
             secondMoment.close();
+            secondMoment = null;
         }
     }
 }

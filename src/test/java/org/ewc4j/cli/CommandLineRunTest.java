@@ -120,6 +120,8 @@ class CommandLineRunTest {
                             "loss",
                             "grad_norm",
                             "penalty_grad_norm",
+                            "penalty_grad_ratio",
+                            "lambda",
                             "learning_rate",
                             "tokens",
                             "seconds");

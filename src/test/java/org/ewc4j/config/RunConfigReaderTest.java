@@ -256,8 +256,8 @@ class RunConfigReaderTest {
                 "model: m\ntasks: [{name: a, trian: b}]\n",
                 "run.yaml:2: tasks.list.trian: unknown key; the nearest known one is train");
         assertSetRefused(
-                "training.lr_rate=3",
-                "--set training.lr_rate=3: training.lr_rate: unknown key; the nearest known one is training.learning_rate");
+                "training.learn_rate=3",
+                "--set training.learn_rate=3: training.learn_rate: unknown key; the nearest known one is training.learning_rate");
     }
 
     @Test
@@ -280,14 +280,17 @@ class RunConfigReaderTest {
         assertRefused(
                 MINIMAL + "training: {shuffle: 1}\n", "run.yaml:3: training.shuffle: expected true or false, got 1");
         assertRefused(
-                MINIMAL + "ewc:\n  lambda: -1\n", "run.yaml:4: ewc.lambda: expected a number of at least 0, got -1");
+                MINIMAL + "ewc:\n  lambda: -1\n",
+                "run.yaml:4: ewc.lambda: expected a number of at least 0, or auto, got -1");
         assertRefused(
-                MINIMAL + "ewc: {lambda: .nan}\n", "run.yaml:3: ewc.lambda: expected a number of at least 0, got .nan");
+                MINIMAL + "ewc: {lambda: .nan}\n",
+                "run.yaml:3: ewc.lambda: expected a number of at least 0, or auto, got .nan");
         assertRefused(
                 MINIMAL + "ewc: {lambda: 1e999}\n",
-                "run.yaml:3: ewc.lambda: expected a number of at least 0, got 1e999");
+                "run.yaml:3: ewc.lambda: expected a number of at least 0, or auto, got 1e999");
         assertRefused(
-                MINIMAL + "ewc: {lambda: [1]}\n", "run.yaml:3: ewc.lambda: expected a number of at least 0, got [1]");
+                MINIMAL + "ewc: {lambda: [1]}\n",
+                "run.yaml:3: ewc.lambda: expected a number of at least 0, or auto, got [1]");
         assertRefused(
                 MINIMAL + "training: {beta1: 1}\n",
                 "run.yaml:3: training.beta1: expected a number of at least 0 and below 1, got 1");
@@ -304,7 +307,8 @@ class RunConfigReaderTest {
                 MINIMAL + "ewc: {fisher: exact}\n",
                 "run.yaml:3: ewc.fisher: expected one of batch, example, sampled, uniform, got \"exact\"");
         assertRefused("model: [m]\n", "run.yaml:1: model: expected a mapping with path, init, seed, got [\"m\"]");
-        assertSetRefused("ewc.lambda=-1", "--set ewc.lambda=-1: ewc.lambda: expected a number of at least 0, got -1");
+        assertSetRefused(
+                "ewc.lambda=-1", "--set ewc.lambda=-1: ewc.lambda: expected a number of at least 0, or auto, got -1");
         assertSetRefused(
                 "ewc.fisher_samples=0",
                 "--set ewc.fisher_samples=0: ewc.fisher_samples: expected a whole number of at least 1, got 0");
@@ -439,7 +443,7 @@ class RunConfigReaderTest {
     void recordsCheckThemselvesForEmbedders() {
         assertThatThrownBy(() -> EwcConfig.defaults().withLambda(-1))
                 .isInstanceOf(InvalidInputException.class)
-                .hasMessage("ewc.lambda: expected a number of at least 0, got -1.0");
+                .hasMessage("ewc.lambda: expected a number of at least 0, or auto, got -1.0");
         assertThatThrownBy(() -> TrainingConfig.defaults().withMaxLength(1))
                 .hasMessage("training.max_length: expected a whole number of at least 2, got 1");
         assertThatThrownBy(() -> EvaluationConfig.defaults().withSplits(Set.of()))

@@ -31,6 +31,7 @@ import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.SafetensorsWriter;
 import org.ewc4j.tensor.StoredType;
 import org.ewc4j.tensor.Torch;
+import org.ewc4j.tensor.TrainedParameters;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -74,7 +75,12 @@ class ConsolidationFolderTest {
         try (Arena theta = new Arena(layout)) {
             for (double anchor : anchors) {
                 theta.fill(anchor);
-                consolidation.add(kernels, new UniformFisher(null), theta, WHAT, done -> {});
+                consolidation.add(
+                        kernels,
+                        new UniformFisher(null, TrainedParameters.all(theta.layout())),
+                        theta,
+                        WHAT,
+                        done -> {});
             }
         }
         return consolidation;
@@ -153,7 +159,8 @@ class ConsolidationFolderTest {
             theta.fill(1);
             kernels.fisherMerge(theta.list(), null, 0, 0);
             ramp(theta, source);
-            consolidation.add(kernels, new UniformFisher(null), theta, WHAT, done -> {});
+            consolidation.add(
+                    kernels, new UniformFisher(null, TrainedParameters.all(theta.layout())), theta, WHAT, done -> {});
             ConsolidationFolder.write(folder.resolve("kept"), consolidation, "A", "1", Optional.empty());
 
             Map<String, float[]> expected = Golden.allFloats(source);
@@ -200,6 +207,14 @@ class ConsolidationFolderTest {
         try (Consolidation read = read(kept, new MergeSchedule.RunningMean(), StateTypes.FULL)) {
             assertThat(norm(read.anchor())).isEqualTo(2, within(1e-5));
         }
+        // Nor is a link followed to where a pointer may not lead.
+        Path elsewhere = Files.createDirectories(folder.resolve("elsewhere/deeper"));
+        Files.move(checkpoint.resolve("model.safetensors"), elsewhere.resolve("model.safetensors"));
+        Files.delete(checkpoint);
+        Files.createSymbolicLink(checkpoint, elsewhere);
+        assertRefused(kept, RECORD, "anchor.checkpoint", "../model");
+        Files.delete(checkpoint);
+        Files.createDirectories(checkpoint);
         // Another checkpoint in its place is noticed.
         try (Consolidation other = consolidation(new MergeSchedule.RunningMean(), StateTypes.FULL, 3)) {
             SafetensorsWriter.write(

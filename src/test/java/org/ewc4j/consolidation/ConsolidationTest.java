@@ -20,6 +20,7 @@ import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.Torch;
+import org.ewc4j.tensor.TrainedParameters;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -55,7 +56,8 @@ class ConsolidationTest {
 
     private void add(Consolidation consolidation, double at) {
         theta.fill(at);
-        consolidation.add(kernels, new UniformFisher(null), theta, WHAT, done -> {});
+        consolidation.add(
+                kernels, new UniformFisher(null, TrainedParameters.all(theta.layout())), theta, WHAT, done -> {});
     }
 
     @ParameterizedTest
@@ -108,13 +110,23 @@ class ConsolidationTest {
         StateTypes types = new StateTypes(type, ElementType.F32);
         try (Consolidation consolidation = new Consolidation(LAYOUT, MergeSchedule.of(ewc), types, Device.CPU)) {
             theta.fill(0);
-            consolidation.add(kernels, new UniformFisher(null), theta, weighing(first), done -> {});
+            consolidation.add(
+                    kernels,
+                    new UniformFisher(null, TrainedParameters.all(theta.layout())),
+                    theta,
+                    weighing(first),
+                    done -> {});
             if (ewc.merge() == EwcConfig.Merge.RUNNING_MEAN) {
                 assertThat(element(consolidation.fisher())).isEqualTo(1, within(1e-6));
                 consolidation.fisher().fill(5);
             }
             theta.fill(1);
-            consolidation.add(kernels, new UniformFisher(null), theta, weighing(second), done -> {});
+            consolidation.add(
+                    kernels,
+                    new UniformFisher(null, TrainedParameters.all(theta.layout())),
+                    theta,
+                    weighing(second),
+                    done -> {});
 
             assertThat(element(consolidation.fisher())).isEqualTo(expected, within(1e-2));
             double anchor = ewc.merge() == EwcConfig.Merge.SUM ? second / (first + second) : 1;
@@ -136,7 +148,12 @@ class ConsolidationTest {
         try (Consolidation base = new Consolidation(LAYOUT, new MergeSchedule.RunningMean());
                 Consolidation heavy = new Consolidation(LAYOUT, new MergeSchedule.RunningMean())) {
             add(base, 0);
-            heavy.add(kernels, new UniformFisher(null), theta, weighing(3), done -> {});
+            heavy.add(
+                    kernels,
+                    new UniformFisher(null, TrainedParameters.all(theta.layout())),
+                    theta,
+                    weighing(3),
+                    done -> {});
             heavy.fisher().fill(5);
 
             base.join(kernels, heavy);
@@ -175,7 +192,7 @@ class ConsolidationTest {
             add(three, 0);
             add(three, 0);
             theta.fill(7);
-            one.add(kernels, new UniformFisher(null), theta, WHAT, done -> {});
+            one.add(kernels, new UniformFisher(null, TrainedParameters.all(theta.layout())), theta, WHAT, done -> {});
             kernels.fisherMerge(one.fisher().list(), null, 5, 0);
 
             three.join(kernels, one);
@@ -193,7 +210,12 @@ class ConsolidationTest {
                 LAYOUT, new MergeSchedule.Maximum(), new StateTypes(ElementType.F32, ElementType.F16), Device.CPU)) {
             add(consolidation, 1);
             theta.fill(1e30);
-            assertThatThrownBy(() -> consolidation.add(kernels, new UniformFisher(null), theta, WHAT, done -> {}))
+            assertThatThrownBy(() -> consolidation.add(
+                            kernels,
+                            new UniformFisher(null, TrainedParameters.all(theta.layout())),
+                            theta,
+                            WHAT,
+                            done -> {}))
                     .isInstanceOf(RunFailedException.class)
                     .hasMessageContainingAll("65504", "ewc.anchor_dtype");
         }

@@ -238,7 +238,8 @@ class FisherEstimatorTest {
     void aFisherOfZerosStaysOne() {
         FisherEstimator none = new ExampleFisher(model, kernels, List.of(), Unit.SEQUENCE, new Labels.OfData());
         try (Arena fisher = new Arena(model.layout())) {
-            new ScaledFisher(none, kernels, Normalize.MEAN, OptionalDouble.of(1)).accumulateInto(fisher, 1, done -> {});
+            new ScaledFisher(none, kernels, model.layout().elements(), Normalize.MEAN, OptionalDouble.of(1))
+                    .accumulateInto(fisher, 1, done -> {});
             assertThat(values(fisher)).containsOnly(0);
         }
     }
@@ -287,7 +288,7 @@ class FisherEstimatorTest {
                         .describe()
                         .dataFingerprint())
                 .isEmpty();
-        model.theta().add(1e-3);
+        model.layout().parameters().forEach(each -> model.theta().add(each, 1e-3));
         assertThat(estimator(FisherKind.EXAMPLE, options -> options, 4, 5)
                         .describe()
                         .modelFingerprint())

@@ -5,7 +5,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.ewc4j.config.EvaluationConfig.Split;
@@ -174,7 +173,4 @@ enum Parser {
     private static byte[] bytes(String text) {
         return text.getBytes(StandardCharsets.UTF_8);
     }
-
-    static final Map<String, Parser> BY_NAME =
-            java.util.Arrays.stream(values()).collect(Collectors.toMap(Enum::name, parser -> parser));
 }

@@ -358,7 +358,8 @@ class KernelsTest {
         TensorList copy = tensor(ElementType.BF16, 2);
         TensorList first = tensor(0, 0);
         TensorList second = tensor(0, 0);
-        AdamWOptions options = new AdamWOptions(0.9, 0.999, 1e-8, 0.5, new double[] {0.25}, new double[] {0.0});
+        AdamWOptions options =
+                new AdamWOptions(0.9, 0.999, 1e-8, 0.5, new double[] {0.25}, new double[] {0.0}, null, false);
         kernels.adamwStep(
                 theta,
                 first,
@@ -372,11 +373,67 @@ class KernelsTest {
         assertThat(read(theta)[0]).isCloseTo(0.875f, within(1e-6f)); // no decay, and a first step of learning rate 1/8
         assertThat(read(copy)[0]).isEqualTo(0.875f);
         assertThat(read(gradient)).containsExactly(0.0f, 0.0f);
-        AdamWOptions two = new AdamWOptions(0.9, 0.999, 1e-8, 0.5, new double[2], null);
+        AdamWOptions two = new AdamWOptions(0.9, 0.999, 1e-8, 0.5, new double[2], null, null, false);
         assertThatThrownBy(() -> kernels.adamwStep(
                         theta, first, second, gradient, null, null, two, new AdamWStep(2, 0.5, 0), StepOutputs.NONE))
                 .isInstanceOf(KernelArgumentException.class)
                 .hasMessageContaining("segmentLearningRate: expected one value for each tensor of theta (1), came 2");
+    }
+
+    @Test
+    void pullsTowardsTheAnchorBehindAProximalStep() {
+        TensorList theta = tensor(1.0f, -1.0f, 0.5f);
+        TensorList anchor = tensor(2.0f, 2.0f, 2.0f);
+        TensorList fisher = tensor(0.0f, 1e-3f, 1.0f);
+        AdamWOptions options = new AdamWOptions(0, 0, 1e-8, 0, null, null, new double[] {0.5}, true);
+        StepStatistics statistics = kernels.adamwStep(
+                theta,
+                tensor(0, 0, 0),
+                tensor(0, 0, 0),
+                tensor(4.0f, 4.0f, 4.0f),
+                fisher,
+                anchor,
+                options,
+                new AdamWStep(1, 0.25, 64_000));
+        // Without moments the step is the learning rate, and s = 0.25 / 4: s lambda f F is 0, 2 and 2000.
+        assertThat(read(theta)[0]).isEqualTo(0.75f);
+        assertThat(read(theta)[1]).isCloseTo(-1.25f + 2f / 3 * 3.25f, within(1e-6f));
+        assertThat(read(theta)[2]).isCloseTo(0.25f + 2000f / 2001 * 1.75f, within(1e-6f));
+        double moved = Math.sqrt(Math.pow(0.5e-3 * 3, 2) + Math.pow(0.5 * 1.5, 2));
+        assertThat(statistics.displacementNorm()).isCloseTo(moved, within(1e-7));
+        assertThat(statistics.penaltyGradientNorm()).isEqualTo(64_000 * statistics.displacementNorm());
+        assertThat(statistics.penalty()).isCloseTo(0.5 * 0.5 * (1e-3 * 9 + 2.25), within(1e-7));
+        AdamWOptions two = new AdamWOptions(0, 0, 1e-8, 0, null, null, new double[2], true);
+        assertThatThrownBy(() -> kernels.adamwStep(
+                        theta, tensor(0, 0, 0), tensor(0, 0, 0), anchor, null, null, two, new AdamWStep(2, 1, 1)))
+                .isInstanceOf(KernelArgumentException.class)
+                .hasMessageContaining("segmentLambda: expected one value for each tensor of theta (1), came 2");
+    }
+
+    /** What clipping of the total measures has the factors of λ in it. */
+    @Test
+    void clipsTheTotalWithTheFactorsOfLambda() {
+        TensorList theta = tensor(3.0f);
+        TensorList moment = tensor(0);
+        AdamWOptions options = new AdamWOptions(0, 0, 1e6, 0, null, null, new double[] {0.25}, false);
+        try (StepSlots slots = kernels.slots(1)) {
+            kernels.adamwStep(
+                    theta,
+                    moment,
+                    tensor(0),
+                    tensor(1.0f),
+                    tensor(2.0f),
+                    tensor(1.0f),
+                    options,
+                    new AdamWStep(1, 1e6, 8),
+                    new StepGuard(0.5, true, false),
+                    StepOutputs.NONE,
+                    slots,
+                    0);
+        }
+        // 1 + 8 · 0.25 · 2 · (3 − 1) = 9, scaled to a half; without moments and far below epsilon a plain descent.
+        assertThat(read(moment)[0]).isCloseTo(0.5f, within(1e-6f));
+        assertThat(read(theta)[0]).isCloseTo(2.5f, within(1e-5f));
     }
 
     @Test

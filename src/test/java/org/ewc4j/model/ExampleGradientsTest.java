@@ -365,7 +365,7 @@ class ExampleGradientsTest {
                 Arena after = new Arena(model.layout())) {
             Batch batch = batches(rows(4), 4).get(0);
             gradients.addSquares(batch, new Labels.OfData(), before, 1);
-            model.theta().add(0.1);
+            model.layout().parameters().forEach(each -> model.theta().add(each, 0.1));
             gradients.addSquares(batch, new Labels.OfData(), after, 1);
             assertThat(values(after).get("lm_head.weight"))
                     .isNotEqualTo(values(before).get("lm_head.weight"));
@@ -391,7 +391,7 @@ class ExampleGradientsTest {
         try (CausalLm model = TinyCheckpoint.llama(folder).write().open();
                 ExampleGradients gradients = model.exampleGradients(kernels);
                 Arena sum = new Arena(model.layout())) {
-            model.theta().add(Double.NaN);
+            model.layout().parameters().forEach(each -> model.theta().add(each, Double.NaN));
             ExampleGradients.Findings found =
                     gradients.addSquares(batches(rows(4), 4).get(0), new Labels.OfData(), sum, 1);
             assertThat(found.finite()).isFalse();

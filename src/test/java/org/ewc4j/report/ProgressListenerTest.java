@@ -21,7 +21,7 @@ class ProgressListenerTest {
             progress.taskStarted(0, "capitals", 100);
             for (int k = 0; k < 100; k++) {
                 nanos += 100_000_000L; // 0.1 s a step: 10 s a task
-                progress.step(new StepMetrics(0, "capitals", 0, k, 2.5, 1e-5, 2.55, 1, 1, 1e-3, 50, 0.1));
+                progress.step(new StepMetrics(0, "capitals", 0, k, 2.5, 1e-5, 2.55, 1, 5000, 2e-4, 1e-3, 50, 0.1));
             }
             progress.taskFinished(0, "capitals");
         }

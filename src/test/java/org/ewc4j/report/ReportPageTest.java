@@ -32,7 +32,24 @@ class ReportPageTest {
                 .contains("<h1>ewc</h1>", "Accuracy matrix", "Each task over time", "Penalty", "forgetting, train")
                 .contains("fisher: batch", "λ 5,000", "1,234,567", ">100.0</td>")
                 .doesNotContain("http", "src=", "@import", "url(", "<script", "<link");
-        assertThat(page.split("<svg")).as("accuracy by split, loss, penalty").hasSize(1 + 4);
+        assertThat(page.split("<svg"))
+                .as("accuracy by split, loss, penalty, its gradient beside the loss's")
+                .hasSize(1 + 5);
+    }
+
+    /** Runs of before λ and the penalty's ratio were logged have reports all the same. */
+    @Test
+    void stepsWithoutLaterColumnsAreRead() throws Exception {
+        Path run = run("old", SampleRun.small(), "");
+        Path steps = run.resolve("steps.jsonl");
+        String old = Files.readString(steps).replaceAll("\"(penalty_grad_ratio|lambda)\":[^,]*,", "");
+        assertThat(old).doesNotContain("lambda").contains("penalty_grad_norm");
+        Files.writeString(steps, old);
+        String page = ReportPage.of(List.of(run));
+        assertWellFormed(page);
+        assertThat(page.split("<svg"))
+                .as("as before: without the penalty beside the loss")
+                .hasSize(1 + 4);
     }
 
     @Test

@@ -53,6 +53,8 @@ class RunFolderTest {
                         "loss",
                         "grad_norm",
                         "penalty_grad_norm",
+                        "penalty_grad_ratio",
+                        "lambda",
                         "learning_rate",
                         "tokens",
                         "seconds");
@@ -68,7 +70,7 @@ class RunFolderTest {
         try (RunFolder run = RunFolder.create(folder, false, SampleRun.CONFIGURATION, 7)) {
             SampleRun.small().start(run);
             for (int k = 0; k < losses.length; k++) {
-                run.step(new StepMetrics(0, "capitals", 0, k, losses[k], 0, losses[k], 1, 0, 1e-5, 10, 0.1));
+                run.step(new StepMetrics(0, "capitals", 0, k, losses[k], 0, losses[k], 1, 0, 0, 1e-5, 10, 0.1));
             }
         }
 
@@ -85,7 +87,7 @@ class RunFolderTest {
         try (RunFolder run = RunFolder.create(folder, false, SampleRun.CONFIGURATION, 7)) {
             SampleRun.small().start(run);
             double infinite = Double.POSITIVE_INFINITY;
-            run.step(new StepMetrics(0, "capitals", 0, 0, Double.NaN, 0, Double.NaN, infinite, 0, 1e-5, 10, 0.1));
+            run.step(new StepMetrics(0, "capitals", 0, 0, Double.NaN, 0, Double.NaN, infinite, 0, 0, 1e-5, 10, 0.1));
         }
 
         String text = Files.readString(folder.resolve("steps.jsonl"));

@@ -79,7 +79,8 @@ final class SampleRun {
                     penalty,
                     loss + 5000 * penalty,
                     1.5,
-                    0.25,
+                    task == 0 ? 0 : 5000,
+                    task == 0 ? 0 : 5e-5,
                     1e-3,
                     120,
                     0.5));

@@ -73,7 +73,7 @@ class ArenaTest {
                 Arena stored = new Arena(source.layout(), ElementType.U8_BLOCK256, Device.CPU);
                 Arena back = new Arena(source.layout())) {
             fill(source);
-            source.add(0.375); // 0 to 0.75
+            source.layout().parameters().forEach(each -> source.add(each, 0.375)); // 0 to 0.75
             kernels.convert(stored.list(), source.list());
             kernels.convert(back.list(), stored.list());
             for (Parameter parameter : source.layout().parameters()) {

@@ -17,6 +17,7 @@ import java.util.stream.StreamSupport;
 import org.bytedeco.javacpp.PointerScope;
 import org.ewc4j.Golden;
 import org.ewc4j.config.ModelSource;
+import org.ewc4j.config.PenaltyOptions;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.config.TrainingConfig.Positions;
 import org.ewc4j.data.Batch;
@@ -184,7 +185,8 @@ class TransformersParityTest {
         TrainingConfig training = TrainingConfig.defaults()
                 .withEpsilon(expected.get("epsilon").asDouble())
                 .withWeightDecay(expected.get("weight_decay").asDouble());
-        Trainer.TaskTraining task = new Trainer.TaskTraining(0, "task", List.of(), training, 0);
+        Trainer.TaskTraining task =
+                new Trainer.TaskTraining(0, "task", List.of(), training, 0, PenaltyOptions.defaults());
         try (CausalLm model = open(checkpoint);
                 Kernels kernels = Kernels.host(Golden.THREADS);
                 Trainer trainer = new Trainer(model, kernels)) {

@@ -1,0 +1,54 @@
+package org.ewc4j.hostile;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+
+/** Changed inputs by the million, without instrumentation: src/test/fuzz/campaign.sh. The same inputs for the same seed. */
+public final class Campaign {
+    private Campaign() {}
+
+    /** {@code args}: seconds for each parser at most, inputs for each, seed, parsers (all where none is named). */
+    public static void main(String[] args) throws IOException {
+        double seconds = Double.parseDouble(args[0]);
+        long inputs = Long.parseLong(args[1]);
+        long seed = Long.parseLong(args[2]);
+        List<Parser> parsers = args.length == 3
+                ? List.of(Parser.values())
+                : List.of(args).subList(3, args.length).stream()
+                        .map(Parser::valueOf)
+                        .toList();
+        Path memory = Path.of("/dev/shm");
+        Path folder = Files.isWritable(memory)
+                ? Files.createTempDirectory(memory, "ewc4j-campaign")
+                : Files.createTempDirectory("ewc4j-campaign");
+        HostileFixture fixture = HostileFixture.make(folder);
+        for (Parser parser : parsers) {
+            System.out.println(run(fixture, parser, new Random(seed), inputs, seconds));
+        }
+    }
+
+    private static String run(HostileFixture fixture, Parser parser, Random random, long inputs, double seconds) {
+        Ordeal ordeal = new Ordeal(fixture, parser);
+        Mutator mutator = new Mutator(parser.seeds(fixture));
+        long started = System.nanoTime();
+        long done = 0;
+        long read = 0;
+        while (done < inputs && (System.nanoTime() - started) * 1e-9 < seconds) {
+            byte[] input = mutator.next(random);
+            try {
+                read += ordeal.undergo(input) ? 1 : 0;
+            } catch (AssertionError e) {
+                Path kept = HostileFixture.write(Path.of("target/fuzz", parser + "-" + done), input);
+                throw new AssertionError("input " + done + ", kept in " + kept, e);
+            }
+            done++;
+        }
+        fixture.restore(parser.file);
+        return String.format(
+                Locale.ROOT, "| `%s` | %,d | %,d | %.0f |", parser, done, read, (System.nanoTime() - started) * 1e-9);
+    }
+}
