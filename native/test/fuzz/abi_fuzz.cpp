@@ -127,11 +127,14 @@ void penalty(Bytes& bytes, Call& call) {
     const ewc_list* gradient = call.optional_list(EWC_F32, true);
     const double* lambda = bytes.once_in(4) ? nullptr : call.object<double>(false);
     double* value = bytes.once_in(4) ? nullptr : call.object<double>(true);
+    const double factors[Call::kSegments] = {1, 0, bytes.number(), bytes.number()};
+    const double* segment_lambda = bytes.once_in(3) ? factors : nullptr;
     size_t needed = 0, given = 0;
     const ewc_status queried = ewc_penalty_workspace(call.given_exec(), theta, &needed);
     void* workspace = call.workspace(queried, needed, &given);
     call.judge("ewc_penalty",
-               ewc_penalty(call.exec(), theta, held, fisher, gradient, lambda, value, workspace, given));
+               ewc_penalty(call.exec(), theta, held, fisher, gradient, lambda, segment_lambda, value, workspace,
+                           given));
 }
 
 void norm(Bytes& bytes, Call& call) {
@@ -142,24 +145,29 @@ void norm(Bytes& bytes, Call& call) {
     const ewc_list* fisher = alone ? nullptr : call.list(EWC_F32, false);
     const double* lambda = alone ? nullptr : call.object<double>(false);
     double* squared = call.object<double>(true);
+    const double factors[Call::kSegments] = {1, 0, bytes.number(), bytes.number()};
+    const double* segment_lambda = bytes.once_in(3) ? factors : nullptr;
     size_t needed = 0, given = 0;
     const ewc_status queried = ewc_norm_workspace(call.given_exec(), gradient, &needed);
     void* workspace = call.workspace(queried, needed, &given);
-    call.judge("ewc_norm", ewc_norm(call.exec(), gradient, theta, held, fisher, lambda, squared, workspace, given));
+    call.judge("ewc_norm", ewc_norm(call.exec(), gradient, theta, held, fisher, lambda, segment_lambda, squared,
+                                    workspace, given));
 }
 
 void adamw_step(Bytes& bytes, Call& call) {
-    const uint32_t flags = bytes.once_in(20) ? bytes.below(65536) : bytes.below(2);
+    const uint32_t known = bytes.below(2) | (bytes.once_in(2) ? EWC_PROXIMAL : 0u);
+    const uint32_t flags = bytes.once_in(20) ? bytes.below(65536) : known;
     const ewc_list* theta = call.list(EWC_F32, true);
     const ewc_list* first = call.list(EWC_F32, true);
     const ewc_list* second = call.list(EWC_F32, true);
-    const ewc_list* gradient = call.list(EWC_F32, flags == EWC_ZERO_GRADIENT);
+    const ewc_list* gradient = call.list(EWC_F32, (flags & ~EWC_PROXIMAL) == EWC_ZERO_GRADIENT);
     const bool plain = bytes.once_in(3);
     const ewc_list* fisher = plain ? nullptr : call.list(EWC_F32, false);
     const ewc_list* held = plain ? nullptr : call.list(EWC_F32, false);
     double factors[Call::kSegments] = {1, 1, bytes.number(), bytes.number()};
     const double* segment_values = bytes.once_in(3) ? factors : nullptr;
-    ewc_adamw_options options = {sizeof(options), 0.9, 0.999, 1e-8, 0.0, segment_values, segment_values, nullptr};
+    ewc_adamw_options options = {sizeof(options), 0.9, 0.999, 1e-8, 0.0, segment_values, segment_values, nullptr,
+                                 segment_values};
     if (bytes.once_in(10)) {
         options.struct_size = bytes.below(128);
     }
