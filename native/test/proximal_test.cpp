@@ -51,7 +51,10 @@ struct Quadratic {
 };
 
 TEST_P(Proximal, SettlesInTheMinimumOfTheGradientPenalty) {
-    for (const double lambda : {0.3, 3.0, 30.0}) {
+    if (offset() != 0) {
+        GTEST_SKIP() << "many steps: once at each place";
+    }
+    for (const double lambda : {0.3, 30.0}) {
         for (const uint32_t flags : {0u, EWC_PROXIMAL}) {
             Quadratic quadratic(lambda);
             quadratic.descend(1500, 0.02, flags);
@@ -66,6 +69,9 @@ TEST_P(Proximal, SettlesInTheMinimumOfTheGradientPenalty) {
 // As a task begins: theta at its anchor, moments small. The gradient's penalty swings about it by the learning rate, the
 // proximal one stays at the minimum, which lies beside the anchor.
 TEST_P(Proximal, IsSteadyWhereTheGradientSwings) {
+    if (offset() != 0) {
+        GTEST_SKIP() << "many steps: once at each place";
+    }
     double furthest[2] = {0, 0};
     for (const uint32_t flags : {0u, EWC_PROXIMAL}) {
         Quadratic quadratic(1e8);
