@@ -10,6 +10,7 @@ import org.ewc4j.config.FisherOptions;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.consolidation.ConsolidationFolder;
+import org.ewc4j.consolidation.ConsolidationState;
 import org.ewc4j.consolidation.HeldFisher;
 import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.consolidation.StateTypes;
@@ -108,14 +109,29 @@ final class Consolidator implements AutoCloseable {
      */
     void add(int index, String task, List<TokenizedRow> rows, TrainingConfig taskTraining, IntConsumer progress) {
         if (consolidation == null) {
-            consolidation = new Consolidation(
-                    model.layout(),
-                    MergeSchedule.of(ewc),
-                    StateTypes.of(ewc),
-                    model.theta().device());
+            consolidation = empty();
         }
         FisherEstimator estimator = estimator(index, rows, taskTraining);
         consolidation.add(kernels, estimator, model.theta(), new HeldFisher(task, estimator.describe()), progress);
+    }
+
+    /** Goes on from a state, whose arenas are then to be filled; empty: nothing is consolidated yet. */
+    void restore(Optional<ConsolidationState> state) {
+        close();
+        consolidation = state.map(present -> {
+                    Consolidation restored = empty();
+                    restored.restore(present);
+                    return restored;
+                })
+                .orElse(null);
+    }
+
+    private Consolidation empty() {
+        return new Consolidation(
+                model.layout(),
+                MergeSchedule.of(ewc),
+                StateTypes.of(ewc),
+                model.theta().device());
     }
 
     private FisherEstimator estimator(int task, List<TokenizedRow> rows, TrainingConfig taskTraining) {

@@ -8,6 +8,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.ewc4j.LearnerState.Phase;
+import org.ewc4j.LearnerState.UnderWay;
+import org.ewc4j.checkpoint.KeptArena;
+import org.ewc4j.checkpoint.StateFolder;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.EwcConfig;
@@ -21,7 +25,9 @@ import org.ewc4j.data.RowPreview;
 import org.ewc4j.data.TextTokenizer;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.Quoted;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.error.RunInterruptedException;
 import org.ewc4j.eval.Evaluator;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.kernel.Kernels;
@@ -46,8 +52,12 @@ import org.ewc4j.train.Trainer;
  *
  * <p>A learner owns native memory: whoever opens it closes it. It may be used by one thread at a time; several learners
  * may live in one process as long as they ask for the same number of threads. A mistake in what is given is an {@link
- * InvalidInputException}, a training that cannot go on a {@link RunFailedException}; after the latter θ is
- * not to be used.
+ * InvalidInputException}, a training that cannot go on a {@link RunFailedException}; after the latter the learner is lost,
+ * and what was saved before stands.
+ *
+ * <p>An interrupt of the thread ends {@link #learn}, {@link #consolidate} and {@link #evaluate} at the next step or batch with
+ * a {@link RunInterruptedException}; the same call then goes on from there. So it is where a listener throws. {@link
+ * #saveState} keeps all that is needed to go on to the bit, in another process too.
  */
 public final class ContinualLearner implements AutoCloseable {
     /** How long the phases of a learner's life have taken, in seconds. */
@@ -65,7 +75,11 @@ public final class ContinualLearner implements AutoCloseable {
     private final Consolidator consolidator;
     private final List<RunListener> listeners = new ArrayList<>();
     private final Map<Task, EncodedTask> encoded = new LinkedHashMap<>();
+    private final LearnerParts state;
     private int tasksLearned;
+    private UnderWay underWay; // null between tasks
+    private boolean lost;
+    private Runnable beforeMerge = () -> {};
     private double trainSeconds;
     private double fisherSeconds;
     private double evaluateSeconds;
@@ -107,7 +121,7 @@ public final class ContinualLearner implements AutoCloseable {
             return new ContinualLearner(directory, parts, training, ewc, evaluation);
         } catch (RuntimeException e) {
             parts.run();
-            throw e;
+            throw RunInterruptedException.orSame(e);
         }
     }
 
@@ -135,6 +149,7 @@ public final class ContinualLearner implements AutoCloseable {
         parts.add(trainer::close);
         this.consolidator = new Consolidator(model, kernels, ewc, training);
         parts.add(consolidator::close);
+        this.state = new LearnerParts(model, trainer, consolidator);
         this.evaluator = new Evaluator(model, tokenizer, evaluation, training.maxLength());
         this.resource = new NativeResource(this, "ContinualLearner", parts);
     }
@@ -155,21 +170,27 @@ public final class ContinualLearner implements AutoCloseable {
     }
 
     /**
-     * Learns a task with settings of its own.
+     * Learns a task with settings of its own. Where a call was interrupted, the next must be of the same task and settings,
+     * and goes on.
      *
      * @param taskTraining replaces the learner's training settings, but for what the model was opened with (max_length,
      *     threads, positions)
      * @param taskEwc its λ is this task's
      * @param consolidate whether the task's Fisher is estimated and merged afterwards; not needed where no later task has
      *     a λ above 0
+     * @throws InvalidInputException where another task is under way
+     * @throws RunFailedException where a loss is not finite; the learner is lost then
+     * @throws RunInterruptedException where the thread was interrupted
      */
     public void learn(Task task, TrainingConfig taskTraining, EwcConfig taskEwc, boolean consolidate) {
-        resource.acquire();
-        try (ProfilerRange range = ProfilerRange.open("task", task.name())) {
-            learnOpen(task, taskTraining, taskEwc, consolidate);
-        } finally {
-            resource.release();
-        }
+        using(() -> {
+            begin(task, Phase.TRAIN);
+            try (ProfilerRange range = ProfilerRange.open("task", task.name())) {
+                learnOpen(task, taskTraining, taskEwc, consolidate);
+            }
+            tasksLearned++;
+            underWay = null;
+        });
     }
 
     private void learnOpen(Task task, TrainingConfig taskTraining, EwcConfig taskEwc, boolean consolidate) {
@@ -177,16 +198,22 @@ public final class ContinualLearner implements AutoCloseable {
         List<TokenizedRow> rows = encode(task).trainRows();
         long steps = BatchLoader.steps(rows.size(), taskTraining);
         listeners.forEach(listener -> listener.taskStarted(index, task.name(), steps));
-        long started = System.nanoTime();
-        trainer.train(
-                new Trainer.TaskTraining(index, task.name(), rows, taskTraining, taskEwc.lambda()),
-                consolidator.current(),
-                metrics -> listeners.forEach(listener -> listener.step(metrics)));
-        trainSeconds += secondsSince(started);
+        if (underWay.phase() == Phase.TRAIN) {
+            long started = System.nanoTime();
+            try {
+                trainer.train(
+                        new Trainer.TaskTraining(index, task.name(), rows, taskTraining, taskEwc.lambda()),
+                        consolidator.current(),
+                        stepsOfTask(),
+                        metrics -> listeners.forEach(listener -> listener.step(metrics)));
+            } finally {
+                trainSeconds += secondsSince(started);
+            }
+            underWay = new UnderWay(task.name(), Phase.FISHER, underWay.firstStep());
+        }
         if (consolidate) {
             consolidate(task, index, rows, taskTraining);
         }
-        tasksLearned++;
     }
 
     /**
@@ -194,30 +221,131 @@ public final class ContinualLearner implements AutoCloseable {
      * knows of them is then held on to.
      *
      * @throws RunFailedException where a loss is not finite
+     * @throws RunInterruptedException where the thread was interrupted; the same call goes on
      */
     public void consolidate(Task task) {
+        using(() -> {
+            begin(task, Phase.CONSOLIDATE);
+            consolidate(task, tasksLearned, encode(task).trainRows(), training);
+            underWay = null;
+        });
+    }
+
+    private void consolidate(Task task, int index, List<TokenizedRow> rows, TrainingConfig taskTraining) {
+        beforeMerge.run();
+        long started = System.nanoTime();
+        try {
+            consolidator.add(index, task.name(), rows, taskTraining, done -> {
+                listeners.forEach(listener -> listener.fisherProgress(index, task.name(), done, rows.size()));
+                RunInterruptedException.throwIfInterrupted(
+                        "task '" + task.name() + "', Fisher pass, behind " + done + " of " + rows.size() + " rows");
+            });
+        } catch (RunFailedException e) {
+            throw new RunFailedException("task '" + task.name() + "', behind its last step: " + e.getMessage(), e);
+        } finally {
+            fisherSeconds += secondsSince(started);
+        }
+    }
+
+    /** Begins a task, or goes on with it. */
+    private void begin(Task task, Phase phase) {
+        if (underWay == null) {
+            underWay = new UnderWay(task.name(), phase, trainer.steps());
+            return;
+        }
+        boolean same = underWay.task().equals(task.name())
+                && (underWay.phase() == Phase.CONSOLIDATE) == (phase == Phase.CONSOLIDATE);
+        if (!same) {
+            throw new InvalidInputException("task " + Quoted.of(underWay.task()) + " was interrupted and is not "
+                    + (underWay.phase() == Phase.CONSOLIDATE ? "consolidated" : "learned") + " to its end; call "
+                    + (underWay.phase() == Phase.CONSOLIDATE ? "consolidate" : "learn")
+                    + " with it again, which goes on, before another task");
+        }
+    }
+
+    /** Runs what changes the state; where a loss is not finite the learner is lost. */
+    private void using(Runnable body) {
         resource.acquire();
         try {
-            consolidate(task, tasksLearned, encode(task).trainRows(), training);
+            requireNotLost();
+            body.run();
+        } catch (RunFailedException e) {
+            lost = true;
+            throw e;
         } finally {
             resource.release();
         }
     }
 
-    private void consolidate(Task task, int index, List<TokenizedRow> rows, TrainingConfig taskTraining) {
-        long started = System.nanoTime();
-        try {
-            consolidator.add(
-                    index,
-                    task.name(),
-                    rows,
-                    taskTraining,
-                    done -> listeners.forEach(
-                            listener -> listener.fisherProgress(index, task.name(), done, rows.size())));
-        } catch (RunFailedException e) {
-            throw new RunFailedException("task '" + task.name() + "', behind its last step: " + e.getMessage(), e);
+    private void requireNotLost() {
+        if (lost) {
+            throw new RunFailedException(
+                    "this learner failed before and its state is lost; go on from what was saved, with another learner");
         }
-        fisherSeconds += secondsSince(started);
+    }
+
+    /** Steps taken of the task under way. */
+    long stepsOfTask() {
+        return underWay == null || underWay.phase() != Phase.TRAIN ? 0 : trainer.steps() - underWay.firstStep();
+    }
+
+    /** Optimizer steps so far, over all tasks. */
+    public long steps() {
+        return trainer.steps();
+    }
+
+    /**
+     * Writes all that is needed to go on to the bit: parameters, moments, consolidation, random state, and how far the task
+     * under way is. Between tasks, after an interrupt, and from a listener that is told of a step or the Fisher pass: the state is
+     * then that behind the last step taken.
+     *
+     * @param folder must not exist; appears when all of it is on the disk
+     * @throws RunFailedException where it cannot be written, or the learner is lost
+     */
+    public void saveState(Path folder) {
+        resource.requireOpen();
+        StateFolder.save(folder, state().toJson(), arenas());
+    }
+
+    /**
+     * Goes on from a state that a learner of the same model and settings wrote; what this one had learned is dropped. Where a
+     * task was under way, the next call must be for it.
+     *
+     * @throws InvalidInputException where the state is damaged, or of another model or other types of Fisher and anchor
+     */
+    public void restoreState(Path folder) {
+        StateFolder found = StateFolder.open(folder);
+        restore(LearnerState.of(found.state(), found), found);
+    }
+
+    LearnerState state() {
+        requireNotLost();
+        return state.state(tasksLearned, Optional.ofNullable(underWay), seconds());
+    }
+
+    List<KeptArena> arenas() {
+        return state.arenas();
+    }
+
+    void restore(LearnerState saved, StateFolder folder) {
+        resource.acquire();
+        try {
+            lost = true;
+            state.restore(saved, folder);
+            lost = false;
+        } finally {
+            resource.release();
+        }
+        tasksLearned = saved.tasksLearned();
+        underWay = saved.underWay().orElse(null);
+        trainSeconds = saved.seconds().train();
+        fisherSeconds = saved.seconds().fisher();
+        evaluateSeconds = saved.seconds().evaluate();
+    }
+
+    /** What is done before a Fisher pass changes F and θ*. */
+    void beforeMerge(Runnable action) {
+        beforeMerge = action;
     }
 
     /**

@@ -6,24 +6,28 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.ewc4j.checkpoint.CheckpointStore;
+import org.ewc4j.checkpoint.FolderLock;
+import org.ewc4j.config.CheckpointConfig.Resume;
 import org.ewc4j.config.EvaluationConfig.EveryTask;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.SaveConfig;
 import org.ewc4j.config.SaveConfig.Keep;
-import org.ewc4j.config.TaskSource;
 import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
 import org.ewc4j.data.EncodingSummary;
 import org.ewc4j.data.PromptTemplate;
 import org.ewc4j.data.TaskReader;
-import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.RunInterruptedException;
 import org.ewc4j.report.RunFolder;
 import org.ewc4j.report.RunListener;
+import org.ewc4j.report.RunResumption;
 import org.ewc4j.report.RunStart;
 import org.ewc4j.report.RunTotals;
 import org.ewc4j.task.Task;
 import org.ewc4j.task.TaskSequence;
+import org.ewc4j.tensor.Checksum;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -62,63 +66,148 @@ public final class ContinualRun {
         return ContinualLearner.open(config.model(), config.training(), config.ewc(), config.evaluation());
     }
 
+    /** What becomes of a run that is in the output folder already. */
+    public enum Existing {
+        /** It goes on where the configuration says {@code resume: auto}; otherwise it is left alone, and the run is refused. */
+        AS_CONFIGURED,
+        /** It is removed, when all else was checked. */
+        OVERWRITE,
+        /** It goes on where it was stopped; where there is none, the run begins. */
+        RESUME
+    }
+
+    /**
+     * How a run ended.
+     *
+     * @param finishedBefore whether the run in the output folder had ended already, so that nothing was done
+     * @param warnings one line for each thing that was cut or can not be scored; empty where there was none
+     */
+    public record Outcome(boolean finishedBefore, List<String> warnings) {
+        public Outcome {
+            warnings = List.copyOf(warnings);
+        }
+    }
+
     /**
      * Carries the run out.
      *
      * @param overwrite whether an ewc4j run in the output folder is replaced; it is removed when all else was checked
      * @param listeners told of everything, before the output folder is
      * @return one line for each thing that was cut or can not be scored; empty where there was none
+     * @see #execute(RunConfig, Existing, List)
+     */
+    public static List<String> execute(RunConfig config, boolean overwrite, List<RunListener> listeners) {
+        return execute(config, overwrite ? Existing.OVERWRITE : Existing.AS_CONFIGURED, listeners)
+                .warnings();
+    }
+
+    /**
+     * Carries the run out, or goes on with it.
+     *
+     * @param existing what becomes of a run in the output folder
+     * @param listeners told of everything, before the output folder is
      * @throws org.ewc4j.error.InvalidInputException for a mistake in the configuration or what it names; nothing was
      *     changed then
      * @throws org.ewc4j.error.RunFailedException where the run could not be ended; what was saved before stands
+     * @throws RunInterruptedException where the thread was interrupted; where the run had begun, its state was saved
      */
-    public static List<String> execute(RunConfig config, boolean overwrite, List<RunListener> listeners) {
-        return new ContinualRun(config, listeners).execute(overwrite);
+    public static Outcome execute(RunConfig config, Existing existing, List<RunListener> listeners) {
+        try {
+            return new ContinualRun(config, listeners).execute(existing);
+        } catch (RuntimeException e) {
+            throw RunInterruptedException.orSame(e);
+        }
     }
 
-    private List<String> execute(boolean overwrite) {
+    private Outcome execute(Existing existing) {
+        boolean resume = existing == Existing.RESUME
+                || existing == Existing.AS_CONFIGURED && config.checkpoint().resume() == Resume.AUTO;
+        RunInputs.requireOutside(config);
+        Map<Path, Checksum> inputs = RunInputs.checksums(config);
+        if (resume && RunFolder.isRun(config.output())) {
+            FolderLock lock = FolderLock.of(config.output());
+            try {
+                CheckpointStore store = store();
+                if (store.isEmpty() && RunFolder.isFinished(config.output())) {
+                    RunFolder.writeReport(config.output());
+                    return new Outcome(true, List.of());
+                }
+                Optional<StoppedRun> stopped = StoppedRun.find(config, store, inputs);
+                if (stopped.isPresent()) {
+                    return goOn(stopped.get(), store, lock, inputs);
+                }
+            } finally {
+                lock.close();
+            }
+        }
+        if (resume) {
+            LOG.info("nothing to resume in {}, the run starts from the beginning", config.output());
+        }
+        return begin(existing == Existing.OVERWRITE || resume && RunFolder.isRun(config.output()), inputs);
+    }
+
+    /** Whether the output folder of a configuration holds a run with a checkpoint. */
+    public static boolean canResume(RunConfig config) {
+        return RunFolder.isRun(config.output())
+                && !new CheckpointStore(
+                                RunFolder.checkpoints(config.output()),
+                                config.checkpoint().keep())
+                        .isEmpty();
+    }
+
+    private CheckpointStore store() {
+        return new CheckpointStore(
+                RunFolder.checkpoints(config.output()), config.checkpoint().keep());
+    }
+
+    private Outcome begin(boolean overwrite, Map<Path, Checksum> inputs) {
         RunFolder.check(config.output(), overwrite);
-        requireInputsOutside(config);
         try (ContinualLearner learner = open(config)) {
-            EncodingSummary summary = encodeAll(learner, tasks);
-            List<String> warnings = summary.warnings(
-                    config.training().maxLength(), config.evaluation().maxNewTokens());
-            warnings.forEach(LOG::warn);
+            List<String> warnings = warnings(learner);
             try (RunFolder folder = RunFolder.create(
-                    config.output(),
-                    overwrite,
-                    config.toYaml(),
-                    config.training().seed())) {
-                List<RunListener> all = new ArrayList<>(listeners);
-                all.add(folder);
-                all.forEach(learner::addListener);
-                learnAll(learner, folder, all);
+                            config.output(),
+                            overwrite,
+                            config.toYaml(),
+                            config.training().seed());
+                    RunCheckpoints checkpoints =
+                            new RunCheckpoints(store(), config.checkpoint(), learner, folder, inputs, 0)) {
+                learnAll(learner, folder, checkpoints, Optional.empty());
             }
-            return warnings;
+            return new Outcome(false, warnings);
         }
     }
 
-    /** With overwrite the output folder is emptied: nothing that the run reads may lie in it. */
-    private static void requireInputsOutside(RunConfig config) {
-        Path output = config.output().normalize();
-        List<Path> inputs = new ArrayList<>(List.of(config.model().path()));
-        if (config.tasks() instanceof TaskSource.SingleFile file) {
-            inputs.add(file.path());
-        } else if (config.tasks() instanceof TaskSource.IncrementalJson file) {
-            inputs.add(file.path());
-        } else if (config.tasks() instanceof TaskSource.PerTask list) {
-            list.tasks().forEach(task -> {
-                inputs.add(task.train());
-                task.test().ifPresent(inputs::add);
-            });
-        }
-        config.ewc().from().ifPresent(inputs::add);
-        for (Path input : inputs) {
-            if (input.toAbsolutePath().normalize().startsWith(output)) {
-                throw new InvalidInputException("output " + output + ": holds " + input
-                        + ", which the run reads; choose another output folder");
+    private Outcome goOn(StoppedRun stopped, CheckpointStore store, FolderLock lock, Map<Path, Checksum> inputs) {
+        try (ContinualLearner learner = open(config)) {
+            List<String> warnings = warnings(learner);
+            stopped.restore(learner);
+            RunFolder.writeConfiguration(
+                    config.output(), config.toYaml(), config.training().seed());
+            try (RunFolder folder = RunFolder.resume(
+                            config.output(), lock, stopped.run().mark());
+                    RunCheckpoints checkpoints = new RunCheckpoints(
+                            store,
+                            config.checkpoint(),
+                            learner,
+                            folder,
+                            inputs,
+                            stopped.run().tasksFinished())) {
+                RunResumption resumption = new RunResumption(
+                        stopped.run().tasksFinished(),
+                        learner.steps(),
+                        learner.stepsOfTask(),
+                        stopped.run().mark().scores());
+                learnAll(learner, folder, checkpoints, Optional.of(resumption));
             }
+            return new Outcome(false, warnings);
         }
+    }
+
+    private List<String> warnings(ContinualLearner learner) {
+        List<String> warnings = encodeAll(learner, tasks)
+                .warnings(config.training().maxLength(), config.evaluation().maxNewTokens());
+        warnings.forEach(LOG::warn);
+        return warnings;
     }
 
     /** Tokenizes every task, so that what does not fit is refused before anything is trained. */
@@ -131,32 +220,55 @@ public final class ContinualRun {
         return summary;
     }
 
-    private void learnAll(ContinualLearner learner, RunFolder folder, List<RunListener> all) {
+    private void learnAll(
+            ContinualLearner learner,
+            RunFolder folder,
+            RunCheckpoints checkpoints,
+            Optional<RunResumption> resumption) {
+        List<RunListener> all = new ArrayList<>(listeners);
+        all.add(folder);
+        all.add(checkpoints);
+        all.forEach(learner::addListener);
         long steps = tasks.tasks().stream()
                 .mapToLong(task -> BatchLoader.steps(task.train().size(), config.trainingFor(task.name())))
                 .sum();
         RunStart start =
                 new RunStart(tasks.names(), learner.parameters(), config.ewc().lambda(), steps);
         all.forEach(listener -> listener.runStarted(start));
-        for (int i = 0; i < tasks.size(); i++) {
-            int index = i;
-            Task task = tasks.get(i);
-            learner.learn(
-                    task, config.trainingFor(task.name()), config.ewcFor(task.name()), consolidates(config, tasks));
-            Optional<Path> checkpoint = Optional.empty();
-            if (config.save().keep() == Keep.ALL) {
-                learner.saveModel(folder.taskModel(i), config.save().dtype());
-                checkpoint = Optional.of(folder.taskModel(i))
-                        .filter(model -> config.save().dtype() == SaveConfig.StoredType.FLOAT32);
+        resumption.ifPresent(present -> all.forEach(listener -> listener.runResumed(present)));
+        try {
+            for (int i = checkpoints.tasksFinished(); i < tasks.size(); i++) {
+                learnOne(learner, folder, checkpoints, i, all);
             }
-            learner.saveConsolidation(folder.consolidation(i), checkpoint);
-            learner.evaluate(asked(i));
-            all.forEach(listener -> listener.taskFinished(index, task.name()));
+        } catch (RunInterruptedException e) {
+            checkpoints.saveNow();
+            throw e;
         }
         learner.saveModel(folder.model(), config.save().dtype());
         ContinualLearner.PhaseSeconds seconds = learner.seconds();
         RunTotals totals = new RunTotals(seconds.train(), seconds.fisher(), seconds.evaluate());
         all.forEach(listener -> listener.runFinished(totals));
+        checkpoints.removeAll();
+    }
+
+    /** Learns a task unless it was learned before, saves what it left and evaluates. */
+    private void learnOne(
+            ContinualLearner learner, RunFolder folder, RunCheckpoints checkpoints, int i, List<RunListener> all) {
+        Task task = tasks.get(i);
+        if (learner.tasksLearned() == i) {
+            learner.learn(
+                    task, config.trainingFor(task.name()), config.ewcFor(task.name()), consolidates(config, tasks));
+        }
+        checkpoints.evaluating();
+        Optional<Path> model = Optional.empty();
+        if (config.save().keep() == Keep.ALL) {
+            learner.saveModel(folder.taskModel(i), config.save().dtype());
+            model = Optional.of(folder.taskModel(i))
+                    .filter(saved -> config.save().dtype() == SaveConfig.StoredType.FLOAT32);
+        }
+        learner.saveConsolidation(folder.consolidation(i), model);
+        learner.evaluate(asked(i));
+        all.forEach(listener -> listener.taskFinished(i, task.name()));
     }
 
     /** Where λ is 0 for every task, no Fisher is worth its pass. */

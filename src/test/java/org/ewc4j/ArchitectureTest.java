@@ -38,7 +38,7 @@ class ArchitectureTest {
             packages("consolidation"),
             packages("fisher"),
             packages("model"),
-            packages("config", "task", "data"),
+            packages("config", "task", "data", "checkpoint"),
             packages("tensor"),
             packages("kernel"),
             packages("error"));

@@ -19,7 +19,7 @@ public final class UniformFisher implements FisherEstimator {
     }
 
     @Override
-    public void accumulateInto(Arena fisher, double weight, IntConsumer progress) {
+    public void accumulateInto(Arena fisher, double weight, int done, IntConsumer progress) {
         fisher.add(weight);
     }
 

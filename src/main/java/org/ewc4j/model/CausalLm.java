@@ -202,6 +202,26 @@ public final class CausalLm implements AutoCloseable {
         dropout.training(on);
     }
 
+    /** Where the generator of dropout stands; bytes of libtorch's, the same only for the same kind of device. */
+    public byte[] randomState() {
+        requireOpen();
+        return dropout.state();
+    }
+
+    /**
+     * Goes on with a θ that was put into {@link #theta()}.
+     *
+     * @param randomState of {@link #randomState} when θ was so
+     * @throws RuntimeException where the bytes are no state of a generator on this kind of device
+     */
+    public void restored(byte[] randomState) {
+        requireOpen();
+        dropout.restore(randomState);
+        if (computeCopy != null) {
+            kernels.convert(computeCopy.list(), theta.list());
+        }
+    }
+
     /** The copy of θ that the passes compute with, for the optimizer step to write; null where they compute with θ. */
     public TensorList computeCopy() {
         requireOpen();

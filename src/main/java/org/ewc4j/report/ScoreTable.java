@@ -22,6 +22,11 @@ public final class ScoreTable implements RunListener {
     }
 
     @Override
+    public void runResumed(RunResumption resumption) {
+        scores.addAll(resumption.scores());
+    }
+
+    @Override
     public void scored(TaskScore score) {
         scores.add(score);
     }

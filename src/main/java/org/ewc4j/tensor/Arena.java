@@ -146,6 +146,19 @@ public final class Arena implements AutoCloseable {
         return flat.data_ptr().address() + parameter.offset() * Float.BYTES;
     }
 
+    /**
+     * Address of the first byte of a parameter's segment, whatever the type.
+     *
+     * @throws IllegalStateException unless the arena is on the CPU
+     */
+    long hostAddress(Parameter parameter) {
+        requireOpen();
+        if (device.isCuda()) {
+            throw new IllegalStateException("an arena on " + device + " has no address on the host");
+        }
+        return list.address(layout.parameters().indexOf(parameter));
+    }
+
     /** Whether this is plain fp32 in the memory of the machine. */
     boolean isHostFloat() {
         return type == ElementType.F32 && !device.isCuda();
@@ -161,6 +174,35 @@ public final class Arena implements AutoCloseable {
         try (PointerScope scope = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
             flat.copy_(other.flat);
+        }
+    }
+
+    /** Copies the very bits of another arena of the same layout and type, on whatever device. */
+    public void copyBits(Arena other) {
+        requireOpen();
+        other.requireOpen();
+        if (other.layout != layout || other.type != type) {
+            throw new IllegalArgumentException("the arenas have different layouts or types");
+        }
+        try (PointerScope scope = new PointerScope();
+                NoGradGuard guard = new NoGradGuard()) {
+            flat.copy_(other.flat);
+        }
+    }
+
+    /**
+     * A copy on the CPU, bit for bit. Whoever asks for it closes it.
+     *
+     * @throws RunFailedException where there is not that much memory
+     */
+    public Arena hostCopy() {
+        Arena copy = new Arena(layout, type, Device.CPU);
+        try {
+            copy.copyBits(this);
+            return copy;
+        } catch (RuntimeException e) {
+            copy.close();
+            throw e;
         }
     }
 

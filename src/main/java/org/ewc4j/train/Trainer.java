@@ -12,6 +12,7 @@ import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.error.RunInterruptedException;
 import org.ewc4j.kernel.AdamWOptions;
 import org.ewc4j.kernel.AdamWStep;
 import org.ewc4j.kernel.ElementType;
@@ -49,6 +50,7 @@ public final class Trainer implements AutoCloseable {
     private Arena secondMoment;
     private long steps;
     private long skipped;
+    private int skippedInARow;
 
     public Trainer(CausalLm model, Kernels kernels) {
         this.model = model;
@@ -65,15 +67,46 @@ public final class Trainer implements AutoCloseable {
         return skipped;
     }
 
+    /** As of the last reading. */
+    public TrainerState state() {
+        return new TrainerState(steps, skipped, skippedInARow);
+    }
+
+    /** The first and the second moment, fp32 in the layout of θ; none before the first step. */
+    public List<Arena> moments() {
+        return firstMoment == null ? List.of() : List.of(firstMoment, secondMoment);
+    }
+
+    /**
+     * Goes on from a state; the {@link #moments} are then to be filled.
+     *
+     * @param hasMoments whether the state was taken with moments
+     */
+    public void restore(TrainerState state, boolean hasMoments) {
+        close();
+        firstMoment = null;
+        secondMoment = null;
+        if (hasMoments) {
+            takeMoments();
+        }
+        steps = state.steps();
+        skipped = state.skipped();
+        skippedInARow = state.skippedInARow();
+    }
+
     /**
      * Trains one task to its end. On a CUDA device nothing waits for it but the reading of losses and norms, every {@code
-     * log_every} steps.
+     * log_every} steps. Where it ends otherwise, but for a loss that is not finite, the state is that behind the last step
+     * taken, and the numbers of that step have been told of.
      *
      * @param consolidation of the tasks before; null, or one that holds none yet, for no penalty
+     * @param done steps of this task that were taken before
      * @param listener told of every step, in order, when its numbers are read
-     * @throws RunFailedException where a loss or gradient is not finite: θ is then not to be saved
+     * @throws RunFailedException where a loss or gradient is not finite: θ is then not to be saved; or where a batch could not
+     *     be prepared
+     * @throws RunInterruptedException behind the step during which the thread was interrupted
      */
-    public void train(TaskTraining task, Consolidation consolidation, Consumer<StepMetrics> listener) {
+    public void train(TaskTraining task, Consolidation consolidation, long done, Consumer<StepMetrics> listener) {
         Consolidation active = consolidation != null && consolidation.held() > 0 ? consolidation : null;
         LearningRate rate =
                 new LearningRate(task.config(), BatchLoader.steps(task.rows().size(), task.config()));
@@ -81,20 +114,20 @@ public final class Trainer implements AutoCloseable {
                         task.rows(),
                         task.config(),
                         task.index(),
-                        model.specialTokens().padding());
-                StepLedger ledger = new StepLedger(kernels.slots(logEvery(task.config())), skipped);
+                        model.specialTokens().padding(),
+                        done);
+                StepLedger ledger = new StepLedger(kernels.slots(logEvery(task.config())), skipped, skippedInARow);
                 ProfilerRange.Sequence epochs = new ProfilerRange.Sequence("epoch")) {
-            long first = steps;
+            long first = steps - done;
             StagedStep now = stage(next(loader));
             StagedStep next = null;
             try {
                 while (now != null) {
                     epochs.at(now.batch().epoch());
                     step(task, now, rate.at(steps - first), active, ledger);
-                    next = stage(next(loader)); // travels while the step runs, where it runs on a device
+                    next = stage(nextOrSettled(loader, ledger, task, listener));
                     if (ledger.isFull() || next == null) {
                         settle(ledger, listener);
-                        skipped = ledger.skipped();
                     }
                     now.close();
                     now = next;
@@ -109,15 +142,37 @@ public final class Trainer implements AutoCloseable {
         return config.logEvery().orElse(model.theta().device().isCuda() ? LOG_EVERY_ON_CUDA : 1);
     }
 
+    /** The next batch, which travels while the step runs, where it runs on a device; or none, and every step told of. */
+    private Optional<StepBatch> nextOrSettled(
+            BatchLoader loader, StepLedger ledger, TaskTraining task, Consumer<StepMetrics> listener) {
+        try {
+            return next(loader);
+        } catch (RunInterruptedException e) {
+            settle(ledger, listener);
+            throw new RunInterruptedException(
+                    "interrupted: task '" + task.name() + "', behind step " + (steps - 1) + " of the run", e);
+        } catch (RunFailedException e) {
+            settle(ledger, listener);
+            throw e;
+        }
+    }
+
     private static Optional<StepBatch> next(BatchLoader loader) {
         try (ProfilerRange range = ProfilerRange.open("data wait")) {
             return loader.next();
         }
     }
 
-    private static void settle(StepLedger ledger, Consumer<StepMetrics> listener) {
+    private void settle(StepLedger ledger, Consumer<StepMetrics> listener) {
         try (ProfilerRange range = ProfilerRange.open("metrics")) {
-            ledger.settle(listener);
+            StepLedger.Reading reading = ledger.read();
+            // Before anyone is told, so that whoever is told may save.
+            skipped = ledger.skipped();
+            skippedInARow = ledger.skippedInARow();
+            reading.metrics().forEach(listener);
+            if (reading.failure() != null) {
+                throw reading.failure();
+            }
         }
     }
 
@@ -132,17 +187,16 @@ public final class Trainer implements AutoCloseable {
      */
     public List<StepMetrics> steps(
             TaskTraining task, List<StepBatch> batches, double learningRate, Consolidation consolidation) {
-        List<StepMetrics> metrics = new ArrayList<>();
-        try (StepLedger ledger = new StepLedger(kernels.slots(batches.size()), skipped)) {
+        try (StepLedger ledger = new StepLedger(kernels.slots(batches.size()), skipped, skippedInARow)) {
             for (StepBatch batch : batches) {
                 try (StagedStep staged = new StagedStep(model, batch)) {
                     step(task, staged, learningRate, consolidation, ledger);
                 }
             }
-            ledger.settle(metrics::add);
-            skipped = ledger.skipped();
+            List<StepMetrics> metrics = new ArrayList<>();
+            settle(ledger, metrics::add);
+            return metrics;
         }
-        return metrics;
     }
 
     private void step(
