@@ -105,13 +105,20 @@ final class Consolidator implements AutoCloseable {
      *
      * @param index of the task, which takes part in what the pass draws
      * @param taskTraining its batch size and accumulation make the batches of the pass
+     * @param microBatchRows the most rows of a micro-batch that there is memory for
      * @param progress told how many rows have been read
      */
-    void add(int index, String task, List<TokenizedRow> rows, TrainingConfig taskTraining, IntConsumer progress) {
+    void add(
+            int index,
+            String task,
+            List<TokenizedRow> rows,
+            TrainingConfig taskTraining,
+            int microBatchRows,
+            IntConsumer progress) {
         if (consolidation == null) {
             consolidation = empty();
         }
-        FisherEstimator estimator = estimator(index, rows, taskTraining);
+        FisherEstimator estimator = estimator(index, rows, taskTraining, microBatchRows);
         consolidation.add(kernels, estimator, model.theta(), new HeldFisher(task, estimator.describe()), progress);
     }
 
@@ -134,14 +141,16 @@ final class Consolidator implements AutoCloseable {
                 model.theta().device());
     }
 
-    private FisherEstimator estimator(int task, List<TokenizedRow> rows, TrainingConfig taskTraining) {
+    private FisherEstimator estimator(
+            int task, List<TokenizedRow> rows, TrainingConfig taskTraining, int microBatchRows) {
         FisherRows read = new FisherRows(
                 rows,
                 task,
                 taskTraining.batchSize(),
                 taskTraining.gradientAccumulation(),
                 training.maxLength(),
-                taskTraining.seed());
+                taskTraining.seed(),
+                microBatchRows);
         return FisherEstimator.of(ewc, read, model, kernels);
     }
 

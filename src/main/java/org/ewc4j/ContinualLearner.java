@@ -8,9 +8,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.ewc4j.LearnerState.Phase;
-import org.ewc4j.LearnerState.UnderWay;
-import org.ewc4j.checkpoint.KeptArena;
 import org.ewc4j.checkpoint.StateFolder;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EvaluationConfig.Split;
@@ -18,14 +15,12 @@ import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.SaveConfig;
 import org.ewc4j.config.TrainingConfig;
-import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
 import org.ewc4j.data.RowEncoder;
 import org.ewc4j.data.RowPreview;
 import org.ewc4j.data.TextTokenizer;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
-import org.ewc4j.error.Quoted;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.error.RunInterruptedException;
 import org.ewc4j.eval.Evaluator;
@@ -70,18 +65,11 @@ public final class ContinualLearner implements AutoCloseable {
     private final RowEncoder encoder;
     private final CausalLm model;
     private final Kernels kernels;
-    private final Trainer trainer;
     private final Evaluator evaluator;
     private final Consolidator consolidator;
-    private final List<RunListener> listeners = new ArrayList<>();
+    private final List<RunListener> listeners;
     private final Map<Task, EncodedTask> encoded = new LinkedHashMap<>();
-    private final LearnerParts state;
-    private int tasksLearned;
-    private UnderWay underWay; // null between tasks
-    private boolean lost;
-    private Runnable beforeMerge = () -> {};
-    private double trainSeconds;
-    private double fisherSeconds;
+    private final TaskLearner learning;
     private double evaluateSeconds;
     private final Parts parts;
     private final NativeResource resource;
@@ -145,11 +133,12 @@ public final class ContinualLearner implements AutoCloseable {
         this.encoder = new RowEncoder(tokenizer, model.specialTokens().endOfSequence(), training.maxLength());
         this.kernels = Torch.kernels(numerics.device(), training.threads());
         parts.add(kernels::close);
-        this.trainer = new Trainer(model, kernels);
+        Trainer trainer = new Trainer(model, kernels);
         parts.add(trainer::close);
         this.consolidator = new Consolidator(model, kernels, ewc, training);
         parts.add(consolidator::close);
-        this.state = new LearnerParts(model, trainer, consolidator);
+        this.learning = new TaskLearner(model, trainer, consolidator);
+        this.listeners = learning.listeners();
         this.evaluator = new Evaluator(model, tokenizer, evaluation, training.maxLength());
         this.resource = new NativeResource(this, "ContinualLearner", parts);
     }
@@ -183,36 +172,11 @@ public final class ContinualLearner implements AutoCloseable {
      * @throws RunInterruptedException where the thread was interrupted
      */
     public void learn(Task task, TrainingConfig taskTraining, EwcConfig taskEwc, boolean consolidate) {
-        using(() -> {
-            begin(task, Phase.TRAIN);
-            try (ProfilerRange range = ProfilerRange.open("task", task.name())) {
-                learnOpen(task, taskTraining, taskEwc, consolidate);
-            }
-            tasksLearned++;
-            underWay = null;
-        });
-    }
-
-    private void learnOpen(Task task, TrainingConfig taskTraining, EwcConfig taskEwc, boolean consolidate) {
-        int index = tasksLearned;
-        List<TokenizedRow> rows = encode(task).trainRows();
-        long steps = BatchLoader.steps(rows.size(), taskTraining);
-        listeners.forEach(listener -> listener.taskStarted(index, task.name(), steps));
-        if (underWay.phase() == Phase.TRAIN) {
-            long started = System.nanoTime();
-            try {
-                trainer.train(
-                        new Trainer.TaskTraining(index, task.name(), rows, taskTraining, taskEwc.lambda()),
-                        consolidator.current(),
-                        stepsOfTask(),
-                        metrics -> listeners.forEach(listener -> listener.step(metrics)));
-            } finally {
-                trainSeconds += secondsSince(started);
-            }
-            underWay = new UnderWay(task.name(), Phase.FISHER, underWay.firstStep());
-        }
-        if (consolidate) {
-            consolidate(task, index, rows, taskTraining);
+        resource.acquire();
+        try (ProfilerRange range = ProfilerRange.open("task", task.name())) {
+            learning.learn(task.name(), encode(task).trainRows(), taskTraining, taskEwc.lambda(), consolidate);
+        } finally {
+            resource.release();
         }
     }
 
@@ -224,74 +188,17 @@ public final class ContinualLearner implements AutoCloseable {
      * @throws RunInterruptedException where the thread was interrupted; the same call goes on
      */
     public void consolidate(Task task) {
-        using(() -> {
-            begin(task, Phase.CONSOLIDATE);
-            consolidate(task, tasksLearned, encode(task).trainRows(), training);
-            underWay = null;
-        });
-    }
-
-    private void consolidate(Task task, int index, List<TokenizedRow> rows, TrainingConfig taskTraining) {
-        beforeMerge.run();
-        long started = System.nanoTime();
-        try {
-            consolidator.add(index, task.name(), rows, taskTraining, done -> {
-                listeners.forEach(listener -> listener.fisherProgress(index, task.name(), done, rows.size()));
-                RunInterruptedException.throwIfInterrupted(
-                        "task '" + task.name() + "', Fisher pass, behind " + done + " of " + rows.size() + " rows");
-            });
-        } catch (RunFailedException e) {
-            throw new RunFailedException("task '" + task.name() + "', behind its last step: " + e.getMessage(), e);
-        } finally {
-            fisherSeconds += secondsSince(started);
-        }
-    }
-
-    /** Begins a task, or goes on with it. */
-    private void begin(Task task, Phase phase) {
-        if (underWay == null) {
-            underWay = new UnderWay(task.name(), phase, trainer.steps());
-            return;
-        }
-        boolean same = underWay.task().equals(task.name())
-                && (underWay.phase() == Phase.CONSOLIDATE) == (phase == Phase.CONSOLIDATE);
-        if (!same) {
-            throw new InvalidInputException("task " + Quoted.of(underWay.task()) + " was interrupted and is not "
-                    + (underWay.phase() == Phase.CONSOLIDATE ? "consolidated" : "learned") + " to its end; call "
-                    + (underWay.phase() == Phase.CONSOLIDATE ? "consolidate" : "learn")
-                    + " with it again, which goes on, before another task");
-        }
-    }
-
-    /** Runs what changes the state; where a loss is not finite the learner is lost. */
-    private void using(Runnable body) {
         resource.acquire();
         try {
-            requireNotLost();
-            body.run();
-        } catch (RunFailedException e) {
-            lost = true;
-            throw e;
+            learning.consolidate(task.name(), encode(task).trainRows(), training);
         } finally {
             resource.release();
         }
     }
 
-    private void requireNotLost() {
-        if (lost) {
-            throw new RunFailedException(
-                    "this learner failed before and its state is lost; go on from what was saved, with another learner");
-        }
-    }
-
-    /** Steps taken of the task under way. */
-    long stepsOfTask() {
-        return underWay == null || underWay.phase() != Phase.TRAIN ? 0 : trainer.steps() - underWay.firstStep();
-    }
-
     /** Optimizer steps so far, over all tasks. */
     public long steps() {
-        return trainer.steps();
+        return learning.steps();
     }
 
     /**
@@ -304,7 +211,7 @@ public final class ContinualLearner implements AutoCloseable {
      */
     public void saveState(Path folder) {
         resource.requireOpen();
-        StateFolder.save(folder, state().toJson(), arenas());
+        StateFolder.save(folder, state().toJson(), learning.arenas());
     }
 
     /**
@@ -319,33 +226,22 @@ public final class ContinualLearner implements AutoCloseable {
     }
 
     LearnerState state() {
-        requireNotLost();
-        return state.state(tasksLearned, Optional.ofNullable(underWay), seconds());
-    }
-
-    List<KeptArena> arenas() {
-        return state.arenas();
+        return learning.state(evaluateSeconds);
     }
 
     void restore(LearnerState saved, StateFolder folder) {
         resource.acquire();
         try {
-            lost = true;
-            state.restore(saved, folder);
-            lost = false;
+            learning.restore(saved, folder);
         } finally {
             resource.release();
         }
-        tasksLearned = saved.tasksLearned();
-        underWay = saved.underWay().orElse(null);
-        trainSeconds = saved.seconds().train();
-        fisherSeconds = saved.seconds().fisher();
         evaluateSeconds = saved.seconds().evaluate();
     }
 
-    /** What is done before a Fisher pass changes F and θ*. */
-    void beforeMerge(Runnable action) {
-        beforeMerge = action;
+    /** What is done between the public calls, for whoever saves the state piece by piece. */
+    TaskLearner learning() {
+        return learning;
     }
 
     /**
@@ -365,7 +261,7 @@ public final class ContinualLearner implements AutoCloseable {
 
     private List<TaskScore> evaluateOpen(Map<Integer, Task> tasks) {
         long started = System.nanoTime();
-        int afterTask = tasksLearned - 1;
+        int afterTask = learning.tasksLearned() - 1;
         int total = tasks.values().stream()
                 .mapToInt(task -> evaluation.splits().stream()
                         .mapToInt(split -> examples(task, split))
@@ -456,11 +352,11 @@ public final class ContinualLearner implements AutoCloseable {
 
     /** How many tasks have been learned. */
     public int tasksLearned() {
-        return tasksLearned;
+        return learning.tasksLearned();
     }
 
     public PhaseSeconds seconds() {
-        return new PhaseSeconds(trainSeconds, fisherSeconds, evaluateSeconds);
+        return new PhaseSeconds(learning.trainSeconds(), learning.fisherSeconds(), evaluateSeconds);
     }
 
     /** Writes a model directory that transformers loads. */

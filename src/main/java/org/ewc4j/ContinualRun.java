@@ -195,7 +195,7 @@ public final class ContinualRun {
                 RunResumption resumption = new RunResumption(
                         stopped.run().tasksFinished(),
                         learner.steps(),
-                        learner.stepsOfTask(),
+                        learner.learning().stepsOfTask(),
                         stopped.run().mark().scores());
                 learnAll(learner, folder, checkpoints, Optional.of(resumption));
             }

@@ -65,7 +65,7 @@ record LearnerState(
                 .put("phase", task.phase().name().toLowerCase(Locale.ROOT))
                 .put("first_step", task.firstStep()));
         node.put("steps", trainer.steps()).put("skipped", trainer.skipped());
-        node.put("skipped_in_a_row", trainer.skippedInARow());
+        node.put("skipped_in_a_row", trainer.skippedInARow()).put("micro_batch_rows", trainer.microBatchRows());
         node.put("random_state", Base64.getEncoder().encodeToString(randomState));
         consolidation.ifPresent(state -> node.set("consolidation", state.toJson()));
         node.putObject("seconds")
@@ -94,7 +94,8 @@ record LearnerState(
                     new TrainerState(
                             required(node, "steps").asLong(),
                             required(node, "skipped").asLong(),
-                            required(node, "skipped_in_a_row").asInt()),
+                            required(node, "skipped_in_a_row").asInt(),
+                            required(node, "micro_batch_rows").asInt()),
                     required(node, "random_state").binaryValue(),
                     node.has("consolidation")
                             ? Optional.of(ConsolidationState.of(node.get("consolidation"), folder.file()))

@@ -44,7 +44,7 @@ final class RunCheckpoints implements RunListener, AutoCloseable {
         this.inputs = inputs;
         this.tasksFinished = tasksFinished;
         this.lastSteps = learner.steps();
-        learner.beforeMerge(store::await);
+        learner.learning().beforeMerge(store::await);
     }
 
     int tasksFinished() {
@@ -98,7 +98,7 @@ final class RunCheckpoints implements RunListener, AutoCloseable {
         ObjectNode state = StateFolder.newState();
         state.set("learner", learner.state().toJson());
         state.set("run", run.toJson());
-        store.save(state, learner.arenas(), folder::force);
+        store.save(state, learner.learning().arenas(), folder::force);
         lastSteps = learner.steps();
         lastNanos = System.nanoTime();
     }

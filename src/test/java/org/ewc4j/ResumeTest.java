@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.ewc4j.ContinualRun.Existing;
@@ -49,6 +50,19 @@ class ResumeTest {
     @AfterEach
     void clearInterrupt() {
         Thread.interrupted();
+    }
+
+    @TempDir
+    static Path references;
+
+    /** A run with these settings that never stopped; made once. */
+    private Path whole(String... settings) {
+        Path output = references.resolve(
+                "whole-" + Integer.toHexString(List.of(settings).hashCode()));
+        if (!Files.exists(output)) {
+            ContinualRun.execute(config(output.toString(), settings), false, List.of());
+        }
+        return output;
     }
 
     private RunConfig config(String output, String... settings) {
@@ -121,27 +135,16 @@ class ResumeTest {
 
     /** In training, in a Fisher pass (in place and with an accumulator), in an evaluation, between tasks. */
     @ParameterizedTest
-    @CsvSource({
-        "step, 1",
-        "step, 8",
-        "fisher, 1",
-        "fisher, 5",
-        "fisher, 6",
-        "evaluation, 1",
-        "scored, 3",
-        "task, 1",
-        "task, 3"
-    })
+    @CsvSource({"step, 1", "step, 8", "fisher, 1", "fisher, 5", "fisher, 6", "evaluation, 1", "scored, 3", "task, 1"})
     void aRunThatWasStoppedAnywhereEndsWithTheSameBytes(String event, int after) {
         String[] settings = {"training.gradient_accumulation=2", "save.keep=all"};
-        ContinualRun.execute(config("whole", settings), false, List.of());
         RunConfig config = config("stopped", settings);
         stop(config, Existing.AS_CONFIGURED, event, after);
         assertThat(folder.resolve("stopped/checkpoints")).isDirectory();
 
         assertThat(goOn(config)).isNotNull();
 
-        RunBytes.assertSame(folder.resolve("stopped"), folder.resolve("whole"));
+        RunBytes.assertSame(folder.resolve("stopped"), whole(settings));
     }
 
     /** Every way to merge and every type of state, stopped within the second Fisher pass and in the steps behind it. */
@@ -159,7 +162,6 @@ class ResumeTest {
             })
     void whateverTheConsolidationIsMadeOf(String ewc) {
         String[] settings = {"ewc=" + ewc, "ewc.lambda=100"};
-        ContinualRun.execute(config("whole", settings), false, List.of());
         RunConfig config = config("stopped", settings);
         if (ewc.contains("uniform")) {
             stop(config, Existing.AS_CONFIGURED, "step", 7);
@@ -169,23 +171,21 @@ class ResumeTest {
         stop(config, Existing.RESUME, "step", 2);
         goOn(config);
 
-        RunBytes.assertSame(folder.resolve("stopped"), folder.resolve("whole"));
+        RunBytes.assertSame(folder.resolve("stopped"), whole(settings));
     }
 
     @Test
     void withTheComputedCopyOfBf16AndSkippedSteps() {
         String[] settings = {"precision=bf16", "training.on_nonfinite=skip", "training.clip_norm=0.5", "log_every=3"};
-        ContinualRun.execute(config("whole", settings), false, List.of());
         RunConfig config = config("stopped", settings);
         stop(config, Existing.AS_CONFIGURED, "step", 8);
         goOn(config);
 
-        RunBytes.assertSame(folder.resolve("stopped"), folder.resolve("whole"));
+        RunBytes.assertSame(folder.resolve("stopped"), whole(settings));
     }
 
     @Test
     void stoppedAgainAndAgainItComesToTheSameEnd() {
-        ContinualRun.execute(config("whole"), false, List.of());
         RunConfig config = config("stopped");
         stop(config, Existing.RESUME, "step", 1);
         for (int i = 0; i < 6; i++) {
@@ -193,7 +193,7 @@ class ResumeTest {
         }
         goOn(config);
 
-        RunBytes.assertSame(folder.resolve("stopped"), folder.resolve("whole"));
+        RunBytes.assertSame(folder.resolve("stopped"), whole());
     }
 
     @Test
@@ -219,13 +219,12 @@ class ResumeTest {
 
     @Test
     void resumeAutoGoesOnByItself() {
-        ContinualRun.execute(config("whole"), false, List.of());
         RunConfig config = config("stopped", "resume=auto");
         stop(config, Existing.AS_CONFIGURED, "step", 5);
 
         ContinualRun.execute(config, Existing.AS_CONFIGURED, List.of());
 
-        RunBytes.assertSame(folder.resolve("stopped"), folder.resolve("whole"));
+        RunBytes.assertSame(folder.resolve("stopped"), whole());
     }
 
     @Test
@@ -252,7 +251,6 @@ class ResumeTest {
 
     @Test
     void whatChangesNothingMayBeChanged() throws IOException {
-        ContinualRun.execute(config("whole"), false, List.of());
         stop(config("stopped"), Existing.AS_CONFIGURED, "step", 5);
 
         goOn(config(
@@ -262,7 +260,7 @@ class ResumeTest {
                 "checkpoint.keep=5",
                 "checkpoint.every_steps=2"));
 
-        RunBytes.assertSame(folder.resolve("stopped"), folder.resolve("whole"));
+        RunBytes.assertSame(folder.resolve("stopped"), whole());
         assertThat(folder.resolve("stopped/config.yaml")).content().contains("every_steps: 2");
     }
 
@@ -278,22 +276,25 @@ class ResumeTest {
                 .hasMessageContainingAll(file.toString(), "has changed since the run", "--overwrite");
     }
 
-    /** The newest of three is damaged in each of its files; the run goes on from the one before, to the same end. */
+    /** The newest of three is damaged; the run goes on from the one before, to the same end. */
     @ParameterizedTest
-    @ValueSource(strings = {"theta.safetensors", "second_moment.safetensors", "state.json"})
-    void aDamagedCheckpointIsPassedOver(String name) throws IOException {
-        ContinualRun.execute(config("whole"), false, List.of());
-        for (String damage : List.of("flipped", "cut", "gone")) {
-            RunConfig config = config("stopped-" + damage, "checkpoint.every_steps=2", "checkpoint.keep=3");
-            stop(config, Existing.AS_CONFIGURED, "step", 9);
-            List<Path> checkpoints = checkpoints(config);
-            assertThat(checkpoints).hasSize(3);
-            damage(checkpoints.get(2).resolve(name), damage);
+    @CsvSource({
+        "theta.safetensors, flipped",
+        "second_moment.safetensors, cut",
+        "first_moment.safetensors, gone",
+        "state.json, flipped",
+        "state.json, gone"
+    })
+    void aDamagedCheckpointIsPassedOver(String name, String damage) throws IOException {
+        RunConfig config = config("stopped", "checkpoint.every_steps=2", "checkpoint.keep=3");
+        stop(config, Existing.AS_CONFIGURED, "step", 8);
+        List<Path> checkpoints = checkpoints(config);
+        assertThat(checkpoints).hasSize(3);
+        damage(checkpoints.get(2).resolve(name), damage);
 
-            assertThat(goOn(config).steps()).isEqualTo(8);
+        assertThat(goOn(config).steps()).isEqualTo(8);
 
-            RunBytes.assertSame(config.output(), folder.resolve("whole"));
-        }
+        RunBytes.assertSame(config.output(), whole());
     }
 
     private static List<Path> checkpoints(RunConfig config) throws IOException {
@@ -311,7 +312,7 @@ class ResumeTest {
                 bytes[bytes.length / 2] ^= 4;
                 Files.write(file, bytes);
             }
-            case "cut" -> Files.write(file, java.util.Arrays.copyOf(bytes, bytes.length - 5));
+            case "cut" -> Files.write(file, Arrays.copyOf(bytes, bytes.length - 5));
             default -> Files.delete(file);
         }
     }
@@ -359,7 +360,6 @@ class ResumeTest {
 
     @Test
     void aListenerThatThrowsStopsTheRunAndItGoesOnFromTheLastCheckpoint() {
-        ContinualRun.execute(config("whole"), false, List.of());
         RunConfig config = config("stopped", "checkpoint.every_steps=2");
         RunListener throwing = new RunListener() {
             @Override
@@ -374,7 +374,7 @@ class ResumeTest {
                 .hasMessage("a listener of somebody else's");
 
         assertThat(goOn(config).steps()).isEqualTo(10);
-        RunBytes.assertSame(config.output(), folder.resolve("whole"));
+        RunBytes.assertSame(config.output(), whole());
     }
 
     @Test

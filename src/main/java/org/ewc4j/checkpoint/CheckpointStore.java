@@ -20,8 +20,11 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.ArenaFile;
 import org.ewc4j.tensor.AtomicFile;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The checkpoints of a run: {@code checkpoint-000001/}, {@code checkpoint-000002/}, … each a {@link StateFolder}, and
@@ -33,6 +36,7 @@ import org.ewc4j.tensor.AtomicFile;
  * the folder is locked ({@link FolderLock}).
  */
 public final class CheckpointStore implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(CheckpointStore.class);
     private static final Pattern NAME = Pattern.compile("checkpoint-(\\d{6,18})");
     private static final String KEPT = "kept";
 
@@ -106,41 +110,57 @@ public final class CheckpointStore implements AutoCloseable {
 
     /**
      * Takes a state as it is now, and has it written while the caller goes on. Waits where the one before is still being
-     * written.
+     * written; and where there is no memory for a copy of what changes, until this one is.
      *
      * @param state what is small
      * @param arenas those with a revision must stay as they are until {@link #await} returns
      * @param first done on the writing thread before the checkpoint becomes visible
-     * @throws RunFailedException where the one before could not be written, or there is no memory for a copy
+     * @throws RunFailedException where the one before could not be written
      */
     public void save(ObjectNode state, List<KeptArena> arenas, Runnable first) {
         await();
-        List<KeptArena> taken = new ArrayList<>();
-        List<Runnable> closings = new ArrayList<>();
+        List<Arena> copies = new ArrayList<>();
+        List<KeptArena> taken = arenas;
+        boolean copied = true;
         try {
-            for (KeptArena kept : arenas) {
-                boolean inPlace =
-                        kept.revision().isPresent() && !kept.arena().device().isCuda();
-                if (inPlace || written.containsKey(keptFile(kept))) {
-                    taken.add(kept);
-                } else {
-                    KeptArena copy = new KeptArena(kept.name(), kept.arena().hostCopy(), kept.revision());
-                    closings.add(copy.arena()::close);
-                    taken.add(copy);
-                }
+            taken = copied(arenas, copies);
+        } catch (RunFailedException e) {
+            copies.forEach(Arena::close);
+            copies.clear();
+            if (arenas.stream().anyMatch(kept -> kept.arena().device().isCuda())) {
+                throw e;
             }
-        } catch (RuntimeException e) {
-            closings.forEach(Runnable::run);
-            throw e;
+            LOG.warn("training waits for this checkpoint to be written: {}", e.getMessage());
+            copied = false;
         }
+        List<KeptArena> content = taken;
         underWay = BackgroundTask.start("ewc4j-checkpoint", () -> {
             try {
                 first.run();
-                write(state, taken);
+                write(state, content);
             } finally {
-                closings.forEach(Runnable::run);
+                copies.forEach(Arena::close);
             }
         });
+        if (!copied) {
+            await();
+        }
+    }
+
+    private List<KeptArena> copied(List<KeptArena> arenas, List<Arena> copies) {
+        List<KeptArena> taken = new ArrayList<>();
+        for (KeptArena kept : arenas) {
+            boolean stays =
+                    kept.revision().isPresent() && !kept.arena().device().isCuda();
+            if (stays || written.containsKey(keptFile(kept))) {
+                taken.add(kept);
+            } else {
+                Arena copy = kept.arena().hostCopy();
+                copies.add(copy);
+                taken.add(new KeptArena(kept.name(), copy, kept.revision()));
+            }
+        }
+        return taken;
     }
 
     /**

@@ -52,12 +52,28 @@ public final class TextTokenizer implements AutoCloseable {
             HuggingFaceTokenizer tokenizer =
                     HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(content.json()), options);
             return new TextTokenizer(file, tokenizer, content.vocabularySize());
-        } catch (IOException e) {
-            throw new RunFailedException("the tokenizers library could not be loaded: " + e.getMessage(), e);
+        } catch (IOException | LinkageError e) {
+            throw notLoaded(e);
         } catch (RuntimeException e) {
             String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+            if (reason.contains("native library")) {
+                throw notLoaded(e);
+            }
             throw new InvalidInputException(file + ": is broken, the tokenizers library says: " + reason, e);
         }
+    }
+
+    private static RunFailedException notLoaded(Throwable failure) {
+        Throwable cause = failure;
+        while (cause.getCause() != null) {
+            cause = cause.getCause();
+        }
+        return new RunFailedException(
+                "the tokenizers library could not be loaded: " + cause
+                        + "; it is unpacked into .djl.ai of the home or the"
+                        + " temporary folder, one of which must be writable, or another folder be given by the environment"
+                        + " variable DJL_CACHE_DIR",
+                failure);
     }
 
     /** With a GPU present DJL would fetch another native library, and on some clouds it reports its start: neither is wanted. */

@@ -135,9 +135,8 @@ final class JsonLinesFile implements AutoCloseable {
         }
         flush();
         AtomicFile.write(target, out -> {
-            long size = channel.size();
-            for (long done = 0; done < size; ) {
-                done += channel.transferTo(done, size - done, out);
+            for (long done = 0; done < written; ) {
+                done += channel.transferTo(done, written - done, out);
             }
         });
         changed = false;
@@ -150,9 +149,10 @@ final class JsonLinesFile implements AutoCloseable {
         byte[] rows = block.toByteArray();
         UninterruptedWork.run(() -> {
             try {
+                // By position: a write that failed half way is written over by the next.
                 ByteBuffer bytes = ByteBuffer.wrap(rows);
                 while (bytes.hasRemaining()) {
-                    channel.write(bytes);
+                    channel.write(bytes, written + bytes.position());
                 }
             } catch (IOException e) {
                 throw AtomicFile.cannotWrite(target, e);

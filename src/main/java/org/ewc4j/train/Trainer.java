@@ -2,6 +2,7 @@ package org.ewc4j.train;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.ewc4j.config.TrainingConfig;
@@ -24,6 +25,9 @@ import org.ewc4j.kernel.StepSlots;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.model.StagedBatch;
 import org.ewc4j.tensor.Arena;
+import org.ewc4j.tensor.OutOfMemory;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Trains a model on one task after another by AdamW, under the penalty of a consolidation once there is one.
@@ -42,6 +46,7 @@ public final class Trainer implements AutoCloseable {
      */
     public record TaskTraining(int index, String name, List<TokenizedRow> rows, TrainingConfig config, double lambda) {}
 
+    private static final Logger LOG = LoggerFactory.getLogger(Trainer.class);
     private static final int LOG_EVERY_ON_CUDA = 20;
 
     private final CausalLm model;
@@ -51,6 +56,7 @@ public final class Trainer implements AutoCloseable {
     private long steps;
     private long skipped;
     private int skippedInARow;
+    private int microBatchRows = Integer.MAX_VALUE;
 
     public Trainer(CausalLm model, Kernels kernels) {
         this.model = model;
@@ -69,7 +75,7 @@ public final class Trainer implements AutoCloseable {
 
     /** As of the last reading. */
     public TrainerState state() {
-        return new TrainerState(steps, skipped, skippedInARow);
+        return new TrainerState(steps, skipped, skippedInARow, microBatchRows);
     }
 
     /** The first and the second moment, fp32 in the layout of θ; none before the first step. */
@@ -92,6 +98,7 @@ public final class Trainer implements AutoCloseable {
         steps = state.steps();
         skipped = state.skipped();
         skippedInARow = state.skippedInARow();
+        microBatchRows = state.microBatchRows();
     }
 
     /**
@@ -121,13 +128,18 @@ public final class Trainer implements AutoCloseable {
             long first = steps - done;
             StagedStep now = stage(next(loader));
             StagedStep next = null;
+            LossSpikes spikes = new LossSpikes();
+            Consumer<StepMetrics> told = metrics -> {
+                warnOfSpike(metrics, spikes);
+                listener.accept(metrics);
+            };
             try {
                 while (now != null) {
                     epochs.at(now.batch().epoch());
-                    step(task, now, rate.at(steps - first), active, ledger);
-                    next = stage(nextOrSettled(loader, ledger, task, listener));
+                    now = stepWithinMemory(task, now, rate.at(steps - first), active, ledger);
+                    next = stage(nextOrSettled(loader, ledger, task, told));
                     if (ledger.isFull() || next == null) {
-                        settle(ledger, listener);
+                        settle(ledger, told);
                     }
                     now.close();
                     now = next;
@@ -177,7 +189,56 @@ public final class Trainer implements AutoCloseable {
     }
 
     private StagedStep stage(Optional<StepBatch> batch) {
-        return batch.map(present -> new StagedStep(model, present)).orElse(null);
+        return batch.map(present -> new StagedStep(model, present.inMicroBatchesOf(microBatchRows)))
+                .orElse(null);
+    }
+
+    private static void warnOfSpike(StepMetrics metrics, LossSpikes spikes) {
+        spikes.next(metrics.lmLoss())
+                .ifPresent(median -> LOG.warn(
+                        "task '{}', step {}: lm_loss leaps to {}, from a median of {} before",
+                        metrics.taskName(),
+                        metrics.step(),
+                        String.format(Locale.ROOT, "%.3g", metrics.lmLoss()),
+                        String.format(Locale.ROOT, "%.3g", median)));
+    }
+
+    /**
+     * Takes a step. Where there is no memory for it, its micro-batches are halved, from then on for all steps: the gradient of the
+     * whole batch is the same, up to rounding.
+     *
+     * @return the step as it was taken; the one given is closed where that is another
+     * @throws RunFailedException where there is no memory for a single row
+     */
+    private StagedStep stepWithinMemory(
+            TaskTraining task, StagedStep given, double learningRate, Consolidation consolidation, StepLedger ledger) {
+        StagedStep staged = given;
+        while (true) {
+            try {
+                step(task, staged, learningRate, consolidation, ledger);
+                return staged;
+            } catch (RuntimeException | OutOfMemoryError e) {
+                int rows = staged.batch().largestMicroBatch();
+                if (!OutOfMemory.isMeantBy(e)) {
+                    throw e;
+                } else if (rows <= 1) {
+                    throw new RunFailedException(
+                            "there is no memory for a step with a single row of "
+                                    + task.config().maxLength() + " tokens; a smaller training.max_length needs less",
+                            e);
+                }
+                microBatchRows = (rows + 1) / 2;
+                LOG.warn(
+                        "no memory for micro-batches of {} rows: from step {} on they have {}; a step's gradient is still that"
+                                + " of all its rows",
+                        rows,
+                        steps,
+                        microBatchRows);
+                StepBatch batch = staged.batch();
+                staged.close();
+                staged = stage(Optional.of(batch));
+            }
+        }
     }
 
     /**

@@ -1,0 +1,228 @@
+package org.ewc4j;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.ewc4j.LearnerState.Phase;
+import org.ewc4j.LearnerState.UnderWay;
+import org.ewc4j.checkpoint.KeptArena;
+import org.ewc4j.checkpoint.StateFolder;
+import org.ewc4j.config.TrainingConfig;
+import org.ewc4j.consolidation.Consolidation;
+import org.ewc4j.data.BatchLoader;
+import org.ewc4j.data.TokenizedRow;
+import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.Quoted;
+import org.ewc4j.error.RunFailedException;
+import org.ewc4j.error.RunInterruptedException;
+import org.ewc4j.model.CausalLm;
+import org.ewc4j.report.RunListener;
+import org.ewc4j.tensor.OutOfMemory;
+import org.ewc4j.train.Trainer;
+
+/**
+ * All of a learner that changes while it learns: how far it is, its parameters, moments and consolidation; and that state in and
+ * out. A task is its steps, then its Fisher pass; a call that was interrupted goes on where it was. Belongs to the learner,
+ * which closes the parts.
+ */
+final class TaskLearner {
+    private final CausalLm model;
+    private final Trainer trainer;
+    private final Consolidator consolidator;
+    private final List<RunListener> listeners = new ArrayList<>();
+    private int tasksLearned;
+    private UnderWay underWay; // null between tasks
+    private boolean lost;
+    private Runnable beforeMerge = () -> {};
+    private double trainSeconds;
+    private double fisherSeconds;
+
+    TaskLearner(CausalLm model, Trainer trainer, Consolidator consolidator) {
+        this.model = model;
+        this.trainer = trainer;
+        this.consolidator = consolidator;
+    }
+
+    List<RunListener> listeners() {
+        return listeners;
+    }
+
+    /** What is done before a Fisher pass changes F and θ*. */
+    void beforeMerge(Runnable action) {
+        beforeMerge = action;
+    }
+
+    int tasksLearned() {
+        return tasksLearned;
+    }
+
+    /** Optimizer steps so far, over all tasks. */
+    long steps() {
+        return trainer.steps();
+    }
+
+    /** Steps taken of the task under way. */
+    long stepsOfTask() {
+        return underWay == null || underWay.phase() != Phase.TRAIN ? 0 : trainer.steps() - underWay.firstStep();
+    }
+
+    double trainSeconds() {
+        return trainSeconds;
+    }
+
+    double fisherSeconds() {
+        return fisherSeconds;
+    }
+
+    /**
+     * Learns a task, or goes on with it.
+     *
+     * @param rows its training rows
+     * @param consolidate whether its Fisher is estimated and merged afterwards
+     */
+    void learn(String task, List<TokenizedRow> rows, TrainingConfig config, double lambda, boolean consolidate) {
+        losingWhatFails(() -> {
+            begin(task, Phase.TRAIN);
+            long steps = BatchLoader.steps(rows.size(), config);
+            listeners.forEach(listener -> listener.taskStarted(tasksLearned, task, steps));
+            if (underWay.phase() == Phase.TRAIN) {
+                train(new Trainer.TaskTraining(tasksLearned, task, rows, config, lambda));
+                underWay = new UnderWay(task, Phase.FISHER, underWay.firstStep());
+            }
+            if (consolidate) {
+                addFisher(task, rows, config);
+            }
+            tasksLearned++;
+            underWay = null;
+        });
+    }
+
+    /** Takes in the Fisher of rows without training on them, or goes on with that. */
+    void consolidate(String task, List<TokenizedRow> rows, TrainingConfig config) {
+        losingWhatFails(() -> {
+            begin(task, Phase.CONSOLIDATE);
+            addFisher(task, rows, config);
+            underWay = null;
+        });
+    }
+
+    private void train(Trainer.TaskTraining task) {
+        long started = System.nanoTime();
+        try {
+            trainer.train(
+                    task,
+                    consolidator.current(),
+                    stepsOfTask(),
+                    metrics -> listeners.forEach(listener -> listener.step(metrics)));
+        } finally {
+            trainSeconds += secondsSince(started);
+        }
+    }
+
+    private void addFisher(String task, List<TokenizedRow> rows, TrainingConfig config) {
+        beforeMerge.run();
+        long started = System.nanoTime();
+        try {
+            consolidator.add(tasksLearned, task, rows, config, trainer.state().microBatchRows(), done -> {
+                listeners.forEach(listener -> listener.fisherProgress(tasksLearned, task, done, rows.size()));
+                RunInterruptedException.throwIfInterrupted(
+                        "task '" + task + "', Fisher pass, behind " + done + " of " + rows.size() + " rows");
+            });
+        } catch (RunFailedException e) {
+            throw new RunFailedException("task '" + task + "', behind its last step: " + e.getMessage(), e);
+        } catch (RuntimeException | OutOfMemoryError e) {
+            if (OutOfMemory.isMeantBy(e)) {
+                throw new RunFailedException(
+                        "task '" + task + "': there is no memory for its Fisher pass; what was saved before stands. A"
+                                + " smaller ewc.fisher_batch_size needs less",
+                        e);
+            }
+            throw e;
+        } finally {
+            fisherSeconds += secondsSince(started);
+        }
+    }
+
+    private static double secondsSince(long nanos) {
+        return (System.nanoTime() - nanos) * 1e-9;
+    }
+
+    /** Begins a task, or goes on with it. */
+    private void begin(String task, Phase phase) {
+        if (underWay == null) {
+            underWay = new UnderWay(task, phase, trainer.steps());
+            return;
+        }
+        boolean consolidating = underWay.phase() == Phase.CONSOLIDATE;
+        if (!underWay.task().equals(task) || consolidating != (phase == Phase.CONSOLIDATE)) {
+            String call = consolidating ? "consolidate" : "learn";
+            throw new InvalidInputException("task " + Quoted.of(underWay.task()) + " was interrupted; call " + call
+                    + " with it again, which goes on, before another task");
+        }
+    }
+
+    /** Where a loss is not finite, the state is lost. */
+    private void losingWhatFails(Runnable body) {
+        requireNotLost();
+        try {
+            body.run();
+        } catch (RunFailedException e) {
+            lost = true;
+            throw e;
+        }
+    }
+
+    private void requireNotLost() {
+        if (lost) {
+            throw new RunFailedException(
+                    "this learner failed before and its state is lost; go on from what was saved, with another learner");
+        }
+    }
+
+    /**
+     * The state as it is, but for the arenas.
+     *
+     * @param evaluateSeconds for its record
+     */
+    LearnerState state(double evaluateSeconds) {
+        requireNotLost();
+        return new LearnerState(
+                model.directory().architectureName(),
+                LearnerState.layoutFingerprint(model.layout()),
+                tasksLearned,
+                Optional.ofNullable(underWay),
+                trainer.state(),
+                model.randomState(),
+                Optional.ofNullable(consolidator.current()).map(Consolidation::state),
+                new ContinualLearner.PhaseSeconds(trainSeconds, fisherSeconds, evaluateSeconds));
+    }
+
+    /** θ, the moments where there are any, and what the consolidation holds. */
+    List<KeptArena> arenas() {
+        List<KeptArena> arenas = new ArrayList<>();
+        arenas.add(KeptArena.changing("theta", model.theta()));
+        if (!trainer.moments().isEmpty()) {
+            arenas.add(KeptArena.changing("first_moment", trainer.moments().get(0)));
+            arenas.add(KeptArena.changing("second_moment", trainer.moments().get(1)));
+        }
+        if (consolidator.current() != null) {
+            arenas.addAll(consolidator.current().arenas());
+        }
+        return arenas;
+    }
+
+    /** Goes on from what a folder holds; where that does not fit, the state is lost. */
+    void restore(LearnerState state, StateFolder folder) {
+        state.requireModel(model.directory().architectureName(), model.layout(), folder);
+        lost = true;
+        consolidator.restore(state.consolidation());
+        trainer.restore(state.trainer(), folder.has("first_moment"));
+        folder.fill(arenas());
+        model.restored(state.randomState());
+        tasksLearned = state.tasksLearned();
+        underWay = state.underWay().orElse(null);
+        trainSeconds = state.seconds().train();
+        fisherSeconds = state.seconds().fisher();
+        lost = false;
+    }
+}
