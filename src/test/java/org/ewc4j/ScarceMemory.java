@@ -19,7 +19,7 @@ import org.ewc4j.train.StepMetrics;
  * see {@link ScarceMemoryTest}. Prints a line for each step: its loss and gradient norm.
  */
 public final class ScarceMemory {
-    private static final int ROWS = 128;
+    private static final int ROWS = 384;
 
     private ScarceMemory() {}
 
@@ -34,8 +34,8 @@ public final class ScarceMemory {
                 training,
                 EwcConfig.defaults().withLambda(10),
                 EvaluationConfig.defaults().withMaxNewTokens(4))) {
-            // What is taken once (threads, buffers of libraries, moments) is taken before the limit.
-            learner.learn(task("warm-up", 8));
+            // What is taken once (threads, moments, OpenBLAS's buffers, without which it ends the process) is taken before the limit.
+            learner.learn(task("warm-up", 64));
             limit(Long.parseLong(args[1]));
             learner.addListener(new RunListener() {
                 @Override

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -54,11 +55,12 @@ class ScarceMemoryTest {
     }
 
     @Test
+    @Tag("long")
     void microBatchesAreHalvedAndTheStepStaysTheSame() throws Exception {
         Assumptions.assumeTrue(Files.isExecutable(Path.of("/usr/bin/prlimit")), "needs prlimit");
         Result plenty = run("plenty", 0);
         assertThat(plenty.code()).as(plenty.err()).isZero();
-        Result scarce = run("scarce", 40);
+        Result scarce = run("scarce", 120);
         assertThat(scarce.code()).as(scarce.err()).isZero();
 
         List<double[]> expected = steps(plenty);
@@ -69,9 +71,9 @@ class ScarceMemoryTest {
             assertThat(steps.get(i)[1]).isCloseTo(expected.get(i)[1], Percentage.withPercentage(1e-2));
         }
         assertThat(plenty.err()).doesNotContain("no memory for micro-batches");
-        assertThat(scarce.err()).contains("no memory for micro-batches of 128 rows");
+        assertThat(scarce.err()).contains("no memory for micro-batches of 384 rows");
         int inForce = Integer.parseInt(scarce.lines().get(scarce.lines().size() - 1));
-        assertThat(inForce).isBetween(1, 64);
+        assertThat(inForce).isBetween(1, 192);
         assertThat(plenty.lines().get(plenty.lines().size() - 1)).isEqualTo(Integer.toString(Integer.MAX_VALUE));
     }
 }

@@ -64,12 +64,8 @@ public final class TextTokenizer implements AutoCloseable {
     }
 
     private static RunFailedException notLoaded(Throwable failure) {
-        Throwable cause = failure;
-        while (cause.getCause() != null) {
-            cause = cause.getCause();
-        }
         return new RunFailedException(
-                "the tokenizers library could not be loaded: " + cause
+                "the tokenizers library could not be loaded: " + failure.getMessage()
                         + "; it is unpacked into .djl.ai of the home or the"
                         + " temporary folder, one of which must be writable, or another folder be given by the environment"
                         + " variable DJL_CACHE_DIR",
