@@ -15,7 +15,7 @@ function(ewc_add_kernels name)
 endfunction()
 
 add_library(ewc_core OBJECT
-  ${EWC_SOURCE}/ewc.cpp ${EWC_SOURCE}/arguments.cpp ${EWC_SOURCE}/dispatch.cpp
+  ${EWC_SOURCE}/ewc.cpp ${EWC_SOURCE}/arguments.cpp ${EWC_SOURCE}/overlap.cpp ${EWC_SOURCE}/dispatch.cpp
   ${EWC_SOURCE}/host.cpp ${EWC_SOURCE}/host_linear.cpp ${EWC_SOURCE}/cuda_library.cpp)
 target_include_directories(ewc_core PUBLIC ${EWC_ROOT}/native/include ${EWC_SOURCE})
 target_link_libraries(ewc_core PRIVATE ewc_warnings OpenMP::OpenMP_CXX)

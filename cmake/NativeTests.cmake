@@ -40,6 +40,11 @@ target_compile_options(ewc_shim_tests PRIVATE -Wno-unknown-pragmas)
 target_link_libraries(ewc_shim_tests PRIVATE ewc_objects ewc_warnings GTest::gtest GTest::gtest_main)
 gtest_discover_tests(ewc_shim_tests DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES)
 
+# Arguments that a fuzzer chose, the same ones on every run. With Clang also for libFuzzer: native/test/fuzz/run.sh.
+add_executable(ewc_abi_fuzz ${EWC_TEST}/fuzz/abi_fuzz.cpp ${EWC_TEST}/fuzz/fuzz_main.cpp)
+target_link_libraries(ewc_abi_fuzz PRIVATE ewc_objects ewc_warnings)
+add_test(NAME abi_fuzz COMMAND ewc_abi_fuzz 100000)
+
 add_executable(ewc_header_is_c ${EWC_ROOT}/native/test/header_is_c.c)
 target_link_libraries(ewc_header_is_c PRIVATE ewc)
 target_compile_options(ewc_header_is_c PRIVATE -Wall -Wextra -Wpedantic -Werror)

@@ -102,8 +102,10 @@ ewc_status anchor(const ewc_exec* exec, AnchorChange change, const AnchorLists* 
         } else if (change == AnchorChange::restore) {
             error = launch(AnchorLanes<AnchorChange::restore, Kind::f32, Kind::f32>{});
         } else {
-            error = with_penalty(*lists->fisher, *lists->anchor, [&](auto fisher, auto anchor) {
-                return launch(AnchorLanes<AnchorChange::merge, decltype(fisher)::value, decltype(anchor)::value>{});
+            error = with_f32_or_half(*lists->fisher, [&](auto fisher) {
+                return with_f32_or_block(*lists->anchor, [&](auto anchor) {
+                    return launch(AnchorLanes<AnchorChange::merge, decltype(fisher)::value, decltype(anchor)::value>{});
+                });
             });
         }
         if (error != cudaSuccess) {

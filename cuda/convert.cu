@@ -1,8 +1,8 @@
 // Conversion:  destination = source, element by element, any dtype to any, rounded once to nearest even.
 //
-// Bytes moved     those of both lists: 8 an element from f32 to f32, 6 from or to 16 bit.
+// Bytes moved     those of both lists: 8 an element from f32 to f32, 6 from or to 16 bit, 5 from or to 8.
 // Launch shape    one block of 256 threads for each 65,536 elements, two groups of four elements in flight a thread. To
-//                 int16 with a step for each 256: a warp takes a block of 256, each thread 8 of them, 32 apart, as the
+//                 levels with a step for each 256: a warp takes a block of 256, each thread 8 of them, 32 apart, as the
 //                 step is not known before all were seen; this happens once a task, not once a step.
 // Determinism     no sum; the largest magnitude of a block is the same in any order.
 // To profile      ncu --set full --kernel-name regex:chunk_kernel --launch-count 1 -o convert <program>
@@ -47,8 +47,8 @@ struct ConvertLanes {
     }
 };
 
-// To EWC_I16_BLOCK256.
-template <Kind from_kind>
+// To EWC_I16_BLOCK256 or EWC_U8_BLOCK256: Block is I16Block with Level uint16_t, or U8Block with uint8_t.
+template <Kind from_kind, typename Block, typename Level>
 struct QuantiseBlocks {
     static constexpr int kSums = 0;
     static constexpr int kEach = static_cast<int>(kBlock) / kWarp;
@@ -82,12 +82,12 @@ private:
             const uint32_t other = __shfl_xor_sync(0xffffffffu, largest, distance);
             largest = other > largest ? other : largest;
         }
-        const I16Block quantised(largest);
+        const Block quantised(largest);
 #pragma unroll
         for (int k = 0; k < kEach; ++k) {
             const int i = first + k * kWarp + lane;
             if (i < chunk.n) {
-                static_cast<uint16_t*>(chunk.given[0].data)[i] = quantised.level(values[k]);
+                static_cast<Level*>(chunk.given[0].data)[i] = quantised.level(values[k]);
             }
         }
         if (lane == 0) {
@@ -96,16 +96,24 @@ private:
     }
 };
 
+template <typename Body>
+cudaError_t with_any(const ewc_list& list, Body&& body) {
+    return list.dtype == EWC_U8_BLOCK256 ? body(KindConstant<Kind::byte>{}) : with_f32_or_block(list, body);
+}
+
 } // namespace
 
 ewc_status convert(const ewc_exec* exec, const ewc_list* destination, const ewc_list* source,
                    ewc_cuda_message* message) {
     const ewc_list* const lists[2] = {destination, source};
     return on_device(*exec, message, [&] {
-        return with_f32_or_block(*source, [&](auto from) {
+        return with_any(*source, [&](auto from) {
             constexpr Kind from_kind = decltype(from)::value;
             if (destination->dtype == EWC_I16_BLOCK256) {
-                return launch_chunks(*exec, lists, *destination, QuantiseBlocks<from_kind>{});
+                return launch_chunks(*exec, lists, *destination, QuantiseBlocks<from_kind, I16Block, uint16_t>{});
+            }
+            if (destination->dtype == EWC_U8_BLOCK256) {
+                return launch_chunks(*exec, lists, *destination, QuantiseBlocks<from_kind, U8Block, uint8_t>{});
             }
             return with_f32_or_half(*destination, [&](auto to) {
                 return launch_chunks(*exec, lists, *destination, ConvertLanes<decltype(to)::value, from_kind>{});

@@ -57,7 +57,7 @@ ewc_status fisher_max(const ewc_exec* exec, const ewc_list* fisher, const ewc_li
     const ewc_list* const lists[2] = {fisher, new_fisher};
     return on_device(*exec, message, [&] {
         return with_f32_or_half(*fisher, [&](auto fisher_kind) {
-            return with_f32_or_half(*new_fisher, [&](auto new_kind) {
+            return with_read_fisher(*new_fisher, [&](auto new_kind) {
                 return launch_chunks(*exec, lists, *fisher,
                                      FisherMaxLanes<decltype(fisher_kind)::value, decltype(new_kind)::value>{});
             });

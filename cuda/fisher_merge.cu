@@ -1,7 +1,7 @@
 // Fisher merge:  F = r F + w F_new, element by element; r F alone where there is no F_new.
 //
-// Bytes moved     12 an element: F read and written, F_new read; 8 with F in bf16 and F_new in f32, the way a Fisher that
-//                 was accumulated in f32 joins one that is kept in bf16 (rounded once, to nearest even).
+// Bytes moved     12 an element: F read and written, F_new read; 10 with F_new in bf16 and 9 with it in 8 bit, the way a
+//                 Fisher that is kept in few bits joins one that was accumulated in f32.
 // Launch shape    as fisher_accumulate.cu: one block of 256 threads for each 65,536 elements, two groups of four elements
 //                 of each list in flight a thread.
 // Zero            a coefficient of 0 drops its term, NaN included, as it does on the host: chosen once, for all threads.
@@ -71,7 +71,7 @@ ewc_status fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_
             if (!add_new) {
                 return launch_chunks(*exec, lists, *fisher, FisherMergeLanes<kept, Kind::none>{merge, keep_old, false});
             }
-            return with_f32_or_half(*new_fisher, [&](auto new_kind) {
+            return with_read_fisher(*new_fisher, [&](auto new_kind) {
                 constexpr Kind added = decltype(new_kind)::value;
                 return launch_chunks(*exec, lists, *fisher, FisherMergeLanes<kept, added>{merge, keep_old, true});
             });

@@ -194,10 +194,16 @@ cudaError_t with_f32_or_block(const ewc_list& list, Body&& body) {
     return list.dtype == EWC_F32 ? body(KindConstant<Kind::f32>{}) : body(KindConstant<Kind::block>{});
 }
 
-// body(fisher's kind, anchor's kind).
+// A Fisher that is only read.
+template <typename Body>
+cudaError_t with_read_fisher(const ewc_list& list, Body&& body) {
+    return list.dtype == EWC_U8_BLOCK256 ? body(KindConstant<Kind::byte>{}) : with_f32_or_half(list.dtype, body);
+}
+
+// body(fisher's kind, anchor's kind), the Fisher only read.
 template <typename Body>
 cudaError_t with_penalty(const ewc_list& fisher, const ewc_list& anchor, Body&& body) {
-    return with_f32_or_half(fisher, [&](auto fisher_kind) {
+    return with_read_fisher(fisher, [&](auto fisher_kind) {
         return with_f32_or_block(anchor, [&](auto anchor_kind) { return body(fisher_kind, anchor_kind); });
     });
 }

@@ -17,13 +17,14 @@ enum class Kind {
     f32,   //
     half,  // f16 or bf16
     block, // f16, bf16 or i16 with a step for each block: what an anchor in 16 bit may be
+    byte,  // u8 with a scale for each block: what a Fisher may be
 };
 
 constexpr int kLanes = 4;
 
 template <Kind kind>
 __device__ __forceinline__ bool aligned_for_lanes(const Elements& list) {
-    constexpr uintptr_t bytes = kind == Kind::f32 ? 16 : 8;
+    constexpr uintptr_t bytes = kind == Kind::f32 ? 16 : kind == Kind::byte ? 4 : 8;
     return kind == Kind::none || (reinterpret_cast<uintptr_t>(list.data) & (bytes - 1)) == 0;
 }
 
@@ -113,6 +114,32 @@ struct Pack<Kind::block, lanes> {
         const uint16_t bits = levels.bits(lane);
         return list.dtype == EWC_I16_BLOCK256 ? i16_to_f32(bits, step) : decode(list.dtype, bits);
     }
+};
+
+template <>
+struct Pack<Kind::byte, kLanes> {
+    uint32_t raw;
+    float scale;
+    __device__ __forceinline__ void load(const Elements& list, int i) { load_read_only(list, i); } // no verb writes it
+    __device__ __forceinline__ void load_read_only(const Elements& list, int i) {
+        raw = __ldg(reinterpret_cast<const uint32_t*>(static_cast<const uint8_t*>(list.data) + i));
+        scale = __ldg(list.steps + i / kBlock);
+    }
+    __device__ __forceinline__ float get(const Elements&, int lane) const {
+        return u8_to_f32(static_cast<uint8_t>(raw >> (8 * lane)), scale);
+    }
+};
+
+template <>
+struct Pack<Kind::byte, 1> {
+    uint8_t raw;
+    float scale;
+    __device__ __forceinline__ void load(const Elements& list, int i) { load_read_only(list, i); }
+    __device__ __forceinline__ void load_read_only(const Elements& list, int i) {
+        raw = __ldg(static_cast<const uint8_t*>(list.data) + i);
+        scale = __ldg(list.steps + i / kBlock);
+    }
+    __device__ __forceinline__ float get(const Elements&, int) const { return u8_to_f32(raw, scale); }
 };
 
 __device__ __forceinline__ void store_f32(const Elements& list, int i, const float (&values)[kLanes]) {

@@ -61,7 +61,7 @@ int main() {
     const struct {
         const char* name;
         ewc_dtype dtype;
-    } fishers[] = {{"f32", EWC_F32}, {"bf16", EWC_BF16}},
+    } fishers[] = {{"f32", EWC_F32}, {"bf16", EWC_BF16}, {"u8 by 256", EWC_U8_BLOCK256}},
       anchors[] = {{"f32", EWC_F32}, {"i16 by 256", EWC_I16_BLOCK256}, {"f16", EWC_F16}, {"bf16", EWC_BF16}};
     std::printf("%-8s %-6s %-12s %s\n", "drift", "F", "anchor", "relative error of the penalty gradient");
     for (const double drift : {1e-5, 1e-4, 1e-3}) {

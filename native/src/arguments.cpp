@@ -1,24 +1,29 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
 
 #include "arguments.h"
+#include "elements.h"
+#include "overlap.h"
 #include "status.h"
 
 namespace ewc {
 namespace {
 
 constexpr int64_t kMostElements = INT64_MAX / 8; // so that no byte offset overflows, for any dtype
+constexpr int32_t kMostThreads = 4096;           // OpenMP ends the process where it cannot start as many as it is told
 
-std::string segment(const NamedList& named, int64_t index) {
-    return std::string(named.name) + " segment " + std::to_string(index);
+std::string segment(const char* name, int64_t index) {
+    return index < 0 ? std::string(name) : std::string(name) + " segment " + std::to_string(index);
 }
 
-const char* const kDtypeNames[] = {"EWC_F32 (0)", "EWC_F16 (1)", "EWC_BF16 (2)", "EWC_I16_BLOCK256 (3)"};
+const char* const kDtypeNames[] = {"EWC_F32 (0)", "EWC_F16 (1)", "EWC_BF16 (2)", "EWC_I16_BLOCK256 (3)",
+                                    "EWC_U8_BLOCK256 (4)"};
 
 std::string names_of(unsigned dtypes) {
     std::string names;
-    for (unsigned dtype = 0; dtype < 4; ++dtype) {
+    for (unsigned dtype = 0; dtype < 5; ++dtype) {
         if ((dtypes & (1u << dtype)) != 0) {
             names += (names.empty() ? "" : " or ") + std::string(kDtypeNames[dtype]);
         }
@@ -26,10 +31,10 @@ std::string names_of(unsigned dtypes) {
     return names;
 }
 
-size_t alignment_of(ewc_dtype dtype) { return dtype == EWC_F32 || dtype == EWC_I16_BLOCK256 ? 4 : 2; }
+size_t alignment_of(ewc_dtype dtype) { return dtype == EWC_F32 || has_steps(dtype) ? 4 : 2; }
 
 bool takes(unsigned dtypes, ewc_dtype dtype) {
-    return dtype >= EWC_F32 && dtype <= EWC_I16_BLOCK256 && (dtypes & dtype_bit(dtype)) != 0;
+    return dtype >= EWC_F32 && dtype <= EWC_U8_BLOCK256 && (dtypes & dtype_bit(dtype)) != 0;
 }
 
 } // namespace
@@ -39,8 +44,9 @@ Arguments::Arguments(const char* verb, const ewc_exec* exec) : verb_(verb) {
     if (exec->device < -1) {
         invalid("exec->device: expected -1 (host) or a CUDA device number, came " + std::to_string(exec->device));
     }
-    if (exec->threads < 0) {
-        invalid("exec->threads: expected 0 or more, came " + std::to_string(exec->threads));
+    if (exec->threads < 0 || exec->threads > kMostThreads) {
+        invalid("exec->threads: expected 0 to " + std::to_string(kMostThreads) + ", came " +
+                std::to_string(exec->threads));
     }
 }
 
@@ -52,8 +58,8 @@ void Arguments::unsupported(const std::string& message) const {
     throw Failure(EWC_UNSUPPORTED, std::string(verb_) + ": " + message);
 }
 
-void Arguments::require(const char* parameter, const void* pointer) const {
-    if (pointer == nullptr) {
+void Arguments::present(const char* parameter, const void* address) const {
+    if (address == nullptr) {
         invalid(std::string(parameter) + ": expected an address, came NULL");
     }
 }
@@ -64,9 +70,9 @@ void Arguments::finite(const char* parameter, double value) const {
     }
 }
 
-void Arguments::aligned(const std::string& parameter, const void* address, size_t alignment) const {
+void Arguments::aligned(const char* parameter, const void* address, size_t alignment) const {
     if (reinterpret_cast<uintptr_t>(address) % alignment != 0) {
-        invalid(parameter + ": expected an address that is a multiple of " + std::to_string(alignment) +
+        invalid(std::string(parameter) + ": expected an address that is a multiple of " + std::to_string(alignment) +
                 ", came one that is not");
     }
 }
@@ -94,24 +100,56 @@ void Arguments::list(const NamedList& named) const {
     if (!takes(named.dtypes, list.dtype)) {
         invalid(name + ".dtype: expected " + names_of(named.dtypes) + ", came " + std::to_string(list.dtype));
     }
-    const size_t alignment = alignment_of(list.dtype);
     if (list.count > 0) {
         require((name + ".numel").c_str(), list.numel);
         require((name + ".data").c_str(), list.data);
     }
+    segments(named);
+}
+
+void Arguments::segments(const NamedList& named) const {
+    const ewc_list& list = *named.list;
     int64_t total = 0;
     for (int64_t i = 0; i < list.count; ++i) {
-        if (list.numel[i] < 0) {
-            invalid(segment(named, i) + ": expected 0 or more elements, came " + std::to_string(list.numel[i]));
+        const int64_t numel = list.numel[i];
+        if (numel < 0) {
+            invalid(segment(named.name, i) + ": expected 0 or more elements, came " + std::to_string(numel));
         }
-        if (list.numel[i] > kMostElements - total) {
-            invalid(name + ": expected at most " + std::to_string(kMostElements) + " elements in total, came more");
+        if (numel > kMostElements - total) {
+            invalid(std::string(named.name) + ": expected at most " + std::to_string(kMostElements) +
+                    " elements in total, came more");
         }
-        total += list.numel[i];
-        if (list.numel[i] > 0 && list.data[i] == nullptr) {
-            invalid(segment(named, i) + ": expected an address, came NULL");
+        total += numel;
+        const uintptr_t address = reinterpret_cast<uintptr_t>(list.data[i]);
+        const bool badly_placed = address % alignment_of(list.dtype) != 0 || (numel > 0 && address == 0) ||
+                                  static_cast<uint64_t>(segment_bytes(list.dtype, numel)) > UINTPTR_MAX - address;
+        if (badly_placed) { // which of the three is said here, so that no text is made where all is well
+            const std::string name = segment(named.name, i);
+            if (numel > 0) {
+                present(name.c_str(), list.data[i]);
+            }
+            aligned(name.c_str(), list.data[i], alignment_of(list.dtype));
+            ends(name.c_str(), list.data[i], static_cast<uint64_t>(segment_bytes(list.dtype, numel)));
         }
-        aligned(segment(named, i), list.data[i], alignment);
+    }
+}
+
+void Arguments::ends(const char* parameter, const void* address, uint64_t bytes) const {
+    if (bytes > UINTPTR_MAX - reinterpret_cast<uintptr_t>(address)) {
+        invalid(std::string(parameter) + ": expected memory inside the address space, came an address whose " +
+                std::to_string(bytes) + " bytes run beyond its end");
+    }
+}
+
+void Arguments::disjoint(std::initializer_list<NamedList> lists, std::initializer_list<Region> regions) const {
+    for (const Region& region : regions) {
+        ends(region.name, region.address, region.bytes);
+    }
+    const Overlap overlap = find_overlap(lists, regions);
+    if (overlap.written.name != nullptr) {
+        invalid(segment(overlap.written.name, overlap.written.segment) +
+                ": is written, so expected memory that nothing else of the call uses, but " +
+                segment(overlap.other.name, overlap.other.segment) + " overlaps it");
     }
 }
 
@@ -122,7 +160,7 @@ void Arguments::same_cut(const NamedList& first, const NamedList& other) const {
     }
     for (int64_t i = 0; i < other.list->count; ++i) {
         if (other.list->numel[i] != first.list->numel[i]) {
-            invalid(segment(other, i) + ": expected as many elements as " + first.name + " has there (" +
+            invalid(segment(other.name, i) + ": expected as many elements as " + first.name + " has there (" +
                     std::to_string(first.list->numel[i]) + "), came " + std::to_string(other.list->numel[i]));
         }
     }
@@ -141,13 +179,13 @@ void Arguments::matrix(const char* name, const ewc_matrix* matrix, int64_t rows,
     if (!takes(dtypes, matrix->dtype)) {
         invalid(of + "->dtype: expected " + names_of(dtypes) + ", came " + std::to_string(matrix->dtype));
     }
-    if (rows > 0 && matrix->stride > kMostElements / rows) {
+    if (matrix->stride > kMostElements / std::max<int64_t>(1, rows)) {
         invalid(of + ": expected at most " + std::to_string(kMostElements) + " elements, came more");
     }
     if (rows > 0 && matrix->columns > 0) {
-        require((of + "->data").c_str(), matrix->data);
+        present((of + "->data").c_str(), matrix->data);
     }
-    aligned(of + "->data", matrix->data, alignment_of(matrix->dtype));
+    aligned((of + "->data").c_str(), matrix->data, alignment_of(matrix->dtype));
 }
 
 void Arguments::offsets(const int64_t* offsets, int64_t examples) const {
@@ -183,16 +221,16 @@ void Arguments::logits(const void* logits, ewc_dtype dtype, int64_t rows, int64_
         invalid("rows x columns: expected at most " + std::to_string(kMostElements) + " logits, came more");
     }
     if (rows > 0) {
-        require("logits", logits);
+        present("logits", logits);
     }
     aligned("logits", logits, alignment_of(dtype));
 }
 
 void Arguments::targets(const int64_t* targets, int64_t rows, int64_t columns, bool look) const {
     if (rows > 0) {
-        require("targets", targets);
+        present("targets", targets);
     }
-    aligned("targets", targets, alignof(int64_t));
+    optional("targets", targets);
     for (int64_t row = 0; look && row < rows; ++row) {
         if (targets[row] < 0 || targets[row] >= columns) {
             invalid("targets[" + std::to_string(row) + "]: expected 0 or more, below the columns (" +
@@ -205,7 +243,7 @@ void Arguments::workspace(const void* workspace, size_t given, size_t needed) co
     if (needed == 0) {
         return;
     }
-    require("workspace", workspace);
+    present("workspace", workspace);
     if (given < needed) {
         invalid("workspace_bytes: expected at least " + std::to_string(needed) + ", came " + std::to_string(given));
     }

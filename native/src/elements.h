@@ -11,7 +11,7 @@
 
 namespace ewc {
 
-// Elements of EWC_I16_BLOCK256 that share a step.
+// Elements of EWC_I16_BLOCK256 and EWC_U8_BLOCK256 that share a step.
 constexpr int64_t kBlock = 256;
 
 EWC_FUNCTION uint32_t bits_of(float value) {
@@ -119,29 +119,58 @@ struct I16Block {
     }
 };
 
-EWC_FUNCTION int64_t element_bytes(ewc_dtype dtype) { return dtype == EWC_F32 ? 4 : 2; }
+// The product first: it is an exact integer below 2^16.
+EWC_FUNCTION float u8_to_f32(uint8_t level, float scale) {
+    const float root = static_cast<float>(level);
+    return (root * root) * scale;
+}
+
+// The scale of a block of EWC_U8_BLOCK256 and what its values are multiplied with to become squares of levels; as I16Block.
+struct U8Block {
+    float step;
+    float inverse;
+
+    EWC_FUNCTION explicit U8Block(uint32_t largest_magnitude_bits) {
+        const float largest = float_of(largest_magnitude_bits);
+        const bool finite = largest_magnitude_bits < kInfinityBits;
+        const bool level = finite && largest >= 1e-30f;
+        step = level ? largest / 65025.0f : finite ? 0.0f : float_of(kNanBits);
+        inverse = level ? 65025.0f / largest : 0.0f;
+    }
+
+    EWC_FUNCTION uint8_t level(float value) const {
+        const float shift = 12582912.0f;
+        const float scaled = value * inverse;
+        const bool root = scaled > 0.0f && magnitude_bits(scaled) < kInfinityBits;
+        return static_cast<uint8_t>(bits_of(square_root(root ? scaled : 0.0f) + shift) - bits_of(shift));
+    }
+};
+
+EWC_FUNCTION int64_t element_bytes(ewc_dtype dtype) { return dtype == EWC_F32 ? 4 : dtype == EWC_U8_BLOCK256 ? 1 : 2; }
+
+EWC_FUNCTION bool has_steps(ewc_dtype dtype) { return dtype == EWC_I16_BLOCK256 || dtype == EWC_U8_BLOCK256; }
 
 EWC_FUNCTION int64_t blocks_of(int64_t numel) { return numel / kBlock + (numel % kBlock != 0); }
 
-// Where the steps of an EWC_I16_BLOCK256 segment begin, in bytes: behind the levels, at the next multiple of 4.
-EWC_FUNCTION int64_t steps_offset(int64_t numel) { return 2 * (numel + (numel & 1)); }
+// Where the steps of a segment begin, in bytes: behind the levels, at the next multiple of 4.
+EWC_FUNCTION int64_t steps_offset(ewc_dtype dtype, int64_t numel) { return (element_bytes(dtype) * numel + 3) & ~int64_t{3}; }
 
 EWC_FUNCTION int64_t segment_bytes(ewc_dtype dtype, int64_t numel) {
-    return dtype == EWC_I16_BLOCK256 ? steps_offset(numel) + 4 * blocks_of(numel) : element_bytes(dtype) * numel;
+    return has_steps(dtype) ? steps_offset(dtype, numel) + 4 * blocks_of(numel) : element_bytes(dtype) * numel;
 }
 
 // n elements of one list, from a multiple of kBlock within its segment.
 struct Elements {
     void* data; // null: the list was not given
-    float* steps; // EWC_I16_BLOCK256 only: the step of the first block
+    float* steps; // where has_steps(dtype): the step, or scale, of the first block
     ewc_dtype dtype;
 };
 
 EWC_FUNCTION Elements elements_at(void* segment, int64_t numel, ewc_dtype dtype, int64_t offset) {
     char* address = static_cast<char*>(segment);
     float* steps = nullptr;
-    if (dtype == EWC_I16_BLOCK256) {
-        steps = reinterpret_cast<float*>(address + steps_offset(numel)) + offset / kBlock;
+    if (has_steps(dtype)) {
+        steps = reinterpret_cast<float*>(address + steps_offset(dtype, numel)) + offset / kBlock;
     }
     return {address + offset * element_bytes(dtype), steps, dtype};
 }

@@ -56,7 +56,8 @@ void device_count(int32_t* count) {
 void convert(const ewc_exec* exec, const ewc_list* destination, const ewc_list* source) {
     const char* verb = "ewc_convert";
     const Arguments check(verb, exec);
-    check.lists({{"destination", destination, kAnchor}, {"source", source, kAnchor}});
+    check.lists({{"destination", destination, kAny}, {"source", source, kAny}});
+    check.disjoint({{"destination", destination, kAny, Access::write}, {"source", source}});
     if (on_host(exec)) {
         host::convert(*exec, *destination, *source);
     } else {
@@ -72,6 +73,8 @@ void fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, const ewc_l
     check.finite("weight", weight);
     check.flags(flags, EWC_ZERO_GRADIENT);
     const bool zero_gradient = (flags & EWC_ZERO_GRADIENT) != 0;
+    check.disjoint({{"fisher", fisher, kF32, Access::write},
+                    {"gradient", gradient, kGradient, zero_gradient ? Access::write : Access::read}});
     if (on_host(exec)) {
         host::fisher_accumulate(*exec, *fisher, *gradient, weight, zero_gradient);
     } else {
@@ -79,10 +82,17 @@ void fisher_accumulate(const ewc_exec* exec, const ewc_list* fisher, const ewc_l
     }
 }
 
+// So that no size made of them overflows, and far more than any memory holds.
+constexpr int64_t kMostPositions = int64_t{1} << 40;
+
 // What both the verb and its workspace query check. The number of elements of fisher is checked too.
 LinearFisher checked_linear(const Arguments& check, float* fisher, const ewc_matrix* left, const ewc_matrix* right,
                             const int64_t* offsets, int64_t examples) {
     check.offsets(offsets, examples);
+    if (offsets[examples] > kMostPositions) {
+        check.invalid("offsets: expected at most " + std::to_string(kMostPositions) + " positions, came " +
+                      std::to_string(offsets[examples]));
+    }
     check.matrix("left", left, offsets[examples], kFactor);
     if (right != nullptr) {
         check.matrix("right", right, offsets[examples], kFactor);
@@ -96,6 +106,14 @@ LinearFisher checked_linear(const Arguments& check, float* fisher, const ewc_mat
         }
     }
     return {fisher, *left, right, offsets, examples};
+}
+
+Region region_of_matrix(const char* name, const ewc_matrix* matrix, int64_t rows) {
+    if (matrix == nullptr || rows == 0 || matrix->columns == 0) {
+        return {name, nullptr, 0};
+    }
+    const int64_t elements = (rows - 1) * matrix->stride + matrix->columns;
+    return {name, matrix->data, static_cast<uint64_t>(elements * element_bytes(matrix->dtype))};
 }
 
 size_t linear_workspace(const char* verb, const ewc_exec* exec, const LinearFisher& linear) {
@@ -119,10 +137,15 @@ void fisher_accumulate_linear(const ewc_exec* exec, float* fisher, const ewc_mat
     const LinearFisher linear = checked_linear(check, fisher, left, right, offsets, examples);
     if (linear.rows() > 0 && linear.columns() > 0) {
         check.require("fisher", fisher);
-        check.aligned("fisher", fisher, alignof(float));
     }
     check.finite("weight", weight);
-    check.workspace(workspace, workspace_bytes, linear_workspace(verb, exec, linear));
+    const size_t needed = linear_workspace(verb, exec, linear);
+    check.workspace(workspace, workspace_bytes, needed);
+    const uint64_t fisher_bytes = static_cast<uint64_t>(linear.rows() * linear.columns()) * sizeof(float);
+    check.disjoint({}, {{"fisher", fisher, fisher_bytes, Access::write},
+                        region_of_matrix("left", left, offsets[examples]),
+                        region_of_matrix("right", right, offsets[examples]),
+                        {"workspace", workspace, needed, Access::write}});
     if (on_host(exec)) {
         host::fisher_accumulate_linear(*exec, linear, weight, workspace);
     } else {
@@ -134,9 +157,10 @@ void fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* 
                   double weight) {
     const char* verb = "ewc_fisher_merge";
     const Arguments check(verb, exec);
-    check.lists({{"fisher", fisher, kFisher}, {"new_fisher", new_fisher == nullptr ? fisher : new_fisher, kFisher}});
+    check.lists({{"fisher", fisher, kFisher}, {"new_fisher", new_fisher == nullptr ? fisher : new_fisher, kReadFisher}});
     check.finite("retain", retain);
     check.finite("weight", weight);
+    check.disjoint({{"fisher", fisher, kFisher, Access::write}, {"new_fisher", new_fisher}});
     if (on_host(exec)) {
         host::fisher_merge(*exec, *fisher, new_fisher, retain, weight);
     } else {
@@ -147,7 +171,8 @@ void fisher_merge(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* 
 void fisher_max(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher) {
     const char* verb = "ewc_fisher_max";
     const Arguments check(verb, exec);
-    check.lists({{"fisher", fisher, kFisher}, {"new_fisher", new_fisher, kFisher}});
+    check.lists({{"fisher", fisher, kFisher}, {"new_fisher", new_fisher, kReadFisher}});
+    check.disjoint({{"fisher", fisher, kFisher, Access::write}, {"new_fisher", new_fisher}});
     if (on_host(exec)) {
         host::fisher_max(*exec, *fisher, *new_fisher);
     } else {
@@ -164,7 +189,14 @@ void anchor(const char* verb, AnchorChange change, const ewc_exec* exec, const A
                  {"fisher", lists.fisher, merge ? kFisher : kF32},
                  {"new_fisher", merge ? lists.new_fisher : lists.theta}});
     check.require("energy", energy);
-    check.workspace(workspace, workspace_bytes, sum_workspace(verb, exec, *lists.theta));
+    const size_t needed = sum_workspace(verb, exec, *lists.theta);
+    check.workspace(workspace, workspace_bytes, needed);
+    const Access merged = merge ? Access::write : Access::read;
+    check.disjoint({{"theta", lists.theta},
+                    {"anchor", lists.anchor, kAnchor, merge ? Access::read : Access::write},
+                    {"fisher", lists.fisher, kFisher, merged},
+                    {"new_fisher", merge ? lists.new_fisher : nullptr, kF32, merged}},
+                   {region_of("energy", energy, Access::write), {"workspace", workspace, needed, Access::write}});
     if (on_host(exec)) {
         host::anchor(*exec, change, lists, energy, workspace);
     } else {
@@ -184,14 +216,23 @@ void penalty(const ewc_exec* exec, const PenaltyLists& lists, const double* lamb
              size_t workspace_bytes) {
     const char* verb = "ewc_penalty";
     const Arguments check(verb, exec);
-    check.lists({{"theta", lists.theta}, {"anchor", lists.anchor, kAnchor}, {"fisher", lists.fisher, kFisher}});
+    check.lists({{"theta", lists.theta}, {"anchor", lists.anchor, kAnchor}, {"fisher", lists.fisher, kReadFisher}});
     if (lists.gradient != nullptr) {
         check.lists({{"theta", lists.theta}, {"gradient", lists.gradient, kGradient}});
         check.require("lambda", lambda);
     } else {
         check.require("penalty", penalty);
     }
-    check.workspace(workspace, workspace_bytes, sum_workspace(verb, exec, *lists.theta));
+    check.optional("lambda", lambda);
+    check.optional("penalty", penalty);
+    const size_t needed = sum_workspace(verb, exec, *lists.theta);
+    check.workspace(workspace, workspace_bytes, needed);
+    check.disjoint({{"theta", lists.theta},
+                    {"anchor", lists.anchor},
+                    {"fisher", lists.fisher},
+                    {"gradient", lists.gradient, kGradient, Access::write}},
+                   {region_of("lambda", lambda), region_of("penalty", penalty, Access::write),
+                    {"workspace", workspace, needed, Access::write}});
     const double* strength = lists.gradient == nullptr ? nullptr : lambda;
     if (on_host(exec)) {
         host::penalty(*exec, lists, strength, penalty, workspace);
@@ -211,12 +252,20 @@ void norm(const ewc_exec* exec, const PenaltyLists& lists, const double* lambda,
         check.lists({{"gradient", lists.gradient, kGradient},
                      {"theta", lists.theta},
                      {"anchor", lists.anchor, kAnchor},
-                     {"fisher", lists.fisher, kFisher}});
+                     {"fisher", lists.fisher, kReadFisher}});
     } else if (given != 0) {
         check.invalid("theta, anchor, fisher, lambda: expected all four or none, came " + std::to_string(given));
     }
+    check.optional("lambda", lambda);
     check.require("norm_squared", norm_squared);
-    check.workspace(workspace, workspace_bytes, sum_workspace(verb, exec, *lists.gradient));
+    const size_t needed = sum_workspace(verb, exec, *lists.gradient);
+    check.workspace(workspace, workspace_bytes, needed);
+    check.disjoint({{"gradient", lists.gradient},
+                    {"theta", lists.theta},
+                    {"anchor", lists.anchor},
+                    {"fisher", lists.fisher}},
+                   {region_of("lambda", lambda), region_of("norm_squared", norm_squared, Access::write),
+                    {"workspace", workspace, needed, Access::write}});
     if (on_host(exec)) {
         host::norm(*exec, lists, lambda, norm_squared, workspace);
     } else {
@@ -271,7 +320,7 @@ void adamw_step(const ewc_exec* exec, AdamWLists lists, const ewc_adamw_options*
                  {"second_moment", lists.second_moment},
                  {"gradient", lists.gradient, kGradient}});
     if (lists.fisher != nullptr) {
-        check.lists({{"theta", lists.theta}, {"fisher", lists.fisher, kFisher}, {"anchor", lists.anchor, kAnchor}});
+        check.lists({{"theta", lists.theta}, {"fisher", lists.fisher, kReadFisher}, {"anchor", lists.anchor, kAnchor}});
     }
     const ewc_adamw_options options = checked_options(check, given, lists.theta->count);
     lists.theta_copy = options.theta_copy;
@@ -283,8 +332,19 @@ void adamw_step(const ewc_exec* exec, AdamWLists lists, const ewc_adamw_options*
     if (on_host(exec) && values->step < 0) { // a device's values are read there, later
         check.invalid("values->step: expected 0 or more, came " + std::to_string(values->step));
     }
-    check.workspace(workspace, workspace_bytes, adamw_workspace(verb, exec, *lists.theta));
+    check.optional("statistics", statistics);
+    const size_t needed = adamw_workspace(verb, exec, *lists.theta);
+    check.workspace(workspace, workspace_bytes, needed);
     const bool zero_gradient = (flags & EWC_ZERO_GRADIENT) != 0;
+    check.disjoint({{"theta", lists.theta, kF32, Access::write},
+                    {"first_moment", lists.first_moment, kF32, Access::write},
+                    {"second_moment", lists.second_moment, kF32, Access::write},
+                    {"gradient", lists.gradient, kGradient, zero_gradient ? Access::write : Access::read},
+                    {"fisher", lists.fisher},
+                    {"anchor", lists.anchor},
+                    {"options->theta_copy", lists.theta_copy, kCopy, Access::write}},
+                   {region_of("values", values), region_of("statistics", statistics, Access::write),
+                    {"workspace", workspace, needed, Access::write}});
     if (on_host(exec)) {
         host::adamw_step(*exec, lists, options, *values, zero_gradient, statistics, workspace);
     } else {
@@ -306,13 +366,21 @@ void cross_entropy(const ewc_exec* exec, CrossEntropy matrix, uint32_t flags, do
     check.logits(matrix.logits, matrix.dtype, matrix.rows, matrix.columns);
     check.targets(matrix.targets, matrix.rows, matrix.columns, on_host(exec));
     check.flags(flags, EWC_LOGITS_TO_GRADIENT | EWC_ADD_LOSS);
-    if ((flags & EWC_LOGITS_TO_GRADIENT) != 0) {
+    const bool to_gradient = (flags & EWC_LOGITS_TO_GRADIENT) != 0;
+    if (to_gradient) {
         check.require("scale", matrix.scale);
     } else {
         matrix.scale = nullptr;
     }
     check.require("loss", loss);
     check.workspace(workspace, workspace_bytes, needed);
+    const int64_t logits = matrix.rows * matrix.columns;
+    check.disjoint({}, {{"logits", matrix.logits, static_cast<uint64_t>(logits * element_bytes(matrix.dtype)),
+                         to_gradient ? Access::write : Access::read},
+                        {"targets", matrix.targets, static_cast<uint64_t>(matrix.rows) * sizeof(int64_t)},
+                        region_of("scale", matrix.scale),
+                        region_of("loss", loss, Access::write),
+                        {"workspace", workspace, needed, Access::write}});
     matrix.add_loss = (flags & EWC_ADD_LOSS) != 0;
     if (on_host(exec)) {
         host::cross_entropy(*exec, matrix, loss, workspace);
@@ -334,6 +402,9 @@ void adamw_prepare(const ewc_exec* exec, const double* norm_squared, double clip
     if ((flags & EWC_SKIP_NONFINITE) != 0) {
         check.require("skipped", skipped);
     }
+    check.optional("skipped", skipped);
+    check.disjoint({}, {region_of("norm_squared", norm_squared), region_of("values", values, Access::write),
+                        region_of("skipped", skipped, Access::write)});
     if (on_host(exec)) {
         prepare_adamw(*norm_squared, clip_norm, flags, skipped, *values);
     } else {
@@ -386,7 +457,7 @@ ewc_status ewc_cuda_device_count(int32_t* count) {
 }
 
 int64_t ewc_segment_bytes(ewc_dtype dtype, int64_t numel) {
-    const bool known = dtype >= EWC_F32 && dtype <= EWC_I16_BLOCK256 && numel >= 0 && numel <= INT64_MAX / 8;
+    const bool known = dtype >= EWC_F32 && dtype <= EWC_U8_BLOCK256 && numel >= 0 && numel <= INT64_MAX / 8;
     return known ? ewc::segment_bytes(dtype, numel) : -1;
 }
 

@@ -1,4 +1,4 @@
-// Lists of any dtype as f32 in the first-level cache: the loops of host_kernels.cpp know f32 only, and a list in 16 bit
+// Lists of any dtype as f32 in the first-level cache: the loops of host_kernels.cpp know f32 only, and any other
 // is widened tile by tile before them and narrowed after. That moves the least bytes of memory, costs no loop of its own
 // for each mix of dtypes, and is the same arithmetic for all.
 #pragma once
@@ -65,14 +65,34 @@ void widen_i16(int64_t n, float* EWC_RESTRICT to, const uint16_t* EWC_RESTRICT f
     }
 }
 
-float narrow_i16(int64_t n, uint16_t* EWC_RESTRICT to, const float* EWC_RESTRICT from) {
+uint32_t largest_magnitude(int64_t n, const float* EWC_RESTRICT values) {
     uint32_t largest = 0;
 #pragma omp simd reduction(max : largest)
     for (int64_t i = 0; i < n; ++i) {
-        const uint32_t magnitude = magnitude_bits(from[i]);
+        const uint32_t magnitude = magnitude_bits(values[i]);
         largest = magnitude > largest ? magnitude : largest;
     }
-    const I16Block block(largest);
+    return largest;
+}
+
+float narrow_i16(int64_t n, uint16_t* EWC_RESTRICT to, const float* EWC_RESTRICT from) {
+    const I16Block block(largest_magnitude(n, from));
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) {
+        to[i] = block.level(from[i]);
+    }
+    return block.step;
+}
+
+void widen_u8(int64_t n, float* EWC_RESTRICT to, const uint8_t* EWC_RESTRICT from, float scale) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) {
+        to[i] = u8_to_f32(from[i], scale);
+    }
+}
+
+float narrow_u8(int64_t n, uint8_t* EWC_RESTRICT to, const float* EWC_RESTRICT from) {
+    const U8Block block(largest_magnitude(n, from));
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) {
         to[i] = block.level(from[i]);
@@ -103,6 +123,13 @@ public:
                 widen_i16(least(kBlock, n - block), buffer_ + block, halves(first + block), *step(first + block));
             }
             break;
+        case EWC_U8_BLOCK256:
+            for (int64_t block = 0; block < n; block += kBlock) {
+                widen_u8(least(kBlock, n - block), buffer_ + block, bytes(first + block), *step(first + block));
+            }
+            break;
+        case EWC_NO_DTYPE: // refused with the arguments
+            break;
         }
         return buffer_;
     }
@@ -130,6 +157,13 @@ public:
                 *step(first + block) = narrow_i16(least(kBlock, n - block), halves(first + block), values + block);
             }
             break;
+        case EWC_U8_BLOCK256:
+            for (int64_t block = 0; block < n; block += kBlock) {
+                *step(first + block) = narrow_u8(least(kBlock, n - block), bytes(first + block), values + block);
+            }
+            break;
+        case EWC_NO_DTYPE: // refused with the arguments
+            break;
         }
     }
 
@@ -141,6 +175,7 @@ public:
 
 private:
     uint16_t* halves(int64_t first) const { return static_cast<uint16_t*>(elements_.data) + first; }
+    uint8_t* bytes(int64_t first) const { return static_cast<uint8_t*>(elements_.data) + first; }
     float* step(int64_t first) const { return elements_.steps + first / kBlock; }
 
     const Elements& elements_;

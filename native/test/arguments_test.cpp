@@ -80,7 +80,82 @@ TEST_F(Arguments, Alignment) {
     expect(EWC_INVALID_ARGUMENT, accumulate(&list, b.list()), "fisher segment 0: expected an address that is a multiple");
 }
 
+TEST_F(Arguments, ScalarsAreAligned) {
+    alignas(8) char memory[24];
+    auto* sum = reinterpret_cast<double*>(memory + 4);
+    double workspace[8];
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_norm(&exec, a.list(), nullptr, nullptr, nullptr, nullptr, sum, workspace, sizeof(workspace)),
+           "ewc_norm: norm_squared: expected an address that is a multiple of 8");
+}
+
+TEST_F(Arguments, BeyondTheAddressSpace) {
+    void* addresses[] = {reinterpret_cast<void*>(UINTPTR_MAX - 7), b.list()->data[1]};
+    ewc_list list = *b.list();
+    list.data = addresses;
+    expect(EWC_INVALID_ARGUMENT, accumulate(a.list(), &list),
+           "gradient segment 0: expected memory inside the address space");
+}
+
+// What is written overlaps nothing; what is only read may be the same memory twice.
+TEST_F(Arguments, Overlap) {
+    expect(EWC_INVALID_ARGUMENT, accumulate(a.list(), a.list()),
+           "fisher segment 0: is written, so expected memory that nothing else of the call uses, but gradient segment 0"
+           " overlaps it");
+    float* first = static_cast<float*>(b.list()->data[0]);
+    void* addresses[] = {first, first + 3};
+    ewc_list list = *b.list();
+    list.data = addresses;
+    expect(EWC_INVALID_ARGUMENT, accumulate(&list, a.list()), "fisher segment 1 overlaps it");
+    EXPECT_EQ(EWC_OK, accumulate(a.list(), &list)) << ewc_last_error();
+    expect(EWC_INVALID_ARGUMENT, ewc_fisher_accumulate(&exec, a.list(), &list, 1, EWC_ZERO_GRADIENT),
+           "gradient segment 0: is written");
+    addresses[1] = first + 4;
+    EXPECT_EQ(EWC_OK, accumulate(&list, a.list())) << ewc_last_error();
+
+    double workspace[8], penalty = 0, lambda = 1;
+    const size_t bytes = sizeof(workspace);
+    EXPECT_EQ(EWC_OK, ewc_penalty(&exec, a.list(), a.list(), a.list(), nullptr, nullptr, &penalty, workspace, bytes));
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_penalty(&exec, a.list(), a.list(), a.list(), b.list(), &lambda, &lambda, workspace, bytes),
+           "penalty: is written, so expected memory that nothing else of the call uses, but lambda overlaps it");
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_penalty(&exec, a.list(), a.list(), a.list(), nullptr, nullptr, workspace + 1, workspace, bytes),
+           "overlaps it");
+}
+
+// More written segments than are looked at together, in no order of their addresses.
+TEST_F(Arguments, OverlapOfManySegments) {
+    constexpr int64_t kSegments = 300;
+    std::vector<float> memory(2 * kSegments), others(2 * kSegments);
+    std::vector<int64_t> numel(kSegments, 2);
+    std::vector<void*> written(kSegments), read(kSegments);
+    for (int64_t i = 0; i < kSegments; ++i) {
+        const size_t at = static_cast<size_t>(2 * ((i * 77) % kSegments));
+        written[static_cast<size_t>(i)] = memory.data() + at;
+        read[static_cast<size_t>(i)] = others.data() + at;
+    }
+    const ewc_list fisher = {kSegments, numel.data(), written.data(), EWC_F32};
+    const ewc_list gradient = {kSegments, numel.data(), read.data(), EWC_F32};
+    EXPECT_EQ(EWC_OK, accumulate(&fisher, &gradient)) << ewc_last_error();
+    for (const size_t other : {size_t{0}, size_t{150}, size_t{298}}) {
+        void* const before = written[299];
+        written[299] = static_cast<float*>(written[other]) + 1;
+        EXPECT_EQ(EWC_INVALID_ARGUMENT, accumulate(&fisher, &gradient)) << other;
+        written[299] = before;
+        read[299] = static_cast<float*>(written[other]) + 1;
+        expect(EWC_INVALID_ARGUMENT, accumulate(&fisher, &gradient), "gradient segment 299 overlaps it");
+        read[299] = others.data();
+    }
+}
+
 TEST_F(Arguments, Dtypes) {
+    for (const int wrong : {-1, 4, 1 << 20, INT32_MIN}) {
+        ewc_list strange = *a.list();
+        strange.dtype = static_cast<ewc_dtype>(wrong);
+        expect(EWC_INVALID_ARGUMENT, accumulate(&strange, b.list()),
+               "fisher.dtype: expected EWC_F32 (0), came " + std::to_string(wrong));
+    }
     ewc_list list = *a.list();
     list.dtype = EWC_BF16;
     expect(EWC_INVALID_ARGUMENT, accumulate(&list, b.list()), "fisher.dtype: expected EWC_F32 (0), came 2");
@@ -91,6 +166,11 @@ TEST_F(Arguments, Dtypes) {
     EXPECT_EQ(4 * 7, ewc_segment_bytes(EWC_F32, 7));
     EXPECT_EQ(2 * 8 + 4, ewc_segment_bytes(EWC_I16_BLOCK256, 7));
     EXPECT_EQ(2 * 258 + 8, ewc_segment_bytes(EWC_I16_BLOCK256, 257));
+    EXPECT_EQ(8 + 4, ewc_segment_bytes(EWC_U8_BLOCK256, 5));
+    EXPECT_EQ(260 + 8, ewc_segment_bytes(EWC_U8_BLOCK256, 257));
+    list.dtype = EWC_U8_BLOCK256;
+    expect(EWC_INVALID_ARGUMENT, ewc_fisher_merge(&exec, &list, a.list(), 1, 1),
+           "fisher.dtype: expected EWC_F32 (0) or EWC_BF16 (2), came 4");
 }
 
 TEST_F(Arguments, Scalars) {
@@ -98,7 +178,9 @@ TEST_F(Arguments, Scalars) {
     expect(EWC_INVALID_ARGUMENT, ewc_fisher_merge(&exec, a.list(), b.list(), INFINITY, 1), "retain: expected a finite");
     expect(EWC_UNSUPPORTED, ewc_fisher_accumulate(&exec, a.list(), b.list(), 1, 6), "flags: expected only bits of 1");
     exec.threads = -2;
-    expect(EWC_INVALID_ARGUMENT, accumulate(a.list(), b.list()), "exec->threads: expected 0 or more, came -2");
+    expect(EWC_INVALID_ARGUMENT, accumulate(a.list(), b.list()), "exec->threads: expected 0 to 4096, came -2");
+    exec.threads = INT32_MAX;
+    expect(EWC_INVALID_ARGUMENT, accumulate(a.list(), b.list()), "exec->threads: expected 0 to 4096, came 2147483647");
     exec = {-7, 1, nullptr};
     expect(EWC_INVALID_ARGUMENT, accumulate(a.list(), b.list()), "exec->device");
 }

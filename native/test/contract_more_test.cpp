@@ -174,6 +174,35 @@ TEST_P(Properties, BlocksOf256) {
     EXPECT_TRUE(blocks.guards_hold() && back.guards_hold());
 }
 
+// As above; and what is below 0 reads as 0.
+TEST_P(Properties, BlocksOf256Roots) {
+    const ewc_exec exec = exec_here();
+    const std::vector<int64_t> sizes = {3 * 256 + 10};
+    Values source(sizes, 1, 0, 1, offset());
+    source.set(0, 17, -1e-3f);
+    source.set(0, 256 + 17, std::numeric_limits<float>::quiet_NaN());
+    source.set(0, 2 * 256, std::numeric_limits<float>::infinity());
+    for (int64_t i = 3 * 256; i < sizes[0]; ++i) {
+        source.set(0, i, 9e-31f);
+    }
+    const Values blocks(sizes, 2, 0, 1, offset(), EWC_U8_BLOCK256), back(sizes, 3, 0, 1, offset());
+    ASSERT_EQ(EWC_OK, ewc_convert(&exec, blocks.list(), source.list())) << ewc_last_error();
+    ASSERT_EQ(EWC_OK, ewc_convert(&exec, back.list(), blocks.list())) << ewc_last_error();
+    const auto from = source.read(), to = back.read();
+    for (size_t i = 0; i < from.size(); ++i) {
+        const size_t block = i / 256;
+        if (block == 1 || block == 2) {
+            EXPECT_TRUE(std::isnan(to[i])) << i;
+        } else if (block == 3) {
+            EXPECT_EQ(0.0, to[i]) << i;
+        } else {
+            EXPECT_NEAR(std::sqrt(std::max(0.0, from[i])), std::sqrt(to[i]), 0.5001 / 255) << i;
+        }
+    }
+    EXPECT_EQ(0.0, to[17]);
+    EXPECT_TRUE(blocks.guards_hold() && back.guards_hold());
+}
+
 // The nearest of the dtype's values, ties to even, found by looking on both sides in double.
 uint16_t nearest(double value, ewc_dtype dtype) {
     const auto decode = [&](int bits) {

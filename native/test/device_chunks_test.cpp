@@ -35,7 +35,7 @@ TEST(DeviceChunks, TablesCoverEveryElementOnceBeyond32Bits) {
             const char* base = static_cast<const char*>(addresses[segment]);
             EXPECT_EQ(base + 4 * covered[segment], chunk.given[0].data);
             EXPECT_EQ(base + 2 * covered[segment], chunk.given[2].data);
-            EXPECT_EQ(base + steps_offset(numel[segment]) + 4 * (covered[segment] / kBlock),
+            EXPECT_EQ(base + steps_offset(EWC_I16_BLOCK256, numel[segment]) + 4 * (covered[segment] / kBlock),
                       reinterpret_cast<const char*>(chunk.given[2].steps));
             covered[segment] += chunk.n;
         }

@@ -21,7 +21,7 @@ public:
     Values(const std::vector<int64_t>& sizes, unsigned seed, double low, double high, int64_t offset = 0,
            ewc_dtype dtype = EWC_F32)
         : numel_(sizes), dtype_(dtype),
-          front_(kGuardBytes + offset * (dtype == EWC_I16_BLOCK256 ? 4 : element_bytes(dtype))) {
+          front_(kGuardBytes + offset * (has_steps(dtype) ? 4 : element_bytes(dtype))) {
         std::minstd_rand random(seed + 1);
         const double scale = (high - low) / static_cast<double>(std::minstd_rand::max());
         for (const int64_t size : sizes) {
@@ -53,7 +53,8 @@ public:
 
     double get(size_t segment, int64_t i) const {
         const Elements at = elements_at(const_cast<void*>(this->segment(segment)), numel_[segment], dtype_, 0);
-        const uint16_t half = dtype_ == EWC_F32 ? uint16_t{0} : static_cast<const uint16_t*>(at.data)[i];
+        const bool halves = element_bytes(dtype_) == 2;
+        const uint16_t half = halves ? static_cast<const uint16_t*>(at.data)[i] : uint16_t{0};
         switch (dtype_) {
         case EWC_F16:
             return f16_to_f32(half);
@@ -61,12 +62,14 @@ public:
             return bf16_to_f32(half);
         case EWC_I16_BLOCK256:
             return i16_to_f32(half, at.steps[i / kBlock]);
+        case EWC_U8_BLOCK256:
+            return u8_to_f32(static_cast<const uint8_t*>(at.data)[i], at.steps[i / kBlock]);
         default:
             return static_cast<const float*>(at.data)[i];
         }
     }
 
-    // Not of EWC_I16_BLOCK256, where an element alone cannot change.
+    // Not of blocks, where an element alone cannot change.
     void set(size_t segment, int64_t i, float value) {
         void* to = segment_to_write(segment);
         if (dtype_ == EWC_F32) {
@@ -116,7 +119,7 @@ private:
     void write(size_t segment, const std::vector<float>& values) {
         const Elements to = elements_at(segment_to_write(segment), numel_[segment], dtype_, 0);
         const int64_t n = numel_[segment];
-        if (dtype_ != EWC_I16_BLOCK256) {
+        if (!has_steps(dtype_)) {
             for (int64_t i = 0; i < n; ++i) {
                 set(segment, i, values[static_cast<size_t>(i)]);
             }
@@ -128,9 +131,14 @@ private:
                 for (int64_t k = i; k < std::min(n, i + kBlock); ++k) {
                     largest = std::max(largest, magnitude_bits(values[static_cast<size_t>(k)]));
                 }
-                to.steps[i / kBlock] = I16Block(largest).step;
+                to.steps[i / kBlock] = dtype_ == EWC_U8_BLOCK256 ? U8Block(largest).step : I16Block(largest).step;
             }
             const float step = to.steps[i / kBlock];
+            if (dtype_ == EWC_U8_BLOCK256) {
+                static_cast<uint8_t*>(to.data)[i] =
+                    static_cast<uint8_t>(step == 0 ? 0 : std::lrint(std::sqrt(values[static_cast<size_t>(i)] / step)));
+                continue;
+            }
             static_cast<int16_t*>(to.data)[i] =
                 static_cast<int16_t>(step == 0 ? 0 : std::lrint(values[static_cast<size_t>(i)] / step));
         }

@@ -9,7 +9,7 @@
  *
  * Lists. Each tensor list is an array of segments, so a flat arena is a list of one and scattered tensors work alike.
  * The lists of one call have the same number of segments and, segment by segment, the same number of elements. Segments
- * are contiguous, aligned to their element, and do not overlap. A segment of 0 elements may have a null address.
+ * are contiguous and aligned to their element. A segment of 0 elements may have a null address.
  * Dtypes may differ from list to list as each verb says; arithmetic is in f32, and what is written in 16 bit is rounded
  * once, to nearest even.
  *
@@ -25,7 +25,9 @@
  * NaN and Inf propagate into whatever they touch.
  *
  * Errors. Every verb checks its arguments before it writes anything and returns a status; ewc_last_error() has the
- * message: verb, parameter, what was expected, what came.
+ * message: verb, parameter, what was expected, what came. Null, negative, overflowing and misaligned arguments are refused,
+ * and so is a call whose written memory (a list, a result, the workspace) overlaps anything else that it reads or writes;
+ * what is only read may overlap. That an address holds as many bytes as the call says, no check can tell.
  *
  * Growth. Later versions add dtypes, flags and verbs, and members at the end of the structs that carry `struct_size`;
  * ewc_abi_version() goes up only when something that exists changes its meaning.
@@ -64,13 +66,26 @@ typedef enum {
  * is a multiple of 4, and ewc_segment_bytes gives its size. The step is the largest magnitude of the block over 32767, so
  * an element is off by at most half a step; a block that holds NaN or Inf reads as NaN, one all below 1e-30 as 0.
  * Levels are -32767 to 32767.
+ *
+ * EWC_U8_BLOCK256: 8 bits an element and one scale for each 256, for what is never negative, as a Fisher is: n uint8 levels,
+ * then, from the next multiple of 4 bytes on, (n + 255) / 256 f32 scales; element i is level[i]^2 * scale[i / 256], and the
+ * scale the largest of the block over 65025. The levels are those of the root, so that small elements beside large ones keep
+ * their size: a root is off by at most 1/510 of the block's largest root. Addresses, NaN, Inf and blocks below 1e-30 as
+ * above; an element below 0 reads as 0.
  */
-typedef enum { EWC_F32 = 0, EWC_F16 = 1, EWC_BF16 = 2, EWC_I16_BLOCK256 = 3 } ewc_dtype;
+typedef enum {
+    EWC_F32 = 0,
+    EWC_F16 = 1,
+    EWC_BF16 = 2,
+    EWC_I16_BLOCK256 = 3,
+    EWC_U8_BLOCK256 = 4,
+    EWC_NO_DTYPE = -0x7fffffff - 1 /* none: with it any int is a value of this type, and a wrong one can be refused */
+} ewc_dtype;
 
 /* Where and how a verb runs. */
 typedef struct {
     int32_t device;  /* -1: host; else a CUDA device number */
-    int32_t threads; /* host: OpenMP threads, at least 1; 0: what OpenMP would take. Ignored on a device */
+    int32_t threads; /* host: OpenMP threads, 1 to 4096; 0: what OpenMP would take. Of a device only checked */
     void* stream;    /* device: a cudaStream_t. Ignored on the host */
 } ewc_exec;
 
@@ -129,12 +144,12 @@ EWC_API void ewc_range_pop(void);
 EWC_API ewc_status ewc_profiler_start(int32_t device);
 EWC_API ewc_status ewc_profiler_stop(int32_t device);
 
-/* Bytes of a segment of numel elements, EWC_I16_BLOCK256's steps included; -1 for a dtype that is none, or numel < 0. */
+/* Bytes of a segment of numel elements, steps and scales of blocks included; -1 for a dtype that is none, or numel < 0. */
 EWC_API int64_t ewc_segment_bytes(ewc_dtype dtype, int64_t numel);
 
 /*
  * destination = source, element by element, any dtype to any: f32 to bf16 or to EWC_I16_BLOCK256, say, or back. Bytes
- * moved: those of both (8 an element from f32 to f32, 6 from or to 16 bit). No workspace.
+ * moved: those of both (8 an element from f32 to f32, 6 from or to 16 bit, 5 from or to 8 bit). No workspace.
  */
 EWC_API ewc_status ewc_convert(const ewc_exec* exec, const ewc_list* destination, const ewc_list* source);
 
@@ -176,8 +191,9 @@ EWC_API ewc_status ewc_fisher_accumulate_linear(const ewc_exec* exec, float* fis
                                                 double weight, void* workspace, size_t workspace_bytes);
 
 /*
- * fisher = retain * fisher + weight * new_fisher; new_fisher NULL: fisher = retain * fisher. Each f32 or bf16: a Fisher
- * kept in bf16 is accumulated in an f32 list of its own, which this verb merges. retain and weight finite. A retain of 0
+ * fisher = retain * fisher + weight * new_fisher; new_fisher NULL: fisher = retain * fisher. Each f32 or bf16, new_fisher
+ * EWC_U8_BLOCK256 too: a Fisher kept in few bits is accumulated in an f32 list of its own, into which this verb merges what
+ * was kept, for ewc_convert to keep. retain and weight finite. A retain of 0
  * replaces: what fisher held, NaN included, is gone; likewise a weight of 0 ignores new_fisher.
  * Bytes moved: 12 an element (8 without new_fisher), 8 with fisher in bf16 and new_fisher in f32. No workspace.
  */
@@ -185,7 +201,7 @@ EWC_API ewc_status ewc_fisher_merge(const ewc_exec* exec, const ewc_list* fisher
                                     double retain, double weight);
 
 /*
- * fisher = max(fisher, new_fisher), element by element. Each f32 or bf16; NaN in either stays. Bytes moved: 12 an element,
+ * fisher = max(fisher, new_fisher), element by element. Dtypes as in ewc_fisher_merge; NaN in either stays. Bytes moved: 12 an element,
  * 8 with fisher in bf16 and new_fisher in f32. No workspace.
  */
 EWC_API ewc_status ewc_fisher_max(const ewc_exec* exec, const ewc_list* fisher, const ewc_list* new_fisher);
@@ -227,7 +243,7 @@ EWC_API ewc_status ewc_penalty_workspace(const ewc_exec* exec, const ewc_list* t
 
 /*
  * *penalty = 1/2 sum fisher (anchor - theta)^2, and where gradient is given: gradient += *lambda fisher (theta - anchor).
- * theta f32; anchor f32, f16, bf16 or EWC_I16_BLOCK256; fisher f32 or bf16; gradient f32, f16 or bf16. penalty may be
+ * theta f32; anchor f32, f16, bf16 or EWC_I16_BLOCK256; fisher f32, bf16 or EWC_U8_BLOCK256; gradient f32, f16 or bf16. penalty may be
  * NULL where gradient is given; lambda may be NULL where gradient is not. Bytes moved: 12 an element for the value alone,
  * 20 with the gradient, less 2 for each 16-bit list that is read and 4 for a 16-bit gradient. Terms are summed in double.
  */
@@ -287,8 +303,8 @@ EWC_API ewc_status ewc_adamw_step_workspace(const ewc_exec* exec, const ewc_list
  *   m     += (1 - beta1) (g - m);   v = beta2 v + (1 - beta2) g^2
  *   theta -= learning_rate / (1 - beta1^step) * m / (sqrt(v / (1 - beta2^step)) + epsilon)
  * where learning_rate and weight_decay are the segment's, if options names such.
- * theta, first_moment m, second_moment v: f32; gradient f32, f16 or bf16; fisher f32 or bf16; anchor f32, f16, bf16 or
- * EWC_I16_BLOCK256. fisher and anchor are both given or both NULL (plain AdamW). gradient is left as it came, or zeroed
+ * theta, first_moment m, second_moment v: f32; gradient f32, f16 or bf16; fisher f32, bf16 or EWC_U8_BLOCK256; anchor f32,
+ * f16, bf16 or EWC_I16_BLOCK256. fisher and anchor are both given or both NULL (plain AdamW). gradient is left as it came, or zeroed
  * with EWC_ZERO_GRADIENT. statistics may be NULL.
  * A step of 0 updates nothing: theta, the moments and theta_copy keep their bits, whatever the gradient holds; statistics
  * are reduced and the gradient is zeroed as in any other. So whoever writes the values, a kernel before this one on a

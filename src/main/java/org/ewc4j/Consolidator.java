@@ -7,6 +7,7 @@ import java.util.function.IntConsumer;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.FisherOptions;
+import org.ewc4j.config.ProtectConfig;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.consolidation.ConsolidationFolder;
@@ -16,6 +17,7 @@ import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.fisher.FisherEstimator;
 import org.ewc4j.fisher.FisherRows;
 import org.ewc4j.kernel.ElementType;
@@ -115,11 +117,26 @@ final class Consolidator implements AutoCloseable {
             TrainingConfig taskTraining,
             int microBatchRows,
             IntConsumer progress) {
+        add(ewc, fisherRows(index, rows, taskTraining, microBatchRows), task, 1, progress);
+    }
+
+    /** As {@link #add}, of data that stands for what the parameters know before the first task. */
+    void protect(String name, List<TokenizedRow> rows, ProtectConfig protect, IntConsumer progress) {
+        EwcConfig estimate = protect.maxExamples().isPresent()
+                ? ewc.withFisherOptions(ewc.fisherOptions()
+                        .withMaxExamples(protect.maxExamples().getAsInt()))
+                : ewc;
+        FisherRows read = fisherRows(ProtectedScore.START, rows, training, Integer.MAX_VALUE);
+        add(estimate, read, name, protect.weight(), progress);
+    }
+
+    private void add(EwcConfig estimate, FisherRows rows, String task, double weight, IntConsumer progress) {
         if (consolidation == null) {
             consolidation = empty();
         }
-        FisherEstimator estimator = estimator(index, rows, taskTraining, microBatchRows);
-        consolidation.add(kernels, estimator, model.theta(), new HeldFisher(task, estimator.describe()), progress);
+        FisherEstimator estimator = FisherEstimator.of(estimate, rows, model, kernels);
+        HeldFisher held = new HeldFisher(task, estimator.describe(), weight);
+        consolidation.add(kernels, estimator, model.theta(), held, progress);
     }
 
     /** Goes on from a state, whose arenas are then to be filled; empty: nothing is consolidated yet. */
@@ -141,9 +158,8 @@ final class Consolidator implements AutoCloseable {
                 model.theta().device());
     }
 
-    private FisherEstimator estimator(
-            int task, List<TokenizedRow> rows, TrainingConfig taskTraining, int microBatchRows) {
-        FisherRows read = new FisherRows(
+    private FisherRows fisherRows(int task, List<TokenizedRow> rows, TrainingConfig taskTraining, int microBatchRows) {
+        return new FisherRows(
                 rows,
                 task,
                 taskTraining.batchSize(),
@@ -151,7 +167,6 @@ final class Consolidator implements AutoCloseable {
                 training.maxLength(),
                 taskTraining.seed(),
                 microBatchRows);
-        return FisherEstimator.of(ewc, read, model, kernels);
     }
 
     /**

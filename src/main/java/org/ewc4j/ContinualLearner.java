@@ -8,14 +8,17 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.ewc4j.checkpoint.StateFolder;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
+import org.ewc4j.config.ProtectConfig;
 import org.ewc4j.config.SaveConfig;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.data.EncodedTask;
+import org.ewc4j.data.ReplayMemory;
 import org.ewc4j.data.RowEncoder;
 import org.ewc4j.data.RowPreview;
 import org.ewc4j.data.TextTokenizer;
@@ -24,7 +27,10 @@ import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.error.RunInterruptedException;
 import org.ewc4j.eval.Evaluator;
+import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.eval.TaskScore;
+import org.ewc4j.jfr.FlightEvents;
+import org.ewc4j.jfr.FlightSpan;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.NativeResource;
 import org.ewc4j.kernel.ProfilerRange;
@@ -137,7 +143,8 @@ public final class ContinualLearner implements AutoCloseable {
         parts.add(trainer::close);
         this.consolidator = new Consolidator(model, kernels, ewc, training);
         parts.add(consolidator::close);
-        this.learning = new TaskLearner(model, trainer, consolidator);
+        this.learning =
+                new TaskLearner(model, trainer, consolidator, new ReplayMemory(training.replay(), training.seed()));
         this.listeners = learning.listeners();
         this.evaluator = new Evaluator(model, tokenizer, evaluation, training.maxLength());
         this.resource = new NativeResource(this, "ContinualLearner", parts);
@@ -162,8 +169,8 @@ public final class ContinualLearner implements AutoCloseable {
      * Learns a task with settings of its own. Where a call was interrupted, the next must be of the same task and settings,
      * and goes on.
      *
-     * @param taskTraining replaces the learner's training settings, but for what the model was opened with (max_length,
-     *     threads, positions)
+     * @param taskTraining replaces the learner's training settings, but for what the learner was opened with (max_length,
+     *     threads, positions, replay)
      * @param taskEwc its λ is this task's
      * @param consolidate whether the task's Fisher is estimated and merged afterwards; not needed where no later task has
      *     a λ above 0
@@ -188,9 +195,17 @@ public final class ContinualLearner implements AutoCloseable {
      * @throws RunInterruptedException where the thread was interrupted; the same call goes on
      */
     public void consolidate(Task task) {
+        consolidate(task.name(), List.of(task));
+    }
+
+    /** As {@link #consolidate(Task)}, of the training rows of several tasks together, as one task of that name. */
+    public void consolidate(String name, List<Task> tasks) {
         resource.acquire();
         try {
-            learning.consolidate(task.name(), encode(task).trainRows(), training);
+            List<TokenizedRow> rows = tasks.stream()
+                    .flatMap(task -> encode(task).trainRows().stream())
+                    .toList();
+            learning.consolidate(name, rows, training);
         } finally {
             resource.release();
         }
@@ -245,6 +260,56 @@ public final class ContinualLearner implements AutoCloseable {
     }
 
     /**
+     * Takes in the Fisher of the present parameters on data that stands for what they know, so that the first task is learned
+     * under it already. To be called before the first task; does nothing where the weight is 0.
+     *
+     * @param data what is not held out of it is read
+     * @param protect its {@code max_examples} and weight are used
+     * @throws RunFailedException where a loss is not finite
+     * @throws RunInterruptedException where the thread was interrupted; the same call goes on
+     */
+    public void protect(Task data, ProtectConfig protect) {
+        resource.acquire();
+        try {
+            if (protect.weight() > 0) {
+                learning.protect(data.name(), encodeProtected(data).trainRows(), protect);
+            }
+        } finally {
+            resource.release();
+        }
+    }
+
+    /**
+     * Scores what is held out of protected data.
+     *
+     * @param data as in {@link #protect}
+     * @throws RunFailedException where the token loss is not finite
+     */
+    public ProtectedScore scoreProtected(Task data) {
+        resource.acquire();
+        try (ProfilerRange range = ProfilerRange.open("evaluate")) {
+            long started = System.nanoTime();
+            ProtectedScore score = new ProtectedScore(
+                    learning.tasksLearned() - 1,
+                    evaluator.tokenLoss(encodeProtected(data).testRows(), rows -> {}));
+            if (!Double.isFinite(score.tokenLoss())) {
+                throw new RunFailedException(data.name() + ": the token loss is " + score.tokenLoss()
+                        + "; the parameters are no longer usable");
+            }
+            listeners.forEach(listener -> listener.protectedScored(score));
+            evaluateSeconds += secondsSince(started);
+            return score;
+        } finally {
+            resource.release();
+        }
+    }
+
+    /** Tokenizes protected data, its test rows whatever the splits of the evaluation. */
+    EncodedTask encodeProtected(Task data) {
+        return encode(data, Set.of(Split.TEST));
+    }
+
+    /**
      * Scores tasks on the splits of the evaluation settings.
      *
      * @param tasks as (index, task), in the order in which they are scored
@@ -260,13 +325,19 @@ public final class ContinualLearner implements AutoCloseable {
     }
 
     private List<TaskScore> evaluateOpen(Map<Integer, Task> tasks) {
-        long started = System.nanoTime();
-        int afterTask = learning.tasksLearned() - 1;
         int total = tasks.values().stream()
                 .mapToInt(task -> evaluation.splits().stream()
-                        .mapToInt(split -> examples(task, split))
+                        .mapToInt(split -> encode(task).rows(split).size())
                         .sum())
                 .sum();
+        try (FlightSpan event = FlightEvents.evaluation(learning.tasksLearned() - 1, tasks.size(), total)) {
+            return score(tasks, total);
+        }
+    }
+
+    private List<TaskScore> score(Map<Integer, Task> tasks, int total) {
+        long started = System.nanoTime();
+        int afterTask = learning.tasksLearned() - 1;
         List<TaskScore> scores = new ArrayList<>();
         int[] done = {0};
         tasks.forEach((index, task) -> {
@@ -283,19 +354,19 @@ public final class ContinualLearner implements AutoCloseable {
         return scores;
     }
 
-    private static int examples(Task task, Split split) {
-        return split == Split.TRAIN ? task.train().size() : task.test().size();
-    }
-
     /** Tokenizes a task once; what was cut stands in its summary. */
     public EncodedTask encode(Task task) {
+        return encode(task, evaluation.splits());
+    }
+
+    private EncodedTask encode(Task task, Set<Split> splits) {
         resource.requireOpen();
         return encoded.computeIfAbsent(
                 task,
                 missing -> EncodedTask.of(
                         missing,
                         encoder,
-                        evaluation.splits(),
+                        splits,
                         evaluation.maxNewTokens(),
                         model.directory().positions()));
     }
@@ -362,13 +433,15 @@ public final class ContinualLearner implements AutoCloseable {
     /** Writes a model directory that transformers loads. */
     public void saveModel(Path folder, SaveConfig.StoredType type) {
         resource.requireOpen();
-        model.save(
-                folder,
-                switch (type) {
-                    case FLOAT32 -> StoredType.F32;
-                    case FLOAT16 -> StoredType.F16;
-                    case BFLOAT16 -> StoredType.BF16;
-                });
+        StoredType stored = switch (type) {
+            case FLOAT32 -> StoredType.F32;
+            case FLOAT16 -> StoredType.F16;
+            case BFLOAT16 -> StoredType.BF16;
+        };
+        try (FlightSpan event = FlightEvents.checkpoint("model", folder)) {
+            model.save(folder, stored);
+            event.bytes(parameters() * stored.bytes());
+        }
     }
 
     /** Writes the consolidation, {@code docs/consolidation.md}; nothing where no task was consolidated. */
@@ -385,7 +458,9 @@ public final class ContinualLearner implements AutoCloseable {
     public void saveConsolidation(Path folder, Optional<Path> checkpoint) {
         resource.requireOpen();
         if (consolidator.current() != null) {
-            consolidator.save(folder, checkpoint);
+            try (FlightSpan event = FlightEvents.checkpoint("consolidation", folder)) {
+                consolidator.save(folder, checkpoint);
+            }
         }
     }
 

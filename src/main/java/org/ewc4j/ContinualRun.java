@@ -18,6 +18,7 @@ import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
 import org.ewc4j.data.EncodingSummary;
 import org.ewc4j.data.PromptTemplate;
+import org.ewc4j.data.ReplayMemory;
 import org.ewc4j.data.TaskReader;
 import org.ewc4j.error.RunInterruptedException;
 import org.ewc4j.report.RunFolder;
@@ -41,17 +42,20 @@ public final class ContinualRun {
     private final RunConfig config;
     private final List<RunListener> listeners;
     private final TaskSequence tasks;
+    private final Optional<Task> protectedData;
 
     private ContinualRun(RunConfig config, List<RunListener> listeners) {
         this.config = config;
         this.listeners = listeners;
         this.tasks = readTasks(config);
+        this.protectedData = readProtected(config);
     }
 
     /** Reads and checks the tasks of a configuration. */
     public static TaskSequence readTasks(RunConfig config) {
         TaskSequence tasks = TaskReader.read(
                 config.tasks(),
+                config.text(),
                 PromptTemplate.parse(config.prompt()),
                 config.evaluation().splits());
         if (config.evaluation().splits().contains(Split.TEST)) {
@@ -59,6 +63,14 @@ public final class ContinualRun {
         }
         config.requireOverridesAmong(tasks.names());
         return tasks;
+    }
+
+    /** Reads the data of {@code ewc.protect}; empty where there is none. */
+    static Optional<Task> readProtected(RunConfig config) {
+        return config.ewc()
+                .protect()
+                .map(protect -> TaskReader.readProtected(
+                        protect, config.tasks(), config.text(), PromptTemplate.parse(config.prompt())));
     }
 
     /** Opens a learner with the settings of a configuration. */
@@ -196,7 +208,8 @@ public final class ContinualRun {
                         stopped.run().tasksFinished(),
                         learner.steps(),
                         learner.learning().stepsOfTask(),
-                        stopped.run().mark().scores());
+                        stopped.run().mark().scores(),
+                        stopped.run().mark().protectedScores());
                 learnAll(learner, folder, checkpoints, Optional.of(resumption));
             }
             return new Outcome(false, warnings);
@@ -204,8 +217,10 @@ public final class ContinualRun {
     }
 
     private List<String> warnings(ContinualLearner learner) {
-        List<String> warnings = encodeAll(learner, tasks)
-                .warnings(config.training().maxLength(), config.evaluation().maxNewTokens());
+        EncodingSummary summary = encodeAll(learner, tasks);
+        protectedData.ifPresent(learner::encodeProtected);
+        List<String> warnings = summary.warnings(
+                config.training().maxLength(), config.evaluation().maxNewTokens());
         warnings.forEach(LOG::warn);
         return warnings;
     }
@@ -229,14 +244,18 @@ public final class ContinualRun {
         all.add(folder);
         all.add(checkpoints);
         all.forEach(learner::addListener);
-        long steps = tasks.tasks().stream()
-                .mapToLong(task -> BatchLoader.steps(task.train().size(), config.trainingFor(task.name())))
-                .sum();
+        long steps = 0;
+        for (int i = 0; i < tasks.size(); i++) {
+            steps += steps(learner, config, tasks, i);
+        }
         RunStart start =
                 new RunStart(tasks.names(), learner.parameters(), config.ewc().lambda(), steps);
         all.forEach(listener -> listener.runStarted(start));
         resumption.ifPresent(present -> all.forEach(listener -> listener.runResumed(present)));
         try {
+            boolean scored = resumption.isPresent()
+                    && !resumption.get().protectedScores().isEmpty();
+            protect(learner, scored);
             for (int i = checkpoints.tasksFinished(); i < tasks.size(); i++) {
                 learnOne(learner, folder, checkpoints, i, all);
             }
@@ -267,8 +286,41 @@ public final class ContinualRun {
                     .filter(saved -> config.save().dtype() == SaveConfig.StoredType.FLOAT32);
         }
         learner.saveConsolidation(folder.consolidation(i), model);
-        learner.evaluate(asked(i));
+        evaluate(learner, asked(i));
         all.forEach(listener -> listener.taskFinished(i, task.name()));
+    }
+
+    /**
+     * Scores the starting checkpoint on what is to be protected, and takes in its Fisher there.
+     *
+     * @param scored whether that was scored before the run was stopped
+     */
+    private void protect(ContinualLearner learner, boolean scored) {
+        protectedData.ifPresent(data -> {
+            if (!scored) {
+                learner.scoreProtected(data);
+            }
+            if (consolidates(config, tasks) && !learner.learning().isProtected()) {
+                learner.protect(data, config.ewc().protect().orElseThrow());
+            }
+        });
+    }
+
+    private void evaluate(ContinualLearner learner, Map<Integer, Task> asked) {
+        if (!asked.isEmpty()) {
+            learner.evaluate(asked);
+            protectedData.ifPresent(learner::scoreProtected);
+        }
+    }
+
+    /** Optimizer steps of a task, the rows replayed with it included. */
+    static long steps(ContinualLearner learner, RunConfig config, TaskSequence tasks, int index) {
+        int rows = learner.encode(tasks.get(index)).trainRows().size();
+        for (Task earlier : tasks.tasks().subList(0, index)) {
+            int own = learner.encode(earlier).trainRows().size();
+            rows += ReplayMemory.kept(own, config.training().replay());
+        }
+        return BatchLoader.steps(rows, config.trainingFor(tasks.get(index).name()));
     }
 
     /** Where λ is 0 for every task, no Fisher is worth its pass. */

@@ -1,12 +1,9 @@
 package org.ewc4j;
 
 import java.nio.file.Path;
-import java.util.List;
-import java.util.stream.Collectors;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.consolidation.ConsolidationFolder;
 import org.ewc4j.report.RunListener;
-import org.ewc4j.task.Task;
 import org.ewc4j.task.TaskSequence;
 
 /**
@@ -29,18 +26,10 @@ public final class FisherEstimation {
     public static void execute(RunConfig config, Path output, RunListener listener) {
         ConsolidationFolder.requireNew(output);
         TaskSequence tasks = ContinualRun.readTasks(config);
-        Task together = together(tasks);
         try (ContinualLearner learner = ContinualRun.open(config)) {
             learner.addListener(listener);
-            learner.consolidate(together);
+            learner.consolidate(String.join(", ", tasks.names()), tasks.tasks());
             learner.saveConsolidation(output);
         }
-    }
-
-    private static Task together(TaskSequence tasks) {
-        return new Task(
-                tasks.names().stream().collect(Collectors.joining(", ")),
-                tasks.tasks().stream().flatMap(task -> task.train().stream()).toList(),
-                List.of());
     }
 }

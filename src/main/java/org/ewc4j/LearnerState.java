@@ -3,11 +3,16 @@ package org.ewc4j;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.IntBuffer;
+import java.util.ArrayList;
 import java.util.Base64;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import org.ewc4j.checkpoint.StateFolder;
 import org.ewc4j.consolidation.ConsolidationState;
+import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.tensor.Fingerprint;
 import org.ewc4j.tensor.ParameterLayout;
@@ -19,6 +24,8 @@ import org.ewc4j.train.TrainerState;
  * @param architecture as transformers calls its class
  * @param layoutFingerprint of the parameters' names and shapes
  * @param tasksLearned how many tasks were learned to their end
+ * @param protectedBefore whether {@link ContinualLearner#protect} was done
+ * @param replayed rows that are kept of the tasks learned, to be learned again
  * @param underWay the task that was not; empty between tasks
  * @param trainer counts of steps
  * @param randomState of dropout
@@ -29,6 +36,8 @@ record LearnerState(
         String architecture,
         String layoutFingerprint,
         int tasksLearned,
+        boolean protectedBefore,
+        List<TokenizedRow> replayed,
         Optional<UnderWay> underWay,
         TrainerState trainer,
         byte[] randomState,
@@ -59,7 +68,8 @@ record LearnerState(
     ObjectNode toJson() {
         ObjectNode node = StateFolder.newState();
         node.put("architecture", architecture).put("layout_sha256", layoutFingerprint);
-        node.put("tasks_learned", tasksLearned);
+        node.put("tasks_learned", tasksLearned).put("protected", protectedBefore);
+        node.put("replayed", encoded(replayed));
         underWay.ifPresent(task -> node.putObject("under_way")
                 .put("task", task.task())
                 .put("phase", task.phase().name().toLowerCase(Locale.ROOT))
@@ -84,6 +94,8 @@ record LearnerState(
                     required(node, "architecture").asText(),
                     required(node, "layout_sha256").asText(),
                     required(node, "tasks_learned").asInt(),
+                    required(node, "protected").asBoolean(),
+                    decoded(required(node, "replayed").binaryValue()),
                     underWay.isMissingNode()
                             ? Optional.empty()
                             : Optional.of(new UnderWay(
@@ -107,6 +119,35 @@ record LearnerState(
         } catch (IOException | IllegalArgumentException e) {
             throw new InvalidInputException(folder.file() + ": is not the state of a learner: " + e.getMessage(), e);
         }
+    }
+
+    /** Of each row its length, that of its prompt, and its ids, 32 bits each; in base 64. */
+    private static String encoded(List<TokenizedRow> rows) {
+        int size = rows.stream().mapToInt(row -> 2 + row.ids().length).sum();
+        ByteBuffer bytes = ByteBuffer.allocate(size * Integer.BYTES);
+        for (TokenizedRow row : rows) {
+            bytes.putInt(row.ids().length).putInt(row.promptLength());
+            for (int id : row.ids()) {
+                bytes.putInt(id);
+            }
+        }
+        return Base64.getEncoder().encodeToString(bytes.array());
+    }
+
+    private static List<TokenizedRow> decoded(byte[] encoded) {
+        List<TokenizedRow> rows = new ArrayList<>();
+        IntBuffer numbers = ByteBuffer.wrap(encoded).asIntBuffer();
+        while (numbers.hasRemaining()) {
+            int length = numbers.get();
+            if (length < 0 || numbers.remaining() <= length) {
+                throw new IllegalArgumentException("key 'replayed' ends within a row");
+            }
+            int prompt = numbers.get();
+            int[] ids = new int[length];
+            numbers.get(ids);
+            rows.add(new TokenizedRow(ids, prompt));
+        }
+        return rows;
     }
 
     private static JsonNode required(JsonNode node, String key) {

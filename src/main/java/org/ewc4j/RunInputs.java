@@ -22,7 +22,7 @@ final class RunInputs {
 
     private RunInputs() {}
 
-    /** The task files. */
+    /** The files of the tasks, and of what is to be protected. */
     private static List<Path> data(RunConfig config) {
         List<Path> files = new ArrayList<>();
         if (config.tasks() instanceof TaskSource.SingleFile file) {
@@ -35,6 +35,10 @@ final class RunInputs {
                 task.test().ifPresent(files::add);
             });
         }
+        config.ewc().protect().ifPresent(protect -> {
+            files.add(protect.data());
+            protect.test().ifPresent(files::add);
+        });
         return files;
     }
 

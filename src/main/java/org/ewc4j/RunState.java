@@ -12,6 +12,7 @@ import java.util.Map;
 import org.ewc4j.checkpoint.StateFolder;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.report.RunFolder;
 import org.ewc4j.tensor.Checksum;
@@ -48,9 +49,15 @@ record RunState(
                     .put("task", score.task())
                     .put("task_name", score.taskName())
                     .put("split", score.split().name().toLowerCase(Locale.ROOT))
-                    .put("exact_match", score.exactMatch())
+                    .put("exact_match", score.hasExactMatch() ? score.exactMatch() : null)
                     .put("token_loss", score.tokenLoss());
         }
+        ArrayNode protectedScores = node.putArray("protected_scores");
+        mark.protectedScores()
+                .forEach(score -> protectedScores
+                        .addObject()
+                        .put("after_task", score.afterTask())
+                        .put("token_loss", score.tokenLoss()));
         return node;
     }
 
@@ -71,12 +78,21 @@ record RunState(
         node.path("inputs").forEach(file -> inputs.put(Path.of(file.path("file").asText()), checksum(file)));
         List<TaskScore> scores = new ArrayList<>();
         node.path("scores").forEach(score -> scores.add(score(score)));
+        List<ProtectedScore> protectedScores = new ArrayList<>();
+        node.path("protected_scores")
+                .forEach(score -> protectedScores.add(new ProtectedScore(
+                        score.path("after_task").asInt(),
+                        score.path("token_loss").asDouble())));
         return new RunState(
                 node.path("tasks_finished").asInt(),
                 node.path("device").asText(),
                 versions,
                 inputs,
-                new RunFolder.Mark(checksum(node.path("steps_rows")), checksum(node.path("predictions_rows")), scores));
+                new RunFolder.Mark(
+                        checksum(node.path("steps_rows")),
+                        checksum(node.path("predictions_rows")),
+                        scores,
+                        protectedScores));
     }
 
     private static Checksum checksum(JsonNode node) {
@@ -89,7 +105,7 @@ record RunState(
                 node.path("task").asInt(),
                 node.path("task_name").asText(),
                 node.path("split").asText().equals("train") ? Split.TRAIN : Split.TEST,
-                node.path("exact_match").asDouble(),
+                node.path("exact_match").asDouble(Double.NaN), // text has none
                 node.path("token_loss").asDouble(),
                 List.of());
     }

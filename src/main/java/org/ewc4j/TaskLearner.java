@@ -7,14 +7,17 @@ import org.ewc4j.LearnerState.Phase;
 import org.ewc4j.LearnerState.UnderWay;
 import org.ewc4j.checkpoint.KeptArena;
 import org.ewc4j.checkpoint.StateFolder;
+import org.ewc4j.config.ProtectConfig;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.data.BatchLoader;
+import org.ewc4j.data.ReplayMemory;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.Quoted;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.error.RunInterruptedException;
+import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.report.RunListener;
 import org.ewc4j.tensor.OutOfMemory;
@@ -29,15 +32,18 @@ final class TaskLearner {
     private final CausalLm model;
     private final Trainer trainer;
     private final Consolidator consolidator;
+    private final ReplayMemory replay;
     private final List<RunListener> listeners = new ArrayList<>();
     private int tasksLearned;
     private UnderWay underWay; // null between tasks
+    private boolean protectedBefore;
     private boolean lost;
     private Runnable beforeMerge = () -> {};
     private double trainSeconds;
     private double fisherSeconds;
 
-    TaskLearner(CausalLm model, Trainer trainer, Consolidator consolidator) {
+    TaskLearner(CausalLm model, Trainer trainer, Consolidator consolidator, ReplayMemory replay) {
+        this.replay = replay;
         this.model = model;
         this.trainer = trainer;
         this.consolidator = consolidator;
@@ -83,15 +89,17 @@ final class TaskLearner {
     void learn(String task, List<TokenizedRow> rows, TrainingConfig config, double lambda, boolean consolidate) {
         losingWhatFails(() -> {
             begin(task, Phase.TRAIN);
-            long steps = BatchLoader.steps(rows.size(), config);
+            List<TokenizedRow> replayed = replay.join(rows);
+            long steps = BatchLoader.steps(replayed.size(), config);
             listeners.forEach(listener -> listener.taskStarted(tasksLearned, task, steps));
             if (underWay.phase() == Phase.TRAIN) {
-                train(new Trainer.TaskTraining(tasksLearned, task, rows, config, lambda));
+                train(new Trainer.TaskTraining(tasksLearned, task, replayed, config, lambda));
                 underWay = new UnderWay(task, Phase.FISHER, underWay.firstStep());
             }
             if (consolidate) {
                 addFisher(task, rows, config);
             }
+            replay.remember(tasksLearned, rows);
             tasksLearned++;
             underWay = null;
         });
@@ -119,22 +127,56 @@ final class TaskLearner {
         }
     }
 
+    /** Takes in the Fisher of rows that stand for what the parameters know before the first task, or goes on with that. */
+    void protect(String name, List<TokenizedRow> rows, ProtectConfig protect) {
+        int read = Math.min(rows.size(), protect.maxExamples().orElse(rows.size()));
+        losingWhatFails(() -> {
+            begin(name, Phase.CONSOLIDATE);
+            fisherPass(
+                    name + ", before the first task",
+                    () -> consolidator.protect(
+                            name, rows, protect, done -> fisherProgress(ProtectedScore.START, name, done, read)));
+            protectedBefore = true;
+            underWay = null;
+        });
+    }
+
+    /** Whether {@link #protect} has been done. */
+    boolean isProtected() {
+        return protectedBefore;
+    }
+
     private void addFisher(String task, List<TokenizedRow> rows, TrainingConfig config) {
+        fisherPass(
+                "task '" + task + "', behind its last step",
+                () -> consolidator.add(
+                        tasksLearned,
+                        task,
+                        rows,
+                        config,
+                        trainer.state().microBatchRows(),
+                        done -> fisherProgress(tasksLearned, task, done, rows.size())));
+    }
+
+    private void fisherProgress(int index, String task, int done, int total) {
+        listeners.forEach(listener -> listener.fisherProgress(index, task, done, total));
+        RunInterruptedException.throwIfInterrupted(
+                "task '" + task + "', Fisher pass, behind " + done + " of " + total + " rows");
+    }
+
+    /** @param where begins a message */
+    private void fisherPass(String where, Runnable pass) {
         beforeMerge.run();
         long started = System.nanoTime();
         try {
-            consolidator.add(tasksLearned, task, rows, config, trainer.state().microBatchRows(), done -> {
-                listeners.forEach(listener -> listener.fisherProgress(tasksLearned, task, done, rows.size()));
-                RunInterruptedException.throwIfInterrupted(
-                        "task '" + task + "', Fisher pass, behind " + done + " of " + rows.size() + " rows");
-            });
+            pass.run();
         } catch (RunFailedException e) {
-            throw new RunFailedException("task '" + task + "', behind its last step: " + e.getMessage(), e);
+            throw new RunFailedException(where + ": " + e.getMessage(), e);
         } catch (RuntimeException | OutOfMemoryError e) {
             if (OutOfMemory.isMeantBy(e)) {
                 throw new RunFailedException(
-                        "task '" + task + "': there is no memory for its Fisher pass; what was saved before stands. A"
-                                + " smaller ewc.fisher_batch_size needs less",
+                        where + ": there is no memory for the Fisher pass; what was saved before stands. A smaller"
+                                + " ewc.fisher_batch_size needs less",
                         e);
             }
             throw e;
@@ -190,6 +232,8 @@ final class TaskLearner {
                 model.directory().architectureName(),
                 LearnerState.layoutFingerprint(model.layout()),
                 tasksLearned,
+                protectedBefore,
+                replay.kept(),
                 Optional.ofNullable(underWay),
                 trainer.state(),
                 model.randomState(),
@@ -220,6 +264,8 @@ final class TaskLearner {
         folder.fill(arenas());
         model.restored(state.randomState());
         tasksLearned = state.tasksLearned();
+        protectedBefore = state.protectedBefore();
+        replay.restore(state.replayed());
         underWay = state.underWay().orElse(null);
         trainSeconds = state.seconds().train();
         fisherSeconds = state.seconds().fisher();

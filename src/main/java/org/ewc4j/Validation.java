@@ -3,10 +3,9 @@ package org.ewc4j;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import org.ewc4j.config.EvaluationConfig.Split;
+import java.util.Optional;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.consolidation.StateTypes;
-import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
 import org.ewc4j.data.EncodingSummary;
 import org.ewc4j.data.RowPreview;
@@ -23,6 +22,7 @@ import org.ewc4j.task.TaskSequence;
  * @param parameters trained parameters, a tied tensor once
  * @param stateBytes bytes of θ, its gradient, the two moments and, where there is a λ, F and θ*
  * @param tasks in order
+ * @param protectedData what is read of the data of {@code ewc.protect}; empty where there is none
  * @param summary what would be cut
  * @param warnings one line each
  * @param previews the first training rows as tokens
@@ -33,12 +33,16 @@ public record Validation(
         long parameters,
         long stateBytes,
         List<TaskPlan> tasks,
+        Optional<ProtectedPlan> protectedData,
         EncodingSummary summary,
         List<String> warnings,
         List<RowPreview> previews) {
 
-    /** A task and how many optimizer steps it takes. */
-    public record TaskPlan(String name, int trainRows, int testRows, long steps) {}
+    /** A task, of questions or packed text, and how many optimizer steps it takes. */
+    public record TaskPlan(String name, int trainRows, int testRows, long steps, boolean text) {}
+
+    /** How many rows of protected data the Fisher pass before the first task reads, and how many are scored. */
+    public record ProtectedPlan(int fisherRows, int testRows) {}
 
     private static final int PREVIEWED_ROWS = 2;
     private static final int PLAIN_BYTES = 16;
@@ -55,19 +59,22 @@ public record Validation(
     /** Checks a configuration; an output folder that holds a run already is no mistake here, one that can't be written is. */
     public static Validation of(RunConfig config) {
         TaskSequence tasks = ContinualRun.readTasks(config);
+        Optional<Task> protectedData = ContinualRun.readProtected(config);
         RunFolder.check(config.output(), true);
         try (ContinualLearner learner = ContinualRun.open(config)) {
             EncodingSummary summary = ContinualRun.encodeAll(learner, tasks);
+            Optional<EncodedTask> protectedRows = protectedData.map(learner::encodeProtected);
             boolean consolidates = ContinualRun.consolidates(config, tasks);
             List<TaskPlan> plans = new ArrayList<>();
-            for (Task task : tasks) {
+            for (int i = 0; i < tasks.size(); i++) {
+                Task task = tasks.get(i);
+                EncodedTask encoded = learner.encode(task);
                 plans.add(new TaskPlan(
                         task.name(),
-                        task.train().size(),
-                        config.evaluation().splits().contains(Split.TEST)
-                                ? task.test().size()
-                                : 0,
-                        BatchLoader.steps(task.train().size(), config.trainingFor(task.name()))));
+                        encoded.trainRows().size(),
+                        encoded.testRows().size(),
+                        ContinualRun.steps(learner, config, tasks, i),
+                        task.isText()));
             }
             EncodedTask first = learner.encode(tasks.get(0));
             return new Validation(
@@ -81,6 +88,12 @@ public record Validation(
                                             ? StateTypes.of(config.ewc()).bytesPerParameter()
                                             : 0)),
                     plans,
+                    protectedRows.map(rows -> new ProtectedPlan(
+                            config.ewc().protect().orElseThrow().maxExamples().stream()
+                                    .map(most -> Math.min(most, rows.trainRows().size()))
+                                    .findFirst()
+                                    .orElse(rows.trainRows().size()),
+                            rows.testRows().size())),
                     summary,
                     summary.warnings(
                             config.training().maxLength(), config.evaluation().maxNewTokens()),
@@ -108,12 +121,18 @@ public record Validation(
         for (TaskPlan task : tasks) {
             line(
                     text,
-                    "  %s: %,d training and %,d test questions, %,d steps",
+                    "  %s: %,d training and %,d test %s, %,d steps",
                     task.name(),
                     task.trainRows(),
                     task.testRows(),
+                    task.text() ? "rows of packed text" : "questions",
                     task.steps());
         }
+        protectedData.ifPresent(plan -> line(
+                text,
+                "protected data: %,d rows in the Fisher pass before the first task, %,d held out to be scored",
+                plan.fisherRows(),
+                plan.testRows()));
         line(
                 text,
                 "tokens: %,d rows, the longest of %,d tokens, %.1f %% of the tokens are scored",

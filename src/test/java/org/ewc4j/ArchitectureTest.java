@@ -41,6 +41,7 @@ class ArchitectureTest {
             packages("config", "task", "data", "checkpoint"),
             packages("tensor"),
             packages("kernel"),
+            packages("jfr"),
             packages("error"));
 
     /** What a package-info says, in this order: owns …, does not own … (or owns no …), may call …. */

@@ -304,6 +304,59 @@ class ContinualLearnerTest {
     }
 
     @Test
+    void replayedRowsAreLearnedAgainAndNeverEnterAFisher() throws IOException {
+        // With a rate of 0 θ stays, so that nothing but the rows could make a difference.
+        TrainingConfig still = TinyRun.training().withLearningRate(0);
+
+        Learned plain = learn(EWC, still, still, still);
+        Learned replayed = learn(EWC, still.withReplay(3), still.withReplay(3), still.withReplay(3));
+
+        // Two epochs of 10, 13 and 16 rows in batches of 4.
+        assertThat(replayed.steps().stream().map(StepMetrics::task))
+                .hasSize(2 * (3 + 4 + 4))
+                .filteredOn(task -> task == 2)
+                .hasSize(2 * 4);
+        assertThat(tokens(replayed, 0)).isEqualTo(tokens(plain, 0));
+        assertThat(tokens(replayed, 1)).isGreaterThan(tokens(plain, 1));
+        assertThat(tokens(replayed, 2) - tokens(plain, 2))
+                .as("three rows of each of two tasks")
+                .isGreaterThan(tokens(replayed, 1) - tokens(plain, 1));
+        for (int task = 0; task < 3; task++) {
+            assertThat(replayed.fisher().get(task)).isEqualTo(plain.fisher().get(task));
+        }
+    }
+
+    private static long tokens(Learned learned, int task) {
+        return learned.steps().stream()
+                .filter(step -> step.task() == task)
+                .mapToLong(StepMetrics::tokens)
+                .sum();
+    }
+
+    /** The same order for each task: were it another one, the mean of two would not be the mean shuffled. */
+    @Test
+    void aShuffledFisherHasTheSameValuesInEachTensorInOtherPlaces() throws IOException {
+        TrainingConfig still = TinyRun.training().withLearningRate(0);
+        EwcConfig shuffled = EWC.withFisherOptions(EWC.fisherOptions().withShuffle(true));
+        double[][] fishers = {
+            learn(EWC, still, still).fisher().get(1),
+            learn(shuffled, still, still).fisher().get(1)
+        };
+
+        assertThat(norm(minus(fishers[0], 1, fishers[1]))).isGreaterThan(0.5 * norm(fishers[0]));
+        // Sorted by name in the file: llama's output embedding is first, of 257 × 16.
+        int first = TinyRun.VOCABULARY * 16;
+        double[][] sorted = new double[2][];
+        for (int i = 0; i < 2; i++) {
+            sorted[i] = java.util.Arrays.copyOf(fishers[i], first);
+            java.util.Arrays.sort(sorted[i]);
+            java.util.Arrays.sort(fishers[i]);
+        }
+        assertClose(sorted[1], sorted[0], 1e-5);
+        assertClose(fishers[1], fishers[0], 1e-5);
+    }
+
+    @Test
     void aUniformFisherStaysOne() throws IOException {
         TrainingConfig training = TinyRun.training().withMaxSteps(1);
 

@@ -85,7 +85,8 @@ class LearnerLifetimeTest {
         "SUM, FP32, FP32, 0",
         "SUM, FP32, INT16, 1",
         "MAX, FP32, FP32, 1",
-        "RUNNING_MEAN, BF16, INT16, 1"
+        "RUNNING_MEAN, BF16, INT16, 1",
+        "EMA, INT8, INT16, 1"
     })
     void theFisherPassTakesAnAccumulatorOnlyWhereItMust(
             EwcConfig.Merge merge, EwcConfig.FisherType fisher, EwcConfig.AnchorType anchor, long accumulators) {

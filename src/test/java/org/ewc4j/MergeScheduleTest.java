@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
@@ -188,6 +189,25 @@ class MergeScheduleTest {
             assertThat(apart).isGreaterThan(learningRate / 2).isLessThan(100 * learningRate);
             assertThat(run.firstPenalty().get(t)).isEqualTo(explicit, within(1e-4 * explicit));
         }
+    }
+
+    /** Each merge moves a root by 1/510 of its block's largest at most, and its square by twice that of the largest. */
+    @ParameterizedTest
+    @EnumSource(Merge.class)
+    void everyScheduleMergesInEightBits(Merge merge) {
+        EwcConfig ewc = EWC.withMerge(merge).withGamma(0.7).withAlpha(0.3);
+        Run full = run(ewc, 1e-2);
+
+        Run reduced = run(ewc.withStateTypes(FisherType.INT8, AnchorType.FP32), 1e-2);
+
+        double[] expected = full.fisher().get(TASKS - 1);
+        double[] came = reduced.fisher().get(TASKS - 1);
+        double off = Math.sqrt(Arrays.stream(elements(came.length, i -> Math.pow(came[i] - expected[i], 2)))
+                .sum());
+        double size = Math.sqrt(Arrays.stream(elements(came.length, i -> Math.pow(expected[i], 2)))
+                .sum());
+        assertThat(off).isPositive().isLessThan(TASKS * 2 / 510.0 * size);
+        assertThat(reduced.theta().get(TASKS - 1)).isEqualTo(full.theta().get(TASKS - 1)); // λ is next to nothing
     }
 
     /** With 16-bit state the sum keeps its meaning, to what the types hold. */

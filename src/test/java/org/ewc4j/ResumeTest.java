@@ -158,6 +158,7 @@ class ResumeTest {
                 "{merge: max, fisher_dtype: bf16, anchor_dtype: int16}",
                 "{fisher: example, fisher_batch_size: 2}",
                 "{fisher: sampled, fisher_samples: 2, fisher_normalize: mean}",
+                "{fisher_dtype: int8, anchor_dtype: int16}",
                 "{fisher: uniform}"
             })
     void whateverTheConsolidationIsMadeOf(String ewc) {
@@ -179,6 +180,23 @@ class ResumeTest {
         String[] settings = {"precision=bf16", "training.on_nonfinite=skip", "training.clip_norm=0.5", "log_every=3"};
         RunConfig config = config("stopped", settings);
         stop(config, Existing.AS_CONFIGURED, "step", 8);
+        goOn(config);
+
+        RunBytes.assertSame(folder.resolve("stopped"), whole(settings));
+    }
+
+    /** Stopped in the pass before the first task, in its steps, and in those of a task with replayed rows. */
+    @Test
+    void withProtectedDataAndReplayedRows() throws IOException {
+        Files.writeString(
+                folder.resolve("general.txt"), "the sky is blue and the grass is green, as it was before. ".repeat(8));
+        String[] settings = {
+            "ewc.protect.data=general.txt", "ewc.protect.weight=2", "training.replay=3", "ewc.fisher_batch_size=2"
+        };
+        RunConfig config = config("stopped", settings);
+        stop(config, Existing.AS_CONFIGURED, "fisher", 2);
+        stop(config, Existing.RESUME, "step", 3);
+        stop(config, Existing.RESUME, "step", 12);
         goOn(config);
 
         RunBytes.assertSame(folder.resolve("stopped"), whole(settings));

@@ -34,7 +34,8 @@ public final class ScarceMemory {
                 training,
                 EwcConfig.defaults().withLambda(10),
                 EvaluationConfig.defaults().withMaxNewTokens(4))) {
-            // What is taken once (threads, moments, OpenBLAS's buffers, without which it ends the process) is taken before the limit.
+            // What is taken once (threads, moments, OpenBLAS's buffers, without which it ends the process) is taken
+            // before the limit.
             learner.learn(task("warm-up", 64));
             limit(Long.parseLong(args[1]));
             learner.addListener(new RunListener() {

@@ -98,11 +98,12 @@ record BenchBatches(int maxLength, List<List<TokenizedRow>> rows, List<StepBatch
                     tokenizer,
                     named.specialTokens().endOfSequence(),
                     config.training().maxLength());
-            for (Task task :
-                    TaskReader.read(config.tasks(), PromptTemplate.parse(config.prompt()), Set.of(Split.TRAIN))) {
+            for (Task task : TaskReader.read(
+                    config.tasks(), config.text(), PromptTemplate.parse(config.prompt()), Set.of(Split.TRAIN))) {
                 for (Example example : task.train()) {
                     rows.add(encoder.encode(task.name(), example));
                 }
+                task.text().ifPresent(text -> rows.addAll(encoder.pack(text.train())));
             }
         }
         return rows;

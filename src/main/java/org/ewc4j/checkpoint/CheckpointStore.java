@@ -20,6 +20,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.jfr.FlightEvents;
+import org.ewc4j.jfr.FlightSpan;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.ArenaFile;
 import org.ewc4j.tensor.AtomicFile;
@@ -197,7 +199,7 @@ public final class CheckpointStore implements AutoCloseable {
         long number = last + 1;
         Path target = path(number);
         Path hidden = hidden(target);
-        try {
+        try (FlightSpan event = FlightEvents.checkpoint("run state", target)) {
             Files.createDirectories(folder);
             AtomicFile.forceFolder(folder.toAbsolutePath().getParent());
             StateFolder.removeFolder(hidden);
@@ -215,6 +217,7 @@ public final class CheckpointStore implements AutoCloseable {
             Files.move(hidden, target, StandardCopyOption.ATOMIC_MOVE);
             AtomicFile.forceFolder(folder);
             last = number;
+            event.bytes(arenas.stream().mapToLong(kept -> kept.arena().bytes()).sum());
             removeOld();
         } catch (IOException e) {
             StateFolder.removeQuietly(hidden);

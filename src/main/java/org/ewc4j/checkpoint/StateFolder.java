@@ -36,7 +36,7 @@ public final class StateFolder {
     static final String FORMAT = "ewc4j-checkpoint";
     static final int FORMAT_VERSION = 1;
 
-    private static final long MAX_BYTES = 64L << 20;
+    private static final long MAX_BYTES = 256L << 20;
     private static final Pattern OWN_FILE = Pattern.compile("[a-z][a-z0-9_]*\\.safetensors");
     private static final Pattern KEPT_FILE = Pattern.compile("\\.\\./kept/[a-z][a-z0-9_]*-\\d{1,19}\\.safetensors");
     private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()

@@ -91,7 +91,7 @@ final class BenchCommand implements Callable<Integer> {
             names = "--fisher-dtype",
             defaultValue = "fp32",
             converter = FisherTypeConverter.class,
-            description = "In which type the Fisher is kept: fp32 or bf16. Default: ${DEFAULT-VALUE}.")
+            description = "In which type the Fisher is kept: fp32, bf16 or int8. Default: ${DEFAULT-VALUE}.")
     private EwcConfig.FisherType fisherType;
 
     @Option(

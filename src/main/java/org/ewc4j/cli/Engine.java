@@ -1,9 +1,12 @@
 package org.ewc4j.cli;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -68,12 +71,13 @@ class Engine {
      * Scores a model on tasks, without training.
      *
      * @param model a Hugging Face directory
-     * @param tasks a tasks file, or a configuration (.yaml, .yml) whose tasks, prompt and evaluation are used
+     * @param tasks a tasks file, a configuration (.yaml, .yml) whose tasks, prompt and evaluation are used, or plain text (.txt),
+     *     all of which is scored
      * @param settings {@code key=value} of the configuration
      * @param progress told the progress of the evaluation
      */
     List<TaskScore> evaluate(Path model, Path tasks, List<String> settings, RunListener progress) {
-        RunConfig configuration = read(model, tasks, settings);
+        RunConfig configuration = read(model, tasks, isText(tasks), settings);
         TaskSequence sequence = ContinualRun.readTasks(configuration);
         try (ContinualLearner learner = ContinualRun.open(configuration)) {
             learner.addListener(progress);
@@ -83,15 +87,31 @@ class Engine {
         }
     }
 
-    /** A configuration of a model and a tasks file, or with that model in place of its own. */
-    private static RunConfig read(Path model, Path tasks, List<String> settings) {
+    private static boolean isText(Path data) {
+        return data.getFileName().toString().toLowerCase(Locale.ROOT).endsWith(".txt");
+    }
+
+    /**
+     * A configuration of a model and a tasks file, or with that model in place of its own.
+     *
+     * @param text whether the file is plain text, one task; unless it is asked for, nothing of it is held out
+     */
+    private static RunConfig read(Path model, Path tasks, boolean text, List<String> settings) {
         List<String> all = new ArrayList<>(settings);
         all.add("model.path=" + HERE.resolve(model).toAbsolutePath());
         all.add("model.init=pretrained");
         if (tasks.getFileName().toString().matches(".*\\.ya?ml")) {
             return RunConfigReader.read(tasks, all, Optional.empty(), HERE);
         }
-        all.add(0, "tasks.file=" + tasks);
+        if (text) {
+            ObjectNode task = JsonNodeFactory.instance.objectNode();
+            task.put("name", tasks.getFileName().toString()).put("text", tasks.toString());
+            // JSON is YAML: whatever the path holds, it is read as that path.
+            all.add(0, "tasks.list=[" + task + "]");
+            all.add(1, "evaluation.splits=[train]");
+        } else {
+            all.add(0, "tasks.file=" + tasks);
+        }
         return RunConfigReader.of(all, HERE);
     }
 
@@ -99,12 +119,15 @@ class Engine {
      * Estimates the Fisher of a model on the training rows of tasks, and writes it with the model as its anchor.
      *
      * @param data as the tasks of {@link #evaluate}
+     * @param text whether data is plain text, whatever its name ends in
      * @param output a folder that does not exist or is empty
      */
-    void estimateFisher(Path model, Path data, List<String> settings, Path output, RunListener progress) {
+    void estimateFisher(Path model, Path data, boolean text, List<String> settings, Path output, RunListener progress) {
         List<String> all = new ArrayList<>(settings);
         all.add("evaluation.splits=[train]"); // only the training rows are read
-        FisherEstimation.execute(read(model, data, all), HERE.resolve(output).toAbsolutePath(), progress);
+        boolean packed = text || isText(data);
+        FisherEstimation.execute(
+                read(model, data, packed, all), HERE.resolve(output).toAbsolutePath(), progress);
     }
 
     /** Merges consolidations into a new folder, by the schedule that {@code ewc} names. */

@@ -19,12 +19,17 @@ import picocli.CommandLine.Parameters;
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
         header = "Ask a model the questions of tasks, and score its answers.",
-        description = {"", "Answers are decoded greedily and scored by exact match, as during training.", ""},
+        description = {
+            "",
+            "Answers are decoded greedily and scored by exact match, plain text by its perplexity, as during training.",
+            ""
+        },
         footer = {
             "",
             "Examples:",
             "  ewc4j evaluate runs/quickstart/model examples/quickstart.yaml",
-            "  ewc4j evaluate model/ facts.jsonl --question-field q_test --answer-field answer --wrong 5"
+            "  ewc4j evaluate model/ facts.jsonl --question-field q_test --answer-field answer --wrong 5",
+            "  ewc4j evaluate model/ general.txt --set training.max_length=512"
         })
 final class EvaluateCommand implements Callable<Integer> {
     private final Console console;
@@ -38,7 +43,7 @@ final class EvaluateCommand implements Callable<Integer> {
             paramLabel = "TASKS",
             description =
                     "A configuration (.yaml), of which tasks, prompt and evaluation are used; or a tasks file (JSONL, or"
-                            + " incremental-learning JSON).")
+                            + " incremental-learning JSON); or plain text (.txt).")
     private Path tasks;
 
     @Option(names = "--max-new-tokens", paramLabel = "N", description = "The longest answer.")
@@ -102,8 +107,9 @@ final class EvaluateCommand implements Callable<Integer> {
 
     private void printTable(List<TaskScore> scores) {
         int width = scores.stream().mapToInt(s -> s.taskName().length()).max().orElse(4);
-        String row = "%-" + Math.max(4, width) + "s  %-5s  %13s  %10s  %9s%n";
-        console.out().printf(Locale.ROOT, row, "task", "split", "exact match %", "token loss", "questions");
+        String row = "%-" + Math.max(4, width) + "s  %-5s  %13s  %10s  %9s  %10s%n";
+        console.out()
+                .printf(Locale.ROOT, row, "task", "split", "exact match %", "token loss", "questions", "perplexity");
         for (TaskScore score : scores) {
             console.out()
                     .printf(
@@ -111,9 +117,10 @@ final class EvaluateCommand implements Callable<Integer> {
                             row,
                             score.taskName(),
                             score.split().name().toLowerCase(Locale.ROOT),
-                            String.format(Locale.ROOT, "%.1f", score.exactMatch()),
+                            score.hasExactMatch() ? String.format(Locale.ROOT, "%.1f", score.exactMatch()) : "-",
                             String.format(Locale.ROOT, "%.4f", score.tokenLoss()),
-                            score.predictions().size());
+                            score.hasExactMatch() ? score.predictions().size() : "-",
+                            String.format(Locale.ROOT, "%.2f", score.perplexity()));
             score.predictions().stream()
                     .filter(prediction -> !prediction.correct())
                     .limit(wrong)

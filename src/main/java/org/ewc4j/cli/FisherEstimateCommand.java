@@ -25,6 +25,7 @@ import picocli.CommandLine.Parameters;
             "",
             "Examples:",
             "  ewc4j fisher estimate models/pythia-70m facts.jsonl -o base/",
+            "  ewc4j fisher estimate models/pythia-70m general.txt --set training.max_length=512 -o base/",
             "  ewc4j fisher estimate models/pythia-70m my.yaml --set ewc.fisher_batch_size=1 -o base/"
         })
 final class FisherEstimateCommand implements Callable<Integer> {
@@ -37,9 +38,14 @@ final class FisherEstimateCommand implements Callable<Integer> {
     @Parameters(
             index = "1",
             paramLabel = "DATA",
-            description = "A tasks file (JSONL, or incremental-learning JSON), whose training rows are read; or a"
-                    + " configuration (.yaml), of which tasks, prompt, training and ewc are used.")
+            description =
+                    "A tasks file (JSONL, or incremental-learning JSON), whose training rows are read; plain text (.txt,"
+                            + " or JSONL with --text), packed to training.max_length; or a configuration (.yaml), of which tasks,"
+                            + " text, prompt, training and ewc are used.")
     private Path data;
+
+    @Option(names = "--text", description = "DATA is plain text: where its name ends in .jsonl, a document a line.")
+    private boolean text;
 
     @Option(
             names = {"-o", "--output"},
@@ -63,7 +69,7 @@ final class FisherEstimateCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         Termination.stoppable(() -> {
             try (ProgressListener progress = new ProgressListener(console.err(), console.terminal())) {
-                engine.estimateFisher(model, data, settings, output, progress);
+                engine.estimateFisher(model, data, text, settings, output, progress);
             }
             return null;
         });

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
 import java.util.Map;
 
 /** docs/configuration.md and docs/config.schema.json, made from {@link Settings}. */
@@ -59,7 +60,10 @@ final class ConfigurationReference {
         ObjectNode properties = object(root);
         root.putArray("required").add("model").add("tasks");
         for (String section : Settings.sections()) {
-            properties.set(section, section(section));
+            int dot = section.lastIndexOf('.');
+            ObjectNode parent =
+                    dot < 0 ? properties : (ObjectNode) properties.at("/" + section.substring(0, dot) + "/properties");
+            parent.set(section.substring(dot + 1), section(section));
         }
         Settings.ALL.stream().filter(s -> s.section().isEmpty()).forEach(s -> properties.set(s.name(), property(s)));
         ObjectNode overrides = properties.putObject("task_overrides");
@@ -153,8 +157,13 @@ final class ConfigurationReference {
             ObjectNode entry = object(items);
             entry.putObject("name").putArray("type").add("string").add("number");
             entry.putObject("train").put("type", "string");
-            entry.putObject("test").put("type", "string");
-            items.putArray("required").add("name").add("train");
+            for (String file : List.of("test", "text", "test_text")) {
+                entry.putObject(file).put("type", "string");
+            }
+            items.putArray("required").add("name");
+            ArrayNode either = items.putArray("oneOf");
+            either.addObject().putArray("required").add("train");
+            either.addObject().putArray("required").add("text");
         } else {
             property.put("type", "string");
         }
@@ -192,6 +201,7 @@ final class ConfigurationReference {
               test_question_field: q_test
               answer_field: answer
             # tasks: [{name: capitals, train: capitals.train.jsonl, test: capitals.test.jsonl}]     files per task
+            # tasks: [{name: manual, text: manual.txt}, ...]                                        plain text
             # tasks: {list: [...], question_field: q}                                               with other field names
             # tasks: {file: continual.json}                                                         incremental-learning JSON
             prompt: "Question: {question}\\n Short Answer:"
@@ -211,6 +221,10 @@ final class ConfigurationReference {
             is scored, a test question (`test_question_field`) with the same answer. A list of files per task reads
             `question_field` from the train files and `test_question_field` from the test files. Of the incremental-learning JSON
             `input` is the question and `target` the answer; other splits than train and test are passed over.
+
+            A task of plain text is a file as it stands, one document; or, where its name ends in .jsonl, a document a line in
+            `text.field`. Documents are packed: each is encoded as the tokenizer encodes a text, end-of-sequence comes behind it,
+            and the whole is cut into rows of `training.max_length` tokens. It is scored by its mean token loss, as perplexity.
 
             `warmup_steps`, `schedule` and `max_steps` count within a task. A `lambda` of a task weighs the penalty
             while that task is learned.

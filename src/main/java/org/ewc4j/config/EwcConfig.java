@@ -18,6 +18,7 @@ import java.util.OptionalInt;
  * @param from folder of a consolidation that training starts under
  * @param fisherBatchSize rows of a batch in the Fisher pass; none: the training batch size
  * @param fisherOptions what else there is to say about the estimate
+ * @param protect data of what the starting checkpoint knows; none: the first task is learned without a penalty
  */
 public record EwcConfig(
         double lambda,
@@ -29,7 +30,8 @@ public record EwcConfig(
         AnchorType anchorType,
         Optional<Path> from,
         OptionalInt fisherBatchSize,
-        FisherOptions fisherOptions) {
+        FisherOptions fisherOptions,
+        Optional<ProtectConfig> protect) {
     public enum FisherKind {
         /** Σ n_b g_b² / Σ n_b over batches, g_b the gradient of a batch's mean token loss. */
         BATCH,
@@ -58,7 +60,9 @@ public record EwcConfig(
     /** In which type F is kept. */
     public enum FisherType {
         FP32,
-        BF16
+        BF16,
+        /** 8-bit levels of the root, with a scale for each 256 elements. */
+        INT8
     }
 
     /** In which type θ* is kept. */
@@ -84,35 +88,95 @@ public record EwcConfig(
 
     public EwcConfig withLambda(double value) {
         return new EwcConfig(
-                value, fisher, merge, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
+                value,
+                fisher,
+                merge,
+                gamma,
+                alpha,
+                fisherType,
+                anchorType,
+                from,
+                fisherBatchSize,
+                fisherOptions,
+                protect);
     }
 
     public EwcConfig withFisher(FisherKind value) {
         return new EwcConfig(
-                lambda, value, merge, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
+                lambda,
+                value,
+                merge,
+                gamma,
+                alpha,
+                fisherType,
+                anchorType,
+                from,
+                fisherBatchSize,
+                fisherOptions,
+                protect);
     }
 
     public EwcConfig withMerge(Merge value) {
         return new EwcConfig(
-                lambda, fisher, value, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
+                lambda,
+                fisher,
+                value,
+                gamma,
+                alpha,
+                fisherType,
+                anchorType,
+                from,
+                fisherBatchSize,
+                fisherOptions,
+                protect);
     }
 
     /** γ, of {@link Merge#ONLINE}. */
     public EwcConfig withGamma(double value) {
         return new EwcConfig(
-                lambda, fisher, merge, value, alpha, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
+                lambda,
+                fisher,
+                merge,
+                value,
+                alpha,
+                fisherType,
+                anchorType,
+                from,
+                fisherBatchSize,
+                fisherOptions,
+                protect);
     }
 
     /** α, of {@link Merge#EMA}. */
     public EwcConfig withAlpha(double value) {
         return new EwcConfig(
-                lambda, fisher, merge, gamma, value, fisherType, anchorType, from, fisherBatchSize, fisherOptions);
+                lambda,
+                fisher,
+                merge,
+                gamma,
+                value,
+                fisherType,
+                anchorType,
+                from,
+                fisherBatchSize,
+                fisherOptions,
+                protect);
     }
 
     /** In which types F and θ* are kept. */
     public EwcConfig withStateTypes(FisherType fisherValue, AnchorType anchorValue) {
         return new EwcConfig(
-                lambda, fisher, merge, gamma, alpha, fisherValue, anchorValue, from, fisherBatchSize, fisherOptions);
+                lambda,
+                fisher,
+                merge,
+                gamma,
+                alpha,
+                fisherValue,
+                anchorValue,
+                from,
+                fisherBatchSize,
+                fisherOptions,
+                protect);
     }
 
     /** The folder of a consolidation that training starts under. */
@@ -127,7 +191,8 @@ public record EwcConfig(
                 anchorType,
                 Optional.of(folder),
                 fisherBatchSize,
-                fisherOptions);
+                fisherOptions,
+                protect);
     }
 
     public EwcConfig withFisherBatchSize(int value) {
@@ -141,10 +206,27 @@ public record EwcConfig(
                 anchorType,
                 from,
                 OptionalInt.of(value),
-                fisherOptions);
+                fisherOptions,
+                protect);
     }
 
     public EwcConfig withFisherOptions(FisherOptions value) {
-        return new EwcConfig(lambda, fisher, merge, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, value);
+        return new EwcConfig(
+                lambda, fisher, merge, gamma, alpha, fisherType, anchorType, from, fisherBatchSize, value, protect);
+    }
+
+    public EwcConfig withProtect(ProtectConfig value) {
+        return new EwcConfig(
+                lambda,
+                fisher,
+                merge,
+                gamma,
+                alpha,
+                fisherType,
+                anchorType,
+                from,
+                fisherBatchSize,
+                fisherOptions,
+                Optional.of(value));
     }
 }

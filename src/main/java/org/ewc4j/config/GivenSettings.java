@@ -21,7 +21,7 @@ import org.yaml.snakeyaml.nodes.SequenceNode;
 /** What a file and its {@code --set} flags give, checked key by key; a later source replaces what an earlier gave. */
 final class GivenSettings {
     private static final String OVERRIDES = "task_overrides";
-    private static final List<String> TASK_KEYS = List.of("name", "train", "test");
+    private static final List<String> TASK_KEYS = List.of("name", "train", "test", "text", "test_text");
 
     private final Path base;
     private final Map<String, Object> values = new LinkedHashMap<>();
@@ -185,26 +185,37 @@ final class GivenSettings {
 
     private TaskFiles taskFiles(YamlDocument document, String list, Node entry) {
         Map<String, String> given = new HashMap<>();
-        document.forEach(entry, list, "an entry {name, train, test}", (name, value) -> {
+        document.forEach(entry, list, "an entry {name, train, test} or {name, text, test_text}", (name, value) -> {
             String key = list + "." + name.getValue();
             if (!TASK_KEYS.contains(name.getValue())) {
                 throw unknown(document, name, key, TASK_KEYS, name.getValue());
             }
-            if (!(name.getValue().equals("test") && YamlDocument.isNull(value))) {
-                String what = name.getValue().equals("name") ? "the task's name" : "the path of a task file";
+            if (!(name.getValue().startsWith("test") && YamlDocument.isNull(value))) {
+                String what = name.getValue().equals("name") ? "the task's name" : "the path of a file";
                 given.put(name.getValue(), (String) document.value(value, key, new SettingType.Location(what)));
             }
         });
-        for (String required : List.of("name", "train")) {
+        boolean text = given.containsKey("text");
+        for (String required : List.of("name", text ? "text" : "train")) {
             if (!given.containsKey(required)) {
                 throw document.refused(
-                        entry, list + "." + required, "is missing; each task needs a name and a train file");
+                        entry, list + "." + required, "is missing; each task needs a name and a train file, or text");
+            }
+        }
+        for (String other : text ? List.of("train", "test") : List.of("test_text")) {
+            if (given.containsKey(other)) {
+                throw document.refused(
+                        entry,
+                        list + "." + other,
+                        "does not go with " + (text ? "text" : "train")
+                                + "; a task is {name, train, test} or {name, text, test_text}");
             }
         }
         return new TaskFiles(
                 given.get("name"),
-                resolve(given.get("train")),
-                Optional.ofNullable(given.get("test")).map(this::resolve));
+                resolve(given.get(text ? "text" : "train")),
+                Optional.ofNullable(given.get(text ? "test_text" : "test")).map(this::resolve),
+                text);
     }
 
     private static InvalidInputException unknown(YamlDocument document, Node node, String key) {

@@ -6,6 +6,8 @@ import java.util.Optional;
 
 /** The known key that a misspelt one most likely means. */
 final class NearestKey {
+    private static final int MAX_LENGTH = 100;
+
     private NearestKey() {}
 
     /** The candidate with the least edit distance; of equals the first. Empty only without candidates. */
@@ -13,8 +15,12 @@ final class NearestKey {
         return candidates.stream().min(Comparator.comparingInt(candidate -> distance(key, candidate)));
     }
 
-    /** Levenshtein's distance by two rows of its table. */
-    static int distance(String a, String b) {
+    /**
+     * Levenshtein's distance by two rows of its table. Of a text much longer than any key its beginning stands for all: it
+     * comes out of a file, and the table's size is the product of both lengths.
+     */
+    static int distance(String given, String b) {
+        String a = given.length() <= MAX_LENGTH ? given : given.substring(0, MAX_LENGTH);
         int[] previous = new int[b.length() + 1];
         for (int j = 0; j <= b.length(); j++) {
             previous[j] = j;

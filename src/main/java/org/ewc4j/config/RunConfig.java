@@ -14,6 +14,7 @@ import org.ewc4j.error.Quoted;
  *
  * @param model where the model comes from
  * @param tasks where the tasks come from
+ * @param text how plain text is read
  * @param prompt the prompt template, with {@code {field}} placeholders
  * @param training how a task is learned
  * @param ewc how what was learned is kept
@@ -26,6 +27,7 @@ import org.ewc4j.error.Quoted;
 public record RunConfig(
         ModelSource model,
         TaskSource tasks,
+        TextConfig text,
         String prompt,
         TrainingConfig training,
         EwcConfig ewc,
@@ -46,6 +48,7 @@ public record RunConfig(
         return new RunConfig(
                 model,
                 tasks,
+                TextConfig.defaults(),
                 DEFAULT_PROMPT,
                 TrainingConfig.defaults(),
                 EwcConfig.defaults(),
@@ -56,33 +59,41 @@ public record RunConfig(
                 Map.of());
     }
 
+    public RunConfig withText(TextConfig value) {
+        return new RunConfig(
+                model, tasks, value, prompt, training, ewc, evaluation, save, checkpoint, output, taskOverrides);
+    }
+
     public RunConfig withPrompt(String value) {
-        return new RunConfig(model, tasks, value, training, ewc, evaluation, save, checkpoint, output, taskOverrides);
+        return new RunConfig(
+                model, tasks, text, value, training, ewc, evaluation, save, checkpoint, output, taskOverrides);
     }
 
     public RunConfig withTraining(TrainingConfig value) {
-        return new RunConfig(model, tasks, prompt, value, ewc, evaluation, save, checkpoint, output, taskOverrides);
+        return new RunConfig(
+                model, tasks, text, prompt, value, ewc, evaluation, save, checkpoint, output, taskOverrides);
     }
 
     public RunConfig withEwc(EwcConfig value) {
         return new RunConfig(
-                model, tasks, prompt, training, value, evaluation, save, checkpoint, output, taskOverrides);
+                model, tasks, text, prompt, training, value, evaluation, save, checkpoint, output, taskOverrides);
     }
 
     public RunConfig withEvaluation(EvaluationConfig value) {
-        return new RunConfig(model, tasks, prompt, training, ewc, value, save, checkpoint, output, taskOverrides);
+        return new RunConfig(model, tasks, text, prompt, training, ewc, value, save, checkpoint, output, taskOverrides);
     }
 
     public RunConfig withSave(SaveConfig value) {
-        return new RunConfig(model, tasks, prompt, training, ewc, evaluation, value, checkpoint, output, taskOverrides);
+        return new RunConfig(
+                model, tasks, text, prompt, training, ewc, evaluation, value, checkpoint, output, taskOverrides);
     }
 
     public RunConfig withCheckpoint(CheckpointConfig value) {
-        return new RunConfig(model, tasks, prompt, training, ewc, evaluation, save, value, output, taskOverrides);
+        return new RunConfig(model, tasks, text, prompt, training, ewc, evaluation, save, value, output, taskOverrides);
     }
 
     public RunConfig withTaskOverrides(Map<String, TaskOverride> value) {
-        return new RunConfig(model, tasks, prompt, training, ewc, evaluation, save, checkpoint, output, value);
+        return new RunConfig(model, tasks, text, prompt, training, ewc, evaluation, save, checkpoint, output, value);
     }
 
     /** The training settings of one task: {@link #training} with that task's overrides. */

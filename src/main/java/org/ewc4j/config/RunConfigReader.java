@@ -61,6 +61,7 @@ public final class RunConfigReader {
         return new RunConfig(
                 model(values, file),
                 tasks(values, file),
+                values.text(),
                 values.get("prompt", String.class),
                 values.training(),
                 values.ewc(),

@@ -23,6 +23,8 @@ final class RunConfigWriter {
         writer.put("model.init", config.model().init());
         writer.put("model.seed", config.model().seed());
         writer.tasks(config.tasks());
+        writer.put("text.field", config.text().field());
+        writer.put("text.test_share", config.text().testShare());
         writer.put("prompt", config.prompt());
         writer.put("device", config.training().device());
         writer.put("precision", config.training().precision());
@@ -37,6 +39,7 @@ final class RunConfigWriter {
         writer.put("ewc.from", config.ewc().from().map(Path::toString).orElse(null));
         writer.put("ewc.fisher_batch_size", config.ewc().fisherBatchSize());
         writer.fisher(config.ewc().fisherOptions());
+        config.ewc().protect().ifPresent(writer::protect);
         writer.put("evaluation.max_new_tokens", config.evaluation().maxNewTokens());
         writer.put("evaluation.every_task", config.evaluation().everyTask());
         writer.put("evaluation.splits", config.evaluation().splits());
@@ -77,6 +80,7 @@ final class RunConfigWriter {
         put("training.positions", training.positions());
         put("training.log_every", training.logEvery());
         put("training.on_nonfinite", training.onNonfinite());
+        put("training.replay", training.replay());
     }
 
     private void fisher(FisherOptions options) {
@@ -85,6 +89,15 @@ final class RunConfigWriter {
         put("ewc.fisher_unit", options.unit());
         put("ewc.fisher_normalize", options.normalize());
         put("ewc.fisher_clamp", options.clamp());
+        put("ewc.fisher_shuffle", options.shuffle());
+    }
+
+    private void protect(ProtectConfig protect) {
+        put("ewc.protect.data", protect.data().toString());
+        put("ewc.protect.format", protect.format());
+        put("ewc.protect.max_examples", protect.maxExamples());
+        put("ewc.protect.weight", protect.weight());
+        put("ewc.protect.test", protect.test().map(Path::toString).orElse(null));
     }
 
     private void tasks(TaskSource tasks) {
@@ -101,8 +114,8 @@ final class RunConfigWriter {
             for (TaskSource.TaskFiles task : files.tasks()) {
                 Map<String, String> entry = new LinkedHashMap<>();
                 entry.put("name", task.name());
-                entry.put("train", task.train().toString());
-                task.test().ifPresent(test -> entry.put("test", test.toString()));
+                entry.put(task.text() ? "text" : "train", task.train().toString());
+                task.test().ifPresent(test -> entry.put(task.text() ? "test_text" : "test", test.toString()));
                 list.add(entry);
             }
             section("tasks").put("list", list);
@@ -144,7 +157,11 @@ final class RunConfigWriter {
 
     @SuppressWarnings("unchecked") // sections are made here only
     private Map<String, Object> section(String name) {
-        return (Map<String, Object>) root.computeIfAbsent(name, section -> new LinkedHashMap<>());
+        Map<String, Object> section = root;
+        for (String part : name.split("\\.")) {
+            section = (Map<String, Object>) section.computeIfAbsent(part, missing -> new LinkedHashMap<>());
+        }
+        return section;
     }
 
     /** The value as YAML's dumper takes it: names for enums, null for what is not set. */

@@ -226,7 +226,7 @@ sealed interface SettingType {
     record TaskFilesList() implements SettingType {
         @Override
         public String expected() {
-            return "a list of {name, train, test}";
+            return "a list of {name, train, test} or {name, text, test_text}";
         }
 
         @Override

@@ -16,6 +16,7 @@ import org.ewc4j.config.TrainingConfig.OnNonfinite;
 import org.ewc4j.config.TrainingConfig.Positions;
 import org.ewc4j.config.TrainingConfig.Precision;
 import org.ewc4j.config.TrainingConfig.Schedule;
+import org.ewc4j.error.InvalidInputException;
 
 /** Values by key, as read or by default, and the records made of them. Values were checked against their settings. */
 final class SettingValues {
@@ -86,7 +87,8 @@ final class SettingValues {
                 get("device", DeviceSetting.class),
                 get("precision", Precision.class),
                 optionalWhole("training.log_every"),
-                get("training.on_nonfinite", OnNonfinite.class));
+                get("training.on_nonfinite", OnNonfinite.class),
+                whole("training.replay"));
     }
 
     EwcConfig ewc() {
@@ -105,7 +107,30 @@ final class SettingValues {
                         optionalWhole("ewc.fisher_max_examples"),
                         get("ewc.fisher_unit", FisherOptions.Unit.class),
                         get("ewc.fisher_normalize", FisherOptions.Normalize.class),
-                        optionalReal("ewc.fisher_clamp")));
+                        optionalReal("ewc.fisher_clamp"),
+                        get("ewc.fisher_shuffle", Boolean.class)),
+                protect());
+    }
+
+    private Optional<ProtectConfig> protect() {
+        Optional<Path> data = find("ewc.protect.data", Path.class);
+        if (data.isEmpty()) {
+            given.keySet().stream()
+                    .filter(key -> key.startsWith("ewc.protect."))
+                    .sorted()
+                    .findFirst()
+                    .ifPresent(key -> {
+                        throw new InvalidInputException(
+                                key
+                                        + ": is given, but ewc.protect.data is not; name the text to protect, or leave ewc.protect out");
+                    });
+        }
+        return data.map(file -> new ProtectConfig(
+                file,
+                get("ewc.protect.format", ProtectConfig.Format.class),
+                optionalWhole("ewc.protect.max_examples"),
+                real("ewc.protect.weight"),
+                find("ewc.protect.test", Path.class)));
     }
 
     @SuppressWarnings("unchecked") // Choices of Split makes nothing else
@@ -115,6 +140,10 @@ final class SettingValues {
                 get("evaluation.every_task", EveryTask.class),
                 (Set<Split>) get("evaluation.splits", Set.class),
                 whole("evaluation.batch_size"));
+    }
+
+    TextConfig text() {
+        return new TextConfig(get("text.field", String.class), real("text.test_share"));
     }
 
     SaveConfig save() {

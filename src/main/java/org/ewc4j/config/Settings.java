@@ -56,8 +56,10 @@ final class Settings {
                     "tasks.list",
                     new TaskFilesList(),
                     "none",
-                    "JSON Lines files per task, `[{name, train, test}, ...]`; `test` may be left out where "
-                            + "`evaluation.splits` is `[train]`. `tasks: [...]` is short for `tasks: {list: [...]}`."),
+                    "Files per task, `[{name, train, test}, ...]` for JSON Lines of questions; `test` may be left out where "
+                            + "`evaluation.splits` is `[train]`. `{name, text, test_text}` is a task of plain text; without "
+                            + "`test_text` a share of it is held out (`text.test_share`). Both may stand in one list. "
+                            + "`tasks: [...]` is short for `tasks: {list: [...]}`."),
             Setting.of(
                     "tasks.task_field",
                     FIELD,
@@ -74,6 +76,18 @@ final class Settings {
                     "`tasks.question_field`",
                     "Field with the question that generalisation is tested with."),
             Setting.of("tasks.answer_field", FIELD, TaskSource.DEFAULT_ANSWER_FIELD, "Field with the answer."),
+            Setting.of(
+                    "text.field",
+                    FIELD,
+                    "text",
+                    "Field with the document in the rows of a text in JSON Lines (a name that ends in .jsonl). Any other file of "
+                            + "text is one document as it stands."),
+            Setting.of(
+                    "text.test_share",
+                    new Real(0, false, 1, false),
+                    "0.1",
+                    "Share of a text's packed rows, the last ones and one at least, that is held out to be scored as its test "
+                            + "split, where no test text is given and the test split is scored."),
             Setting.of(
                     "prompt",
                     new Text("a template with {question}"),
@@ -179,6 +193,12 @@ final class Settings {
                     "From where token positions count: the first real token, as generation counts, or the left edge of "
                             + "`max_length` columns, padding included, as a Python loop that passes no position_ids does."),
             Setting.of(
+                    "training.replay",
+                    FROM_ZERO,
+                    0,
+                    "Rows of each earlier task that are learned again with a later one: drawn once by `training.seed` and task, "
+                            + "they join the task's own in every epoch. They never enter a Fisher."),
+            Setting.of(
                     "ewc.lambda",
                     Real.atLeast(0),
                     "5000",
@@ -214,8 +234,9 @@ final class Settings {
                     "ewc.fisher_dtype",
                     Choice.of(EwcConfig.FisherType.class),
                     "fp32",
-                    "Type in which the Fisher is kept: 4 or 2 bytes a parameter. It is always accumulated in fp32; with `bf16` "
-                            + "in an accumulator of its own, 4 bytes a parameter during the Fisher pass."),
+                    "Type in which the Fisher is kept: 4, 2 or 1 bytes a parameter. `int8` has levels of the root and a scale for each "
+                            + "256 elements. It is always accumulated in fp32; but for `fp32` in an accumulator of its own, 4 "
+                            + "bytes a parameter during the Fisher pass. docs/methods.md has the error of each."),
             Setting.of(
                     "ewc.anchor_dtype",
                     Choice.of(EwcConfig.AnchorType.class),
@@ -262,6 +283,42 @@ final class Settings {
                     "none",
                     "Largest element of a task's Fisher before it is merged, behind `fisher_normalize`. With either of the "
                             + "two a `batch` Fisher takes 4 bytes a parameter more during its pass."),
+            Setting.of(
+                    "ewc.fisher_shuffle",
+                    new Truth(),
+                    "false",
+                    "Shuffles the elements of a task's Fisher within each parameter's tensor, by `training.seed`, the same for every "
+                            + "task: a control for experiments. What such a consolidation holds protects nothing in particular, and "
+                            + "nothing in it tells."),
+            Setting.optional(
+                    "ewc.protect.data",
+                    new Location("the path of a file of text or questions"),
+                    "none",
+                    "Data that stands for what the starting checkpoint knows: its Fisher there is taken in before the first task, "
+                            + "which is then learned under it already. What is held out is scored by perplexity, before the first "
+                            + "task and with each evaluation."),
+            Setting.of(
+                    "ewc.protect.format",
+                    Choice.of(ProtectConfig.Format.class),
+                    "text",
+                    "`text`: plain text, or JSON Lines with `text.field`, packed. `questions`: JSON Lines with the fields and the "
+                            + "prompt of the tasks."),
+            Setting.optional(
+                    "ewc.protect.max_examples",
+                    COUNT,
+                    "all",
+                    "Most rows that this Fisher pass reads, drawn by `training.seed` from those not held out."),
+            Setting.of(
+                    "ewc.protect.weight",
+                    Real.atLeast(0),
+                    "1",
+                    "How many tasks it counts as: docs/methods.md has what that is for each `ewc.merge`. 0 takes no Fisher; the "
+                            + "data is scored all the same."),
+            Setting.optional(
+                    "ewc.protect.test",
+                    new Location("the path of a file of text or questions"),
+                    "the last `text.test_share` of the data",
+                    "Data that is scored; nothing is held out of `ewc.protect.data` then."),
             Setting.of("evaluation.max_new_tokens", COUNT, 10, "Longest answer that is generated."),
             Setting.of(
                     "evaluation.every_task",

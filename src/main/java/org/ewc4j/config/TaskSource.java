@@ -14,6 +14,16 @@ public sealed interface TaskSource {
     String DEFAULT_QUESTION_FIELD = "question";
     String DEFAULT_ANSWER_FIELD = "answer";
 
+    /** Field with the question in rows of JSON Lines. */
+    default String questionField() {
+        return DEFAULT_QUESTION_FIELD;
+    }
+
+    /** Field with the answer in rows of JSON Lines. */
+    default String answerField() {
+        return DEFAULT_ANSWER_FIELD;
+    }
+
     /**
      * One JSONL file. Each row is a training question of the task that its task field names, and a test question too.
      * Tasks come in the order in which they first appear.
@@ -34,7 +44,7 @@ public sealed interface TaskSource {
     }
 
     /**
-     * JSONL files per task, in the order given.
+     * JSONL files per task, or plain text, in the order given.
      *
      * @param tasks names are unique
      * @param questionField field with the question in training files
@@ -77,7 +87,13 @@ public sealed interface TaskSource {
      *
      * @param name the task's name
      * @param train training rows
-     * @param test test rows; may be absent where the test split is not asked for
+     * @param test test rows; may be absent where the test split is not asked for, or the files are text
+     * @param text whether the files are plain text, keys {@code text} and {@code test_text}
      */
-    record TaskFiles(String name, Path train, Optional<Path> test) {}
+    record TaskFiles(String name, Path train, Optional<Path> test, boolean text) {
+        /** Files of questions. */
+        public TaskFiles(String name, Path train, Optional<Path> test) {
+            this(name, train, test, false);
+        }
+    }
 }

@@ -32,6 +32,7 @@ import java.util.function.Consumer;
  * @param precision of forward and backward pass; key {@code precision}
  * @param logEvery steps between two readings of losses and norms; none: 1 on the CPU, 20 on a CUDA device
  * @param onNonfinite what a gradient with NaN or Inf leads to
+ * @param replay rows of each earlier task that are learned again with a later one
  */
 public record TrainingConfig(
         int epochs,
@@ -56,7 +57,8 @@ public record TrainingConfig(
         DeviceSetting device,
         Precision precision,
         OptionalInt logEvery,
-        OnNonfinite onNonfinite) {
+        OnNonfinite onNonfinite,
+        int replay) {
     public enum Schedule {
         CONSTANT,
         LINEAR,
@@ -108,6 +110,7 @@ public record TrainingConfig(
         Settings.require("training.threads", threads);
         Settings.require("training.loader_threads", loaderThreads);
         logEvery.ifPresent(value -> Settings.require("training.log_every", value));
+        Settings.require("training.replay", replay);
     }
 
     /** The published recipe's settings, with a thread per physical core. */
@@ -207,6 +210,10 @@ public record TrainingConfig(
         return with(draft -> draft.onNonfinite = value);
     }
 
+    public TrainingConfig withReplay(int value) {
+        return with(draft -> draft.replay = value);
+    }
+
     private TrainingConfig with(Consumer<Draft> change) {
         Draft draft = new Draft(this);
         change.accept(draft);
@@ -238,6 +245,7 @@ public record TrainingConfig(
         private Precision precision;
         private OptionalInt logEvery;
         private OnNonfinite onNonfinite;
+        private int replay;
 
         Draft(TrainingConfig config) {
             epochs = config.epochs;
@@ -263,6 +271,7 @@ public record TrainingConfig(
             precision = config.precision;
             logEvery = config.logEvery;
             onNonfinite = config.onNonfinite;
+            replay = config.replay;
         }
 
         TrainingConfig config() {
@@ -289,7 +298,8 @@ public record TrainingConfig(
                     device,
                     precision,
                     logEvery,
-                    onNonfinite);
+                    onNonfinite,
+                    replay);
         }
     }
 }

@@ -8,6 +8,9 @@ import java.util.function.IntConsumer;
 import org.ewc4j.checkpoint.KeptArena;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.fisher.FisherEstimator;
+import org.ewc4j.fisher.FisherRecord;
+import org.ewc4j.jfr.FlightEvents;
+import org.ewc4j.jfr.FlightSpan;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.ProfilerRange;
@@ -79,19 +82,21 @@ public final class Consolidation implements AutoCloseable {
      * when the thread is interrupted, the pass goes on from there with the next call, which must be of the same task.
      *
      * @param theta the parameters after the task, fp32
-     * @param what names the task and the estimate
+     * @param what names the task and the estimate, and says how many tasks it counts as
      * @param progress told how many examples of the Fisher pass have been read
      * @throws RunFailedException where the Fisher is not finite; where it was accumulated in place, the consolidation is
      *     then no longer usable, and what was saved of it before stands
      */
     public void add(Kernels kernels, FisherEstimator estimator, Arena theta, HeldFisher what, IntConsumer progress) {
         requireUsable();
-        try (ProfilerRange range = ProfilerRange.open("merge")) {
+        try (ProfilerRange range = ProfilerRange.open("merge");
+                FlightSpan event =
+                        FlightEvents.merge(what.task(), ConsolidationJson.name(schedule.kind()), fishers.size())) {
             if (pass == null) {
-                pass = begin(kernels, estimator, theta);
+                pass = begin(kernels, estimator, theta, what);
             }
-            accumulate(estimator, progress);
-            finish(kernels, theta);
+            accumulate(estimator, what, progress);
+            finish(kernels, theta, what);
         } catch (RuntimeException | Error e) {
             giveUpUnlessWhole();
             throw e;
@@ -103,25 +108,37 @@ public final class Consolidation implements AutoCloseable {
         fishers.add(what);
     }
 
-    private Pass begin(Kernels kernels, FisherEstimator estimator, Arena theta) {
+    private Pass begin(Kernels kernels, FisherEstimator estimator, Arena theta, HeldFisher what) {
         if (!estimator.inPlace() || !mergesInPlace()) {
             return new Pass(new Arena(fisher.layout(), ElementType.F32, fisher.device()));
         }
         if (schedule instanceof MergeSchedule.Weighted weighted && !fishers.isEmpty()) {
-            kernels.fisherMerge(fisher.list(), null, weighted.retain(fishers.size(), 1), 0);
+            kernels.fisherMerge(fisher.list(), null, weighted.retain(heldWeight(), what.weight()), 0);
         } else if (!fishers.isEmpty()) {
             constant += kernels.anchorDisplace(anchor.list(), theta.list(), fisher.list());
         }
         return new Pass(null);
     }
 
-    private void accumulate(FisherEstimator estimator, IntConsumer progress) {
-        boolean weighted = pass.accumulator == null && !fishers.isEmpty() && schedule instanceof MergeSchedule.Weighted;
-        double weight = weighted ? ((MergeSchedule.Weighted) schedule).weight(fishers.size(), 1) : 1;
-        try (ProfilerRange range = ProfilerRange.open("fisher")) {
+    /** What the pass multiplies an estimate by: where F is merged in place, its weight in the merge. */
+    private double passWeight(HeldFisher what) {
+        if (pass.accumulator != null) {
+            return 1;
+        }
+        double factor = schedule.factor(what.weight());
+        return !fishers.isEmpty() && schedule instanceof MergeSchedule.Weighted weighted
+                ? factor * weighted.weight(heldWeight(), what.weight())
+                : factor;
+    }
+
+    private void accumulate(FisherEstimator estimator, HeldFisher what, IntConsumer progress) {
+        FisherRecord estimate = what.estimate();
+        try (ProfilerRange range = ProfilerRange.open("fisher");
+                FlightSpan event = FlightEvents.fisherPass(
+                        what.task(), ConsolidationJson.name(estimate.kind()), estimate.examples())) {
             pass.whole = false;
             Arena into = pass.accumulator == null ? fisher : pass.accumulator;
-            estimator.accumulateInto(into, weight, pass.read, read -> {
+            estimator.accumulateInto(into, passWeight(what), pass.read, read -> {
                 pass.read = read;
                 pass.whole = true;
                 progress.accept(read);
@@ -130,10 +147,14 @@ public final class Consolidation implements AutoCloseable {
         }
     }
 
-    private void finish(Kernels kernels, Arena theta) {
+    private void finish(Kernels kernels, Arena theta, HeldFisher what) {
         requireFinite(kernels, pass.accumulator == null ? fisher : pass.accumulator);
         if (pass.accumulator != null) {
-            merge(kernels, pass.accumulator, theta, 1);
+            double factor = schedule.factor(what.weight());
+            if (factor != 1) {
+                kernels.fisherMerge(pass.accumulator.list(), null, factor, 0);
+            }
+            merge(kernels, pass.accumulator, theta, what.weight());
         } else if (schedule instanceof MergeSchedule.Sum && !fishers.isEmpty()) {
             constant -= kernels.anchorRestore(anchor.list(), theta.list(), fisher.list());
         } else {
@@ -157,6 +178,11 @@ public final class Consolidation implements AutoCloseable {
         }
     }
 
+    /** t: as how many tasks the Fishers that are merged count. */
+    private double heldWeight() {
+        return fishers.stream().mapToDouble(HeldFisher::weight).sum();
+    }
+
     private boolean mergesInPlace() {
         if (fisher.type() != ElementType.F32) {
             return false;
@@ -173,7 +199,7 @@ public final class Consolidation implements AutoCloseable {
      * @param other in fp32, and not empty
      */
     public void join(Kernels kernels, Consolidation other) {
-        merge(kernels, other.fisher, other.anchor, other.held());
+        merge(kernels, other.fisher, other.anchor, other.heldWeight());
         if (schedule instanceof MergeSchedule.Sum) {
             constant += other.constant;
         }
@@ -182,25 +208,39 @@ public final class Consolidation implements AutoCloseable {
         fishers.addAll(other.fishers);
     }
 
-    /** Merges a new Fisher in fp32, which the sum overwrites, and its anchor. */
-    private void merge(Kernels kernels, Arena newFisher, Arena newAnchor, int added) {
+    /** Merges a new Fisher in fp32, which is used up on the way, and its anchor. */
+    private void merge(Kernels kernels, Arena newFisher, Arena newAnchor, double added) {
         if (fishers.isEmpty()) {
             kernels.convert(fisher.list(), newFisher.list());
             kernels.convert(anchor.list(), newAnchor.list());
             return;
         }
         if (schedule instanceof MergeSchedule.Sum) {
-            constant += kernels.anchorMerge(anchor.list(), newAnchor.list(), fisher.list(), newFisher.list());
-            kernels.convert(anchor.list(), newFisher.list());
+            mergeAnchors(kernels, newFisher, newAnchor);
             return;
         }
+        // What is kept joins the new one, in fp32, and is rounded once.
         if (schedule instanceof MergeSchedule.Weighted weighted) {
-            double retain = weighted.retain(fishers.size(), added);
-            kernels.fisherMerge(fisher.list(), newFisher.list(), retain, weighted.weight(fishers.size(), added));
+            double retain = weighted.retain(heldWeight(), added);
+            kernels.fisherMerge(newFisher.list(), fisher.list(), weighted.weight(heldWeight(), added), retain);
         } else {
-            kernels.fisherMax(fisher.list(), newFisher.list());
+            kernels.fisherMax(newFisher.list(), fisher.list());
         }
+        kernels.convert(fisher.list(), newFisher.list());
         kernels.convert(anchor.list(), newAnchor.list());
+    }
+
+    private void mergeAnchors(Kernels kernels, Arena newFisher, Arena newAnchor) {
+        if (!fisher.type().hasSteps()) {
+            constant += kernels.anchorMerge(anchor.list(), newAnchor.list(), fisher.list(), newFisher.list());
+        } else {
+            try (Arena sum = new Arena(fisher.layout(), ElementType.F32, fisher.device())) {
+                kernels.convert(sum.list(), fisher.list());
+                constant += kernels.anchorMerge(anchor.list(), newAnchor.list(), sum.list(), newFisher.list());
+                kernels.convert(fisher.list(), sum.list());
+            }
+        }
+        kernels.convert(anchor.list(), newFisher.list());
     }
 
     private static void requireFinite(Kernels kernels, Arena fisher) {

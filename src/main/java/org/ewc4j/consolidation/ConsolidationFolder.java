@@ -76,7 +76,7 @@ public final class ConsolidationFolder {
         Optional<Path> pointed = checkpoint.filter(place -> isAnchorOf(consolidation, place));
         if (pointed.isEmpty()) {
             StoredType type = switch (consolidation.anchor().type()) {
-                case F32, I16_BLOCK256 -> StoredType.F32;
+                case F32, I16_BLOCK256, U8_BLOCK256 -> StoredType.F32;
                 case F16 -> StoredType.F16;
                 case BF16 -> StoredType.BF16;
             };

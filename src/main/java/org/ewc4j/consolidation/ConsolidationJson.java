@@ -85,6 +85,7 @@ final class ConsolidationJson {
             node.put("batch_size", estimate.batchSize()).put("samples", estimate.samples());
             node.put("normalize", name(estimate.normalize()));
             node.put("clamp", estimate.clamp().isPresent() ? estimate.clamp().getAsDouble() : null);
+            node.put("weight", held.weight());
             node.put("model_sha256", estimate.modelFingerprint()).put("data_sha256", estimate.dataFingerprint());
         }
         return nodes;
@@ -154,9 +155,18 @@ final class ConsolidationJson {
         List<HeldFisher> fishers = new ArrayList<>();
         for (JsonNode node : list) {
             String at = "fishers[" + fishers.size() + "].";
-            fishers.add(new HeldFisher(text(node, at, "task"), estimate(node, at)));
+            fishers.add(new HeldFisher(text(node, at, "task"), estimate(node, at), weight(node, at)));
         }
         return fishers;
+    }
+
+    /** A consolidation of the time before there were weights has none. */
+    private double weight(JsonNode node, String at) {
+        double weight = node.has("weight") ? number(node, at, "weight") : 1;
+        if (!(weight > 0)) {
+            throw wrong(at + "weight", "a number above 0");
+        }
+        return weight;
     }
 
     private FisherRecord estimate(JsonNode node, String at) {

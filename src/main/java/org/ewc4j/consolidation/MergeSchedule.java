@@ -7,11 +7,20 @@ import org.ewc4j.config.EwcConfig;
  * before. Immutable.
  *
  * <p>t is how many tasks' Fishers F_old holds, n how many F_new holds: 1 for a task, more where a consolidation that was
- * kept joins another. Where t is 0, F becomes F_new under every schedule.
+ * kept joins another. Where t is 0, F becomes F_new under every schedule. A Fisher of weight w counts as w tasks: in a mean over
+ * tasks t and n count it w times, under every other schedule F_new is w times the estimate.
  */
 public sealed interface MergeSchedule {
     /** Under its name in the configuration, {@code ewc.merge}. */
     EwcConfig.Merge kind();
+
+    /**
+     * What an estimate of weight w is multiplied by before it is merged: w, but for a mean over tasks, where it counts w times
+     * instead.
+     */
+    default double factor(double weight) {
+        return weight;
+    }
 
     /** The schedule that a configuration names. */
     static MergeSchedule of(EwcConfig ewc) {
@@ -29,11 +38,11 @@ public sealed interface MergeSchedule {
      * merge needs no second buffer: F_old is scaled, then each batch is added.
      */
     sealed interface Weighted extends MergeSchedule {
-        /** Factor of F_old, given t (from 1) and n. */
-        double retain(int held, int added);
+        /** Factor of F_old, given t (above 0) and n. */
+        double retain(double held, double added);
 
-        /** Factor of F_new, given t (from 1) and n. */
-        double weight(int held, int added);
+        /** Factor of F_new, given t (above 0) and n. */
+        double weight(double held, double added);
     }
 
     /** F ← (t F_old + n F_new) ÷ (t + n): every task counts the same. */
@@ -44,13 +53,18 @@ public sealed interface MergeSchedule {
         }
 
         @Override
-        public double retain(int held, int added) {
-            return held / (held + (double) added);
+        public double factor(double weight) {
+            return 1;
         }
 
         @Override
-        public double weight(int held, int added) {
-            return added / (held + (double) added);
+        public double retain(double held, double added) {
+            return held / (held + added);
+        }
+
+        @Override
+        public double weight(double held, double added) {
+            return added / (held + added);
         }
     }
 
@@ -70,12 +84,12 @@ public sealed interface MergeSchedule {
         }
 
         @Override
-        public double retain(int held, int added) {
+        public double retain(double held, double added) {
             return gamma;
         }
 
         @Override
-        public double weight(int held, int added) {
+        public double weight(double held, double added) {
             return 1;
         }
     }
@@ -93,12 +107,12 @@ public sealed interface MergeSchedule {
         }
 
         @Override
-        public double retain(int held, int added) {
+        public double retain(double held, double added) {
             return 1 - alpha;
         }
 
         @Override
-        public double weight(int held, int added) {
+        public double weight(double held, double added) {
             return alpha;
         }
     }

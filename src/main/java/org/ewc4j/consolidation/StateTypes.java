@@ -4,10 +4,10 @@ import org.ewc4j.config.EwcConfig;
 import org.ewc4j.kernel.ElementType;
 
 /**
- * In which types F and θ* are kept: 8 bytes a parameter together in fp32, 4 with F in bf16 and θ* in 16 bit (and 4 bytes
- * for each 256 parameters where θ* is int16).
+ * In which types F and θ* are kept: 8 bytes a parameter together in fp32, 4 with F in bf16 and θ* in 16 bit, 3 with F in 8
+ * bit (and 4 bytes for each 256 parameters where F is int8 or θ* int16).
  *
- * @param fisher {@link ElementType#F32} or {@link ElementType#BF16}
+ * @param fisher {@link ElementType#F32}, {@link ElementType#BF16} or {@link ElementType#U8_BLOCK256}
  * @param anchor any type
  */
 public record StateTypes(ElementType fisher, ElementType anchor) {
@@ -20,6 +20,7 @@ public record StateTypes(ElementType fisher, ElementType anchor) {
                 switch (ewc.fisherType()) {
                     case FP32 -> ElementType.F32;
                     case BF16 -> ElementType.BF16;
+                    case INT8 -> ElementType.U8_BLOCK256;
                 },
                 switch (ewc.anchorType()) {
                     case FP32 -> ElementType.F32;
@@ -29,14 +30,14 @@ public record StateTypes(ElementType fisher, ElementType anchor) {
                 });
     }
 
-    /** Of both together, without the steps of an int16 anchor. */
+    /** Of both together, without the steps of blocks. */
     public int bytesPerParameter() {
         return fisher.bytes() + anchor.bytes();
     }
 
     public StateTypes {
-        if (fisher != ElementType.F32 && fisher != ElementType.BF16) {
-            throw new IllegalArgumentException("a Fisher is kept in F32 or BF16, not in " + fisher);
+        if (fisher != ElementType.F32 && fisher != ElementType.BF16 && fisher != ElementType.U8_BLOCK256) {
+            throw new IllegalArgumentException("a Fisher is kept in F32, BF16 or U8_BLOCK256, not in " + fisher);
         }
     }
 }

@@ -6,7 +6,7 @@ import java.util.List;
 /**
  * What tokenizing cut, and what a person should know before training. Sums over tasks by {@link #plus}.
  *
- * @param rows training rows, and test rows for the token loss
+ * @param rows training rows, and test rows for the token loss, those of packed text too
  * @param rowsCut how many of them were longer than {@code max_length}
  * @param longestRow tokens of the longest before it was cut
  * @param prompts evaluation prompts
@@ -25,6 +25,13 @@ public record EncodingSummary(
         long tokens,
         long scoredTokens) {
     public static final EncodingSummary EMPTY = new EncodingSummary(0, 0, 0, 0, 0, 0, 0, 0);
+
+    /** Packed rows, of which nothing was cut. */
+    static EncodingSummary ofText(List<TokenizedRow> rows) {
+        long tokens = rows.stream().mapToLong(row -> row.ids().length).sum();
+        int longest = rows.stream().mapToInt(row -> row.ids().length).max().orElse(0);
+        return new EncodingSummary(rows.size(), 0, longest, 0, 0, 0, tokens, tokens - rows.size());
+    }
 
     public EncodingSummary plus(EncodingSummary other) {
         return new EncodingSummary(

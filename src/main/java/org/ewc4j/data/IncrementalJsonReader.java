@@ -57,6 +57,8 @@ final class IncrementalJsonReader {
         } catch (JsonProcessingException e) {
             String line = e.getLocation() == null ? "" : ":" + e.getLocation().getLineNr();
             throw new InvalidInputException(file + line + ": malformed JSON: " + JsonLines.reason(e), e);
+        } catch (NumberFormatException e) {
+            throw new InvalidInputException(file + ": " + JsonLines.BEYOND_NUMBERS, e);
         } catch (IOException e) {
             throw new InvalidInputException(file + ": cannot be read: " + e.getMessage(), e);
         }

@@ -37,6 +37,9 @@ final class JsonLines {
             .build()
             .reader();
 
+    /** Said of an exponent that BigDecimal does not take, which Jackson lets through as it comes. */
+    static final String BEYOND_NUMBERS = "holds a number whose exponent is beyond 32 bits; write it as a text";
+
     private static final ObjectReader ONE_VALUE = STRICT.with(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
     private JsonLines() {}
@@ -61,12 +64,12 @@ final class JsonLines {
 
     static InputStream open(Path file) throws IOException {
         if (Files.isDirectory(file)) {
-            throw new InvalidInputException(file + ": is a folder, expected a file with the rows of a task");
+            throw new InvalidInputException(file + ": is a folder, expected a file");
         }
         try {
             return Files.newInputStream(file);
         } catch (NoSuchFileException e) {
-            throw new InvalidInputException(file + ": no such file, though tasks in the configuration names it", e);
+            throw new InvalidInputException(file + ": no such file, though the configuration names it", e);
         }
     }
 
@@ -102,6 +105,8 @@ final class JsonLines {
             row = ONE_VALUE.readTree(text);
         } catch (JsonProcessingException e) {
             throw new InvalidInputException(location + ": malformed JSON: " + reason(e), e);
+        } catch (NumberFormatException e) {
+            throw new InvalidInputException(location + ": " + BEYOND_NUMBERS, e);
         }
         if (!(row instanceof ObjectNode)) {
             throw new InvalidInputException(location + ": expected a JSON object, got " + Quoted.of(text.strip()));

@@ -1,14 +1,16 @@
 package org.ewc4j.data;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.Quoted;
 import org.ewc4j.task.Example;
 
 /**
  * Turns questions into token ids: the prompt as the tokenizer encodes a text, then a space and the answer without special
- * tokens, then end-of-sequence. What is too long is cut from the left, so that the answer is never cut. Thread-safe as
- * its tokenizer is, which it does not close.
+ * tokens, then end-of-sequence. What is too long is cut from the left, so that the answer is never cut. Plain text is packed.
+ * Thread-safe as its tokenizer is, which it does not close.
  */
 public final class RowEncoder {
     private final TextTokenizer tokenizer;
@@ -92,6 +94,31 @@ public final class RowEncoder {
         int[] ids = Arrays.copyOf(cut(parts.prompt(), prompt), prompt + answer);
         System.arraycopy(parts.answer(), 0, ids, prompt, answer);
         return new TokenizedRow(ids, prompt);
+    }
+
+    /**
+     * Plain text as rows: each document as the tokenizer encodes a text (with a BOS, say), end-of-sequence behind it, all of it
+     * in a row and cut every {@code max_length} tokens. Every token is scored that has another before it in its row. The last
+     * row may be short; of a single token, which nothing would be scored of, there is none.
+     */
+    public List<TokenizedRow> pack(List<String> documents) {
+        List<TokenizedRow> rows = new ArrayList<>();
+        int[] row = new int[maxLength];
+        int filled = 0;
+        for (String document : documents) {
+            int[] text = tokenizer.encodePrompt(document);
+            for (int i = 0; i <= text.length; i++) {
+                row[filled++] = i < text.length ? text[i] : eosId;
+                if (filled == maxLength) {
+                    rows.add(new TokenizedRow(row.clone(), 1));
+                    filled = 0;
+                }
+            }
+        }
+        if (filled > 1) {
+            rows.add(new TokenizedRow(Arrays.copyOf(row, filled), 1));
+        }
+        return rows;
     }
 
     static int[] cut(int[] ids, int limit) {

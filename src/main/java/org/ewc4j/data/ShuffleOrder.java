@@ -4,8 +4,10 @@ import java.util.Arrays;
 
 /** Orders of a task's rows, by {@link SplitMix64}. */
 final class ShuffleOrder {
-    /** Sets the draws of a subset apart from those of the epochs. */
+    /** Set the draws of subsets apart from those of the epochs. */
     private static final int SUBSET = -1;
+
+    private static final int REPLAYED = -2;
 
     private ShuffleOrder() {}
 
@@ -24,7 +26,16 @@ final class ShuffleOrder {
 
     /** {@code count} of the rows drawn without replacement, a function of seed, task and row count, in file order. */
     static int[] subset(int rows, int count, long seed, int task) {
-        int[] drawn = Arrays.copyOf(of(rows, seed, SUBSET, task), Math.min(rows, count));
+        return drawn(rows, count, seed, task, SUBSET);
+    }
+
+    /** As {@link #subset}, but other draws: the rows of a task that are kept for replay. */
+    static int[] replayed(int rows, int count, long seed, int task) {
+        return drawn(rows, count, seed, task, REPLAYED);
+    }
+
+    private static int[] drawn(int rows, int count, long seed, int task, int purpose) {
+        int[] drawn = Arrays.copyOf(of(rows, seed, purpose, task), Math.min(rows, count));
         Arrays.sort(drawn);
         return drawn;
     }

@@ -1,32 +1,46 @@
 package org.ewc4j.data;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.ewc4j.config.EvaluationConfig.Split;
+import org.ewc4j.config.ProtectConfig;
 import org.ewc4j.config.TaskSource;
+import org.ewc4j.config.TextConfig;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.task.Example;
 import org.ewc4j.task.Task;
 import org.ewc4j.task.TaskSequence;
+import org.ewc4j.task.TaskText;
 
 /** Reads tasks from files and renders their prompts. Stateless. */
 public final class TaskReader {
+    /** Name of the data of {@code ewc.protect}, also in a consolidation. */
+    private static final String PROTECTED = "protected";
+
     private TaskReader() {}
+
+    /** As {@link #read(TaskSource, TextConfig, PromptTemplate, Set)}, text by the defaults. */
+    public static TaskSequence read(TaskSource source, PromptTemplate template, Set<Split> splits) {
+        return read(source, TextConfig.defaults(), template, splits);
+    }
 
     /**
      * Reads every task.
      *
+     * @param text how a task of text is read
      * @param splits what will be scored; training rows are always read, test rows only where this holds
      *     {@link Split#TEST}
      * @throws InvalidInputException naming file and line of a row that cannot be used; or a task that is empty, has no
      *     test row though the test split is asked for, or shares its name
      */
-    public static TaskSequence read(TaskSource source, PromptTemplate template, Set<Split> splits) {
+    public static TaskSequence read(TaskSource source, TextConfig text, PromptTemplate template, Set<Split> splits) {
         boolean test = splits.contains(Split.TEST);
-        List<Task> tasks = read(source, template, test);
+        List<Task> tasks = read(source, text, template, test);
         TaskSequence sequence = new TaskSequence(tasks);
         if (test) {
             sequence.requireTestRows();
@@ -34,11 +48,13 @@ public final class TaskReader {
         return sequence;
     }
 
-    private static List<Task> read(TaskSource source, PromptTemplate template, boolean test) {
+    private static List<Task> read(TaskSource source, TextConfig text, PromptTemplate template, boolean test) {
         if (source instanceof TaskSource.SingleFile file) {
             return readSingle(file, template, test);
         } else if (source instanceof TaskSource.PerTask files) {
-            return readPerTask(files, template, test);
+            return files.tasks().stream()
+                    .map(task -> task.text() ? readText(task, text, test) : readQuestions(task, files, template, test))
+                    .toList();
         }
         return IncrementalJsonReader.read(((TaskSource.IncrementalJson) source).path(), template, test);
     }
@@ -63,22 +79,62 @@ public final class TaskReader {
         return tasks;
     }
 
-    private static List<Task> readPerTask(TaskSource.PerTask source, PromptTemplate template, boolean test) {
-        List<Task> tasks = new ArrayList<>();
-        for (TaskSource.TaskFiles files : source.tasks()) {
-            List<Example> train = new ArrayList<>();
+    private static Task readQuestions(
+            TaskSource.TaskFiles files, TaskSource.PerTask source, PromptTemplate template, boolean test) {
+        List<Example> train = new ArrayList<>();
+        JsonLines.forEach(
+                files.train(), row -> train.add(example(row, source.questionField(), source.answerField(), template)));
+        List<Example> testRows = new ArrayList<>();
+        if (test && files.test().isPresent()) {
             JsonLines.forEach(
-                    files.train(),
-                    row -> train.add(example(row, source.questionField(), source.answerField(), template)));
-            List<Example> testRows = new ArrayList<>();
-            if (test && files.test().isPresent()) {
-                JsonLines.forEach(
-                        files.test().get(),
-                        row -> testRows.add(example(row, source.testQuestionField(), source.answerField(), template)));
-            }
-            tasks.add(new Task(files.name(), train, testRows));
+                    files.test().get(),
+                    row -> testRows.add(example(row, source.testQuestionField(), source.answerField(), template)));
         }
-        return tasks;
+        return new Task(files.name(), train, testRows);
+    }
+
+    /**
+     * Reads the data of {@code ewc.protect} as a task of the name {@code protected}: what its Fisher is taken on, and what is
+     * held out to be scored.
+     *
+     * @param source its field names are used for questions
+     */
+    public static Task readProtected(
+            ProtectConfig protect, TaskSource source, TextConfig text, PromptTemplate template) {
+        if (protect.format() == ProtectConfig.Format.TEXT) {
+            Optional<List<String>> tests = protect.test().map(file -> TextReader.documents(file, text.field()));
+            double heldOut = tests.isEmpty() ? text.testShare() : 0;
+            List<String> documents = TextReader.documents(protect.data(), text.field());
+            return Task.ofText(PROTECTED, new TaskText(documents, tests, heldOut));
+        }
+        List<Example> data = readQuestions(protect.data(), source, template);
+        if (protect.test().isPresent()) {
+            return new Task(PROTECTED, data, readQuestions(protect.test().get(), source, template));
+        }
+        int read = data.size() - Math.max(1, (int) Math.round(data.size() * text.testShare()));
+        if (read < 1) {
+            throw new InvalidInputException(protect.data() + ": has " + data.size()
+                    + " row, which leaves nothing to hold out; give ewc.protect.test, or more rows");
+        }
+        return new Task(PROTECTED, data.subList(0, read), data.subList(read, data.size()));
+    }
+
+    private static List<Example> readQuestions(Path file, TaskSource source, PromptTemplate template) {
+        List<Example> examples = new ArrayList<>();
+        JsonLines.forEach(
+                file, row -> examples.add(example(row, source.questionField(), source.answerField(), template)));
+        if (examples.isEmpty()) {
+            throw new InvalidInputException(file + ": holds no row, so there is nothing to protect");
+        }
+        return examples;
+    }
+
+    private static Task readText(TaskSource.TaskFiles files, TextConfig text, boolean test) {
+        Optional<List<String>> tests =
+                files.test().filter(file -> test).map(file -> TextReader.documents(file, text.field()));
+        double heldOut = test && tests.isEmpty() ? text.testShare() : 0;
+        return Task.ofText(
+                files.name(), new TaskText(TextReader.documents(files.train(), text.field()), tests, heldOut));
     }
 
     static Example example(Row row, String questionField, String answerField, PromptTemplate template) {

@@ -2,11 +2,8 @@ package org.ewc4j.data;
 
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
-import java.io.ByteArrayInputStream;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
@@ -45,41 +42,13 @@ public final class TextTokenizer implements AutoCloseable {
             throw missing(modelDirectory, file);
         }
         TokenizerFile content = TokenizerFile.read(file);
-        stayOffline();
         try {
-            // DJL truncates to 512 tokens unless told not to, even where tokenizer.json asks for nothing.
-            Map<String, String> options = Map.of("truncation", "false", "padding", "false");
-            HuggingFaceTokenizer tokenizer =
-                    HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(content.json()), options);
-            return new TextTokenizer(file, tokenizer, content.vocabularySize());
-        } catch (IOException | LinkageError e) {
-            throw notLoaded(e);
+            return new TextTokenizer(file, TokenizerLibrary.open(content.json()), content.vocabularySize());
+        } catch (RunFailedException e) {
+            throw e;
         } catch (RuntimeException e) {
             String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
-            if (reason.contains("native library")) {
-                throw notLoaded(e);
-            }
             throw new InvalidInputException(file + ": is broken, the tokenizers library says: " + reason, e);
-        }
-    }
-
-    private static RunFailedException notLoaded(Throwable failure) {
-        return new RunFailedException(
-                "the tokenizers library could not be loaded: " + failure.getMessage()
-                        + "; it is unpacked into .djl.ai of the home or the"
-                        + " temporary folder, one of which must be writable, or another folder be given by the environment"
-                        + " variable DJL_CACHE_DIR",
-                failure);
-    }
-
-    /** With a GPU present DJL would fetch another native library, and on some clouds it reports its start: neither is wanted. */
-    private static void stayOffline() {
-        for (Map.Entry<String, String> property : Map.of(
-                        "RUST_FLAVOR", "cpu", "ai.djl.offline", "true", "OPT_OUT_TRACKING", "true")
-                .entrySet()) {
-            if (System.getProperty(property.getKey()) == null) {
-                System.setProperty(property.getKey(), property.getValue());
-            }
         }
     }
 

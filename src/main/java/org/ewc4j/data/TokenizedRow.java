@@ -1,9 +1,10 @@
 package org.ewc4j.data;
 
 /**
- * A training row as token ids, already cut to its maximum length from the left, without padding.
+ * A training row as token ids, already cut to its maximum length, without padding.
  *
- * @param ids prompt, answer and end-of-sequence
- * @param promptLength how many leading ids belong to the prompt (their labels are −100); at least 1
+ * @param ids prompt, answer and end-of-sequence; or a piece of packed text
+ * @param promptLength how many leading ids belong to the prompt (their labels are −100); at least 1, and 1 for text, whose
+ *     first token has none before it that could predict it
  */
 public record TokenizedRow(int[] ids, int promptLength) {}

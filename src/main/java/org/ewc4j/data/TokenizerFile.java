@@ -44,6 +44,9 @@ record TokenizerFile(byte[] json, int vocabularySize) {
 
     /** Copies event by event and looks at ids on the way. */
     private static final class Pass {
+        /** That of /added_tokens/N/id. */
+        private static final int DEEPEST_KEY = 3;
+
         private final JsonParser parser;
         private final JsonGenerator generator;
         private int highest = -1;
@@ -57,7 +60,9 @@ record TokenizerFile(byte[] json, int vocabularySize) {
             JsonToken token = parser.nextToken();
             while (token != null) {
                 generator.copyCurrentEvent(parser);
-                if (token == JsonToken.FIELD_NAME) {
+                // No key of interest lies deeper, and making a path costs its length: of a text that is all depth, its
+                // square.
+                if (token == JsonToken.FIELD_NAME && parser.getParsingContext().getNestingDepth() <= DEEPEST_KEY) {
                     field(parser.getParsingContext().pathAsPointer().toString());
                 }
                 token = parser.nextToken();

@@ -3,6 +3,8 @@ package org.ewc4j.error;
 /** Someone else's text inside a message of one line. */
 public final class Quoted {
     private static final int MAX_CODE_POINTS = 80;
+    /** Of a whole message: paths and names in it come from files, which can hold what they like. */
+    private static final int MAX_LINE_CODE_POINTS = 2000;
 
     private Quoted() {}
 
@@ -16,14 +18,38 @@ public final class Quoted {
         return quoted.append('"').toString();
     }
 
+    /** {@code text} as one line: control characters escaped, which a terminal could take for commands, cut after 2,000 characters. */
+    static String line(String text) {
+        if (text == null
+                || text.length() <= MAX_LINE_CODE_POINTS && text.codePoints().noneMatch(Quoted::isControl)) {
+            return text;
+        }
+        StringBuilder line = new StringBuilder();
+        text.codePoints().limit(MAX_LINE_CODE_POINTS).forEach(c -> appendPlain(line, c));
+        return text.codePointCount(0, text.length()) > MAX_LINE_CODE_POINTS
+                ? line.append("...").toString()
+                : line.toString();
+    }
+
+    private static boolean isControl(int codePoint) {
+        return Character.isISOControl(codePoint) || codePoint == '\u2028' || codePoint == '\u2029';
+    }
+
     private static void append(StringBuilder quoted, int codePoint) {
+        if (codePoint == '"') {
+            quoted.append("\\\"");
+        } else {
+            appendPlain(quoted, codePoint);
+        }
+    }
+
+    private static void appendPlain(StringBuilder quoted, int codePoint) {
         switch (codePoint) {
-            case '"' -> quoted.append("\\\"");
             case '\n' -> quoted.append("\\n");
             case '\t' -> quoted.append("\\t");
             case '\r' -> quoted.append("\\r");
             default -> {
-                if (Character.isISOControl(codePoint) || codePoint == '\u2028' || codePoint == '\u2029') {
+                if (isControl(codePoint)) {
                     quoted.append(String.format("\\u%04x", codePoint));
                 } else {
                     quoted.appendCodePoint(codePoint);

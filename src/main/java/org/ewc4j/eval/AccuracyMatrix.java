@@ -72,6 +72,26 @@ public final class AccuracyMatrix {
         return Double.isFinite(value) ? OptionalDouble.of(value) : OptionalDouble.empty();
     }
 
+    /** Whether there is a score of a task after any. */
+    public boolean isScored(int task) {
+        return Arrays.stream(entries).anyMatch(row -> Double.isFinite(row[task]));
+    }
+
+    /**
+     * exp of each entry of the tasks without an exact match, those of plain text: the perplexity, from a token loss.
+     *
+     * @param exactMatch of the same run and split
+     */
+    public AccuracyMatrix perplexityOfText(AccuracyMatrix exactMatch) {
+        double[][] values = new double[tasks()][tasks()];
+        for (int i = 0; i < tasks(); i++) {
+            for (int j = 0; j < tasks(); j++) {
+                values[i][j] = exactMatch.isScored(j) ? Double.NaN : Math.exp(entries[i][j]);
+            }
+        }
+        return new AccuracyMatrix(values);
+    }
+
     /** Whether nothing was scored at all. */
     public boolean isEmpty() {
         return Arrays.stream(entries).flatMapToDouble(Arrays::stream).noneMatch(Double::isFinite);

@@ -6,7 +6,8 @@ import java.util.stream.IntStream;
 
 /**
  * What a sequence of T tasks came to, in per cent (points), from an accuracy matrix R. Each is empty where an entry that
- * it needs was not scored. Entries above the diagonal (tasks not yet learned) never enter.
+ * it needs was not scored. Entries above the diagonal (tasks not yet learned) never enter, nor does a task without any score:
+ * plain text has no exact match. T is then the number of the others, and a row without one of them does not enter.
  *
  * @param average mean_j R[T−1][j]
  * @param averageIncremental mean_i mean_{j≤i} R[i][j]
@@ -23,16 +24,23 @@ public record ContinualMetrics(
     /** The metrics of {@code matrix}. */
     public static ContinualMetrics of(AccuracyMatrix matrix) {
         int last = matrix.tasks() - 1;
+        int[] all = scored(matrix, matrix.tasks());
+        int[] before = scored(matrix, last);
         return new ContinualMetrics(
-                mean(matrix.tasks(), j -> matrix.get(last, j)),
-                mean(matrix.tasks(), i -> averageSeen(matrix, i)),
-                mean(last, j -> forgotten(matrix, j)),
-                mean(last, j -> difference(matrix.get(last, j), matrix.get(j, j))));
+                mean(all, j -> matrix.get(last, j)),
+                mean(IntStream.rangeClosed(all.length == 0 ? 0 : all[0], last).toArray(), i -> averageSeen(matrix, i)),
+                mean(before, j -> forgotten(matrix, j)),
+                mean(before, j -> difference(matrix.get(last, j), matrix.get(j, j))));
     }
 
     /** mean_{j≤i} R[i][j]: the score after task {@code i} over the tasks learned by then. */
     public static OptionalDouble averageSeen(AccuracyMatrix matrix, int afterTask) {
-        return mean(afterTask + 1, j -> matrix.get(afterTask, j));
+        return mean(scored(matrix, afterTask + 1), j -> matrix.get(afterTask, j));
+    }
+
+    /** Those of the first {@code count} tasks that have a score at all. */
+    private static int[] scored(AccuracyMatrix matrix, int count) {
+        return IntStream.range(0, count).filter(matrix::isScored).toArray();
     }
 
     private static OptionalDouble forgotten(AccuracyMatrix matrix, int task) {
@@ -54,16 +62,16 @@ public record ContinualMetrics(
                 : OptionalDouble.empty();
     }
 
-    /** The mean over 0 … count−1; empty where there is none or one of them is missing. */
-    private static OptionalDouble mean(int count, IntFunction<OptionalDouble> term) {
+    /** The mean over some indices; empty where there is none or one of its terms is missing. */
+    private static OptionalDouble mean(int[] indices, IntFunction<OptionalDouble> term) {
         double sum = 0;
-        for (int k = 0; k < count; k++) {
+        for (int k : indices) {
             OptionalDouble value = term.apply(k);
             if (value.isEmpty()) {
                 return OptionalDouble.empty();
             }
             sum += value.getAsDouble();
         }
-        return count <= 0 ? OptionalDouble.empty() : OptionalDouble.of(sum / count);
+        return indices.length == 0 ? OptionalDouble.empty() : OptionalDouble.of(sum / indices.length);
     }
 }

@@ -10,6 +10,7 @@ import org.ewc4j.data.Batch;
 import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
 import org.ewc4j.data.TextTokenizer;
+import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.error.RunInterruptedException;
 import org.ewc4j.model.CausalLm;
@@ -17,7 +18,8 @@ import org.ewc4j.task.Example;
 import org.ewc4j.task.Task;
 
 /**
- * Asks the model a task's questions: greedy answers for the exact match, and the token loss of the expected answers.
+ * Asks the model a task's questions: greedy answers for the exact match, and the token loss of the expected answers. Of text
+ * the token loss alone.
  * Dropout off. Used by the learner's thread; closes nothing.
  */
 public final class Evaluator {
@@ -39,14 +41,31 @@ public final class Evaluator {
      *
      * @param afterTask index of the task learned last
      * @param index of the task that is asked about
-     * @param progress told after each batch how many questions it answered
+     * @param progress told after each batch how many questions it answered, or rows of text it read
      * @throws RunFailedException where the token loss is not finite
      * @throws RunInterruptedException behind the batch during which the thread was interrupted
      */
     public TaskScore score(
             int afterTask, int index, Task task, EncodedTask encoded, Split split, IntConsumer progress) {
+        if (task.isText()) {
+            double loss = requireFinite(tokenLoss(encoded.rows(split), progress), task.name(), split);
+            return new TaskScore(afterTask, index, task.name(), split, Double.NaN, loss, List.of());
+        }
+        List<Prediction> predictions = predictions(afterTask, index, task, encoded.prompts(split), split, progress);
+        double loss = tokenLoss(encoded.rows(split), rows -> {});
+        return new TaskScore(
+                afterTask,
+                index,
+                task.name(),
+                split,
+                ExactMatch.percent(predictions),
+                requireFinite(loss, task.name(), split),
+                predictions);
+    }
+
+    private List<Prediction> predictions(
+            int afterTask, int index, Task task, List<int[]> prompts, Split split, IntConsumer progress) {
         List<Example> examples = split == Split.TRAIN ? task.train() : task.test();
-        List<int[]> prompts = encoded.prompts(split);
         List<Prediction> predictions = new ArrayList<>(examples.size());
         for (int from = 0; from < prompts.size(); from += config.batchSize()) {
             RunInterruptedException.throwIfInterrupted("evaluation of task '" + task.name() + "'");
@@ -67,33 +86,32 @@ public final class Evaluator {
             }
             progress.accept(to - from);
         }
-        return new TaskScore(
-                afterTask,
-                index,
-                task.name(),
-                split,
-                ExactMatch.percent(predictions),
-                requireFinite(tokenLoss(encoded, split), task, split),
-                predictions);
+        return predictions;
     }
 
-    private double tokenLoss(EncodedTask encoded, Split split) {
+    /**
+     * The mean token loss over the scored positions of rows, in nats: every token weighs the same.
+     *
+     * @param progress told after each batch how many rows it had
+     */
+    public double tokenLoss(List<TokenizedRow> rows, IntConsumer progress) {
         double sum = 0;
         long scored = 0;
         model.training(false);
         for (Batch batch : BatchLoader.inFileOrder(
-                encoded.rows(split), config.batchSize(), model.specialTokens().padding(), maxLength)) {
-            RunInterruptedException.throwIfInterrupted("evaluation of task '" + encoded.name() + "'");
+                rows, config.batchSize(), model.specialTokens().padding(), maxLength)) {
+            RunInterruptedException.throwIfInterrupted("evaluation");
             sum += model.loss(batch);
             scored += batch.scoredPositions();
+            progress.accept(batch.rows());
         }
         return sum / scored;
     }
 
-    private static double requireFinite(double loss, Task task, Split split) {
+    private static double requireFinite(double loss, String task, Split split) {
         if (!Double.isFinite(loss)) {
-            throw new RunFailedException("task '" + task.name() + "', evaluation of the "
-                    + split.name().toLowerCase(Locale.ROOT) + " questions: the token loss is " + loss
+            throw new RunFailedException("task '" + task + "', evaluation of the "
+                    + split.name().toLowerCase(Locale.ROOT) + " split: the token loss is " + loss
                     + "; the parameters are no longer usable");
         }
         return loss;

@@ -8,8 +8,8 @@ import org.ewc4j.config.EvaluationConfig.Split;
  *
  * @param afterTask index i of R[i][j]
  * @param task index j of R[i][j]
- * @param exactMatch per cent, 0 to 100
- * @param tokenLoss mean token loss over the scored positions of the split, in nats
+ * @param exactMatch per cent, 0 to 100; NaN for a task of text, which has none
+ * @param tokenLoss mean token loss over the scored positions of the split, in nats: every token weighs the same
  */
 public record TaskScore(
         int afterTask,
@@ -21,5 +21,15 @@ public record TaskScore(
         List<Prediction> predictions) {
     public TaskScore {
         predictions = List.copyOf(predictions);
+    }
+
+    /** Whether questions were answered, and not only a loss taken. */
+    public boolean hasExactMatch() {
+        return !Double.isNaN(exactMatch);
+    }
+
+    /** exp of the token loss. */
+    public double perplexity() {
+        return Math.exp(tokenLoss);
     }
 }

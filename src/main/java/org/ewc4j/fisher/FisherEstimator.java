@@ -17,7 +17,8 @@ import org.ewc4j.tensor.Arena;
  * one counts. Otherwise the new Fisher comes whole, in an arena of zeros, before anything is merged: where its pass fails,
  * the Fisher of the tasks before is as it was.
  */
-public sealed interface FisherEstimator permits BatchFisher, ExampleFisher, ScaledFisher, UniformFisher {
+public sealed interface FisherEstimator
+        permits BatchFisher, ExampleFisher, ScaledFisher, ShuffledFisher, UniformFisher {
     /**
      * {@code fisher += weight · F_new}.
      *
@@ -67,6 +68,8 @@ public sealed interface FisherEstimator permits BatchFisher, ExampleFisher, Scal
         };
         boolean asItComes =
                 options.normalize() == Normalize.NONE && options.clamp().isEmpty();
-        return asItComes ? estimator : new ScaledFisher(estimator, kernels, options.normalize(), options.clamp());
+        FisherEstimator scaled =
+                asItComes ? estimator : new ScaledFisher(estimator, kernels, options.normalize(), options.clamp());
+        return options.shuffle() ? new ShuffledFisher(scaled, rows.seed()) : scaled;
     }
 }

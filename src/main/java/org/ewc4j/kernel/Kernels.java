@@ -176,16 +176,16 @@ public final class Kernels implements AutoCloseable {
     }
 
     /**
-     * F ← retain·F + weight·F_new. F in bf16 and F_new in f32 is how a Fisher that was accumulated in f32 joins one that is
-     * kept in bf16.
+     * F ← retain·F + weight·F_new. A Fisher that is kept in few bits is the F_new that joins one accumulated in f32.
      *
-     * @param newFisher null: F ← retain·F
+     * @param fisher f32 or bf16
+     * @param newFisher f32, bf16 or u8; null: F ← retain·F
      */
     public void fisherMerge(TensorList fisher, TensorList newFisher, double retain, double weight) {
         run(() -> EwcLibrary.ewc_fisher_merge(buffers.exec, fisher.open(), orNull(newFisher), retain, weight));
     }
 
-    /** F ← max(F, F_new), element by element; NaN in either stays. F and F_new f32 or bf16. */
+    /** F ← max(F, F_new), element by element; NaN in either stays. Types as {@link #fisherMerge}. */
     public void fisherMax(TensorList fisher, TensorList newFisher) {
         run(() -> EwcLibrary.ewc_fisher_max(buffers.exec, fisher.open(), newFisher.open()));
     }

@@ -60,7 +60,7 @@ public final class CausalLm implements AutoCloseable {
     private final Tensor outputEmbedding;
     private final OutputLayer outputLayer;
     private final Deque<Runnable> closings = new ArrayDeque<>();
-    private TensorList gradients;
+    private final Gradients gradients;
     private boolean sparseLookups;
     private boolean closed;
 
@@ -128,8 +128,11 @@ public final class CausalLm implements AutoCloseable {
                 this.outputEmbedding = leaves.get(
                         architecture.tied() ? architecture.inputEmbedding() : architecture.outputEmbedding());
                 this.outputLayer = new OutputLayer(outputEmbedding, kernels, type);
+                this.gradients = new Gradients(layout, leaves, type);
                 scope.extend();
                 closings.push(scope::close);
+                closings.push(outputLayer::close);
+                closings.push(gradients::close);
             } finally {
                 scope.close();
             }
@@ -243,12 +246,16 @@ public final class CausalLm implements AutoCloseable {
      */
     public void accumulateGradient(StagedBatch batch, long divisor, StepSlots slots, int slot, boolean first) {
         requireOpen();
+        gradients.requireCleared();
+        sparseLookups = !numerics.device().isCuda(); // there a dense gradient costs nothing, and has no atomic sums
         try (PointerScope step = new PointerScope()) {
             Tensor hidden;
             try (ProfilerRange forward = ProfilerRange.open("forward")) {
                 hidden = hidden(batch);
             }
             outputLayer.learn(hidden, batch, divisor, slots, slot, first);
+        } finally {
+            sparseLookups = false;
         }
     }
 
@@ -296,13 +303,6 @@ public final class CausalLm implements AutoCloseable {
         }
     }
 
-    private static Tensor contiguousGradient(Tensor leaf) {
-        if (!leaf.grad().is_contiguous()) {
-            leaf.mutable_grad().put(leaf.grad().contiguous());
-        }
-        return leaf.grad();
-    }
-
     /** Σ token losses of a batch in nats, without a gradient. */
     public double loss(Batch batch) {
         requireOpen();
@@ -346,36 +346,13 @@ public final class CausalLm implements AutoCloseable {
      */
     public TensorList gradients() {
         requireOpen();
-        try (PointerScope step = new PointerScope();
-                NoGradGuard guard = new NoGradGuard()) {
-            long[] addresses = new long[layout.parameters().size()];
-            long[] counts = new long[addresses.length];
-            for (int i = 0; i < addresses.length; i++) {
-                Parameter parameter = layout.parameters().get(i);
-                Tensor leaf = leaves.get(parameter.name());
-                if (!leaf.grad().defined()) {
-                    leaf.mutable_grad().put(torch.zeros_like(leaf));
-                }
-                addresses[i] = contiguousGradient(leaf).data_ptr().address();
-                counts[i] = parameter.elements();
-            }
-            if (gradients == null) {
-                gradients = TensorList.of(numerics.type(), addresses, counts);
-            } else {
-                for (int i = 0; i < addresses.length; i++) {
-                    gradients.setAddress(i, addresses[i]);
-                }
-            }
-            return gradients;
-        }
+        return gradients.list();
     }
 
-    /** Drops the gradients and their memory. */
+    /** Drops the gradients; others may be accumulated then. */
     public void clearGradients() {
         requireOpen();
-        try (PointerScope step = new PointerScope()) {
-            leaves.values().forEach(leaf -> leaf.mutable_grad().reset());
-        }
+        gradients.clear();
     }
 
     /**
@@ -414,9 +391,6 @@ public final class CausalLm implements AutoCloseable {
     public void close() {
         if (!closed) {
             closed = true;
-            if (gradients != null) {
-                gradients.close();
-            }
             closings.forEach(Runnable::run);
             leaves.clear();
             theta.close();

@@ -11,13 +11,15 @@ import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.ProfilerRange;
 import org.ewc4j.kernel.StepSlots;
 import org.ewc4j.kernel.TensorList;
+import org.ewc4j.tensor.Torch;
 
 /**
  * The output embedding with the loss behind it. Logits are formed at scored positions only, the rest would be multiplied by
  * zero, and the softmax, its loss and its gradient are one native pass that leaves the gradient where the logits were:
- * autograd keeps neither. From there two products give the gradients of the embedding and of the hidden states.
+ * autograd keeps neither. From there two products give the gradients of the embedding and of the hidden states. The memory of
+ * logits and of the embedding's gradient is kept from step to step, as asking the system for it takes as long as filling it.
  */
-final class OutputLayer {
+final class OutputLayer implements AutoCloseable {
     /** Logits are formed for as many rows at once as fit, so that a large batch does not need a large vocabulary's worth of memory. */
     static final long LOGIT_BYTES = 256L << 20;
 
@@ -28,6 +30,8 @@ final class OutputLayer {
     private final Kernels kernels;
     private final ElementType type;
     private final long rowsAtOnce;
+    private Tensor keptLogits; // (rows of the largest run yet, vocabulary)
+    private Tensor keptGradient; // of the weight
 
     /** @param weight (vocabulary, hidden size), a leaf whose gradient is accumulated */
     OutputLayer(Tensor weight, Kernels kernels, ElementType type) {
@@ -53,7 +57,7 @@ final class OutputLayer {
             slots.putLossScale(slot, 1.0 / divisor);
             forEachRun(batch, (from, count) -> {
                 Tensor x = scored.detach().narrow(0, from, count);
-                Tensor logits = torch.linear(x, weight);
+                Tensor logits = logits(x);
                 long targets = batch.targets().narrow(0, from, count).data_ptr().address();
                 boolean adds = !first || from > 0;
                 kernels.crossEntropy(
@@ -87,7 +91,7 @@ final class OutputLayer {
         try (NoGradGuard guard = new NoGradGuard();
                 ProfilerRange range = ProfilerRange.open("output layer")) {
             Tensor x = scored.detach();
-            Tensor logits = torch.linear(x, weight);
+            Tensor logits = logits(x);
             slots.putLossScale(0, 1.0 / batch.scoredPositions());
             kernels.crossEntropy(
                     logits.data_ptr().address(),
@@ -134,7 +138,7 @@ final class OutputLayer {
     void loss(Tensor hidden, StagedBatch batch, StepSlots slots, int slot) {
         Tensor scored = scored(hidden, batch);
         forEachRun(batch, (from, count) -> {
-            Tensor logits = torch.linear(scored.narrow(0, from, count), weight);
+            Tensor logits = logits(scored.narrow(0, from, count));
             long targets = batch.targets().narrow(0, from, count).data_ptr().address();
             kernels.crossEntropy(
                     logits.data_ptr().address(), type, count, weight.size(0), targets, false, from > 0, slots, slot);
@@ -161,12 +165,38 @@ final class OutputLayer {
         }
     }
 
+    /** Of hidden states (rows, hidden size), at most {@link #rowsAtOnce}; valid until the next ones. Outside of autograd. */
+    private Tensor logits(Tensor x) {
+        long rows = x.size(0);
+        if (keptLogits == null || keptLogits.size(0) < rows) {
+            if (keptLogits != null) {
+                Torch.release(keptLogits);
+                keptLogits = null;
+            }
+            keptLogits = Torch.keep(torch.empty(new long[] {rows, weight.size(0)}, x.options(), null));
+        }
+        return torch.mm_out(keptLogits.narrow(0, 0, rows), x, weight.t());
+    }
+
     /** The weight's gradient += logits' gradientᵀ · x. */
     private void accumulate(Tensor logitGradient, Tensor x) {
         if (weight.grad().defined()) {
             weight.grad().addmm_(logitGradient, x);
-        } else {
-            weight.mutable_grad().put(torch.mm(logitGradient, x));
+            return;
+        }
+        if (keptGradient == null) {
+            keptGradient = Torch.keep(torch.empty_like(weight));
+        }
+        torch.mm_out(keptGradient, logitGradient, x);
+        weight.mutable_grad().put(keptGradient);
+    }
+
+    @Override
+    public void close() {
+        for (Tensor kept : new Tensor[] {keptLogits, keptGradient}) {
+            if (kept != null) {
+                Torch.release(kept);
+            }
         }
     }
 }

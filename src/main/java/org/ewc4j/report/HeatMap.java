@@ -26,13 +26,22 @@ final class HeatMap {
 
     /** Token loss: bright is low, on the scale of the values that are there. */
     static String ofTokenLoss(List<String> tasks, AccuracyMatrix matrix) {
+        return table(tasks, matrix, highest(matrix), 0, tasks.size() > DENSE ? "%.1f" : "%.2f");
+    }
+
+    /** Perplexity: bright is low, from 1, the lowest that there is. */
+    static String ofPerplexity(List<String> tasks, AccuracyMatrix matrix) {
+        return table(tasks, matrix, highest(matrix), 1, tasks.size() > DENSE ? "%.1f" : "%.2f");
+    }
+
+    private static double highest(AccuracyMatrix matrix) {
         double highest = 0;
         for (int i = 0; i < matrix.tasks(); i++) {
             for (int j = 0; j < matrix.tasks(); j++) {
                 highest = Math.max(highest, matrix.get(i, j).orElse(0));
             }
         }
-        return table(tasks, matrix, highest, 0, tasks.size() > DENSE ? "%.1f" : "%.2f");
+        return highest;
     }
 
     private static String table(List<String> tasks, AccuracyMatrix matrix, double dark, double bright, String format) {

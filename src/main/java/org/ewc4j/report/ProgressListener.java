@@ -4,11 +4,13 @@ import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.function.LongSupplier;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressState;
+import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.train.StepMetrics;
 
@@ -27,6 +29,7 @@ public final class ProgressListener implements RunListener, AutoCloseable {
     private final boolean terminal;
     private final LongSupplier nanoTime;
     private final List<TaskScore> taskScores = new ArrayList<>();
+    private Optional<ProtectedScore> protectedScore = Optional.empty();
     private int tasks;
     private long stepsBefore;
     private Phase phase;
@@ -197,15 +200,35 @@ public final class ProgressListener implements RunListener, AutoCloseable {
         StringBuilder line = new StringBuilder(label(task, taskName)).append(" done");
         for (TaskScore score : taskScores) {
             if (score.task() == task) {
-                line.append(String.format(Locale.ROOT, "  %s %.1f %%", RunJson.key(score.split()), score.exactMatch()));
+                line.append("  ").append(RunJson.key(score.split())).append(' ').append(shown(score));
             }
         }
+        protectedScore.ifPresent(
+                score -> line.append(String.format(Locale.ROOT, "  protected perplexity %.2f", score.perplexity())));
         out.println(line);
+        protectedScore = Optional.empty();
         taskScores.clear();
     }
 
+    @Override
+    public void protectedScored(ProtectedScore score) {
+        if (score.afterTask() < 0) {
+            close();
+            out.printf(Locale.ROOT, "protected data: perplexity %.2f at the start%n", score.perplexity());
+        } else {
+            protectedScore = Optional.of(score);
+        }
+    }
+
+    private static String shown(TaskScore score) {
+        return score.hasExactMatch()
+                ? String.format(Locale.ROOT, "%.1f %%", score.exactMatch())
+                : String.format(Locale.ROOT, "perplexity %.2f", score.perplexity());
+    }
+
     private String label(int task, String taskName) {
-        return (task + 1) + "/" + tasks + " " + Html.shorten(taskName, 24);
+        // Before the first task it is the protected data whose Fisher is taken.
+        return (task < 0 ? "" : (task + 1) + "/" + tasks + " ") + Html.shorten(taskName, 24);
     }
 
     /** Takes down the bar of the phase under way, if any. */

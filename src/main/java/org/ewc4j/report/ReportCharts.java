@@ -1,6 +1,7 @@
 package org.ewc4j.report;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.ewc4j.config.EvaluationConfig.Split;
@@ -50,6 +51,19 @@ final class ReportCharts {
                     .mapToDouble(i -> ContinualMetrics.averageSeen(matrix, i).orElse(Double.NaN))
                     .toArray();
             chart.line(runs.get(r).label(), colour(r, runs.size()), new Curve(upTo(y.length), y), false);
+        }
+        return chart.html();
+    }
+
+    /** Perplexity of the protected data by the number of tasks learned, a line for each run that has one. */
+    String protectedPerplexity() {
+        LineChart chart = new LineChart("tasks learned", "perplexity", HEIGHT).withPoints();
+        for (int r = 0; r < runs.size(); r++) {
+            double[] y =
+                    Arrays.stream(runs.get(r).protectedLoss()).map(Math::exp).toArray();
+            if (y.length > 0) {
+                chart.line(runs.get(r).label(), colour(r, runs.size()), new Curve(upTo(y.length), y), false);
+            }
         }
         return chart.html();
     }

@@ -19,6 +19,7 @@ import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.eval.AccuracyMatrix;
 import org.ewc4j.eval.ContinualMetrics;
+import org.ewc4j.eval.TokenLossMetrics;
 import org.ewc4j.tensor.AtomicFile;
 
 /**
@@ -108,6 +109,8 @@ public final class ReportPage {
                 "Loss of the language model in nats per scored token, smoothed over the raw steps; total "
                         + "loss adds λ · penalty. The penalty ½ Σ F (θ* − θ)² is drawn before λ. Dashed lines begin a task.");
         runs.forEach(run -> pair(charts.training(run, single)));
+        appendPerplexity();
+        appendProtected();
         appendTokenLoss();
         if (single) {
             appendTiming(first);
@@ -143,6 +146,12 @@ public final class ReportPage {
         body.append("<div class=\"tiles\">");
         for (Split split : List.of(Split.TEST, Split.TRAIN)) {
             ContinualMetrics metrics = ContinualMetrics.of(run.accuracy().get(split));
+            TokenLossMetrics loss = TokenLossMetrics.of(run.tokenLoss().get(split));
+            if (run.hasText() && loss.average().isPresent()) {
+                tile(nats(loss.average()), "mean token loss at the end, " + RunJson.key(split));
+                tile(nats(loss.learned()), "when just learned, " + RunJson.key(split));
+                tile(nats(loss.forgetting()), "forgetting, " + RunJson.key(split));
+            }
             if (metrics.average().isPresent()) {
                 tile(percent(metrics.average()), "average at the end, " + RunJson.key(split));
                 tile(percent(metrics.averageIncremental()), "average incremental, " + RunJson.key(split));
@@ -177,6 +186,13 @@ public final class ReportPage {
             metricRow(split, "average incremental", metrics.andThen(ContinualMetrics::averageIncremental), 1);
             metricRow(split, "forgetting", metrics.andThen(ContinualMetrics::forgetting), -1);
             metricRow(split, "backward transfer", metrics.andThen(ContinualMetrics::backwardTransfer), 1);
+            if (runs.stream().anyMatch(RunData::hasText)) {
+                Function<RunData, TokenLossMetrics> loss =
+                        run -> TokenLossMetrics.of(run.tokenLoss().get(split));
+                metricRow(split, "token loss at the end, millinats", loss.andThen(l -> millinats(l.average())), -1);
+                metricRow(split, "token loss when learned, millinats", loss.andThen(l -> millinats(l.learned())), -1);
+                metricRow(split, "token loss forgotten, millinats", loss.andThen(l -> millinats(l.forgetting())), -1);
+            }
         }
         textRow("parameters", run -> String.format(Locale.ROOT, "%,d", run.parameters()));
         textRow("training", run -> Html.duration(run.seconds("train")));
@@ -239,6 +255,37 @@ public final class ReportPage {
         pair(figures);
     }
 
+    private void appendPerplexity() {
+        List<String> figures = new ArrayList<>();
+        for (RunData run : runs) {
+            for (Split split : List.of(Split.TEST, Split.TRAIN)) {
+                AccuracyMatrix perplexity = run.tokenLoss()
+                        .get(split)
+                        .perplexityOfText(run.accuracy().get(split));
+                if (!perplexity.isEmpty()) {
+                    String label = runs.size() == 1 ? "" : run.label() + ", ";
+                    figures.add(figure(
+                            label + RunJson.key(split) + " text", HeatMap.ofPerplexity(run.tasks(), perplexity)));
+                }
+            }
+        }
+        if (!figures.isEmpty()) {
+            section(
+                    "Perplexity of plain text",
+                    "exp of the mean token loss; 1 is the lowest that there is. Bright is low.");
+            pair(figures);
+        }
+    }
+
+    private void appendProtected() {
+        if (runs.stream().anyMatch(run -> run.protectedLoss().length > 0)) {
+            section(
+                    "Protected data",
+                    "Perplexity of what is held out of it; the point at 0 is the starting checkpoint.");
+            pair(List.of(figure("By the number of tasks learned", charts.protectedPerplexity())));
+        }
+    }
+
     private void appendTokenLoss() {
         List<String> figures = new ArrayList<>();
         for (RunData run : runs) {
@@ -246,13 +293,14 @@ public final class ReportPage {
                 AccuracyMatrix loss = run.tokenLoss().get(split);
                 if (!loss.isEmpty()) {
                     String label = runs.size() == 1 ? "" : run.label() + ", ";
-                    figures.add(
-                            figure(label + RunJson.key(split) + " questions", HeatMap.ofTokenLoss(run.tasks(), loss)));
+                    figures.add(figure(label + RunJson.key(split), HeatMap.ofTokenLoss(run.tasks(), loss)));
                 }
             }
         }
         if (!figures.isEmpty()) {
-            section("Mean token loss of the answers", "In nats; it moves before exact match does. Bright is low.");
+            section(
+                    "Mean token loss",
+                    "Of the answers, or of plain text, in nats; it moves before exact match does. Bright is low.");
             pair(figures);
         }
     }
@@ -352,6 +400,14 @@ public final class ReportPage {
 
     static String figure(String caption, String content) {
         return "<figure><figcaption><b>" + Html.escape(caption) + "</b></figcaption>\n" + content + "</figure>\n";
+    }
+
+    private static String nats(OptionalDouble value) {
+        return value.isPresent() ? String.format(Locale.ROOT, "%.3f nats", value.getAsDouble()) : "–";
+    }
+
+    private static OptionalDouble millinats(OptionalDouble nats) {
+        return nats.isPresent() ? OptionalDouble.of(1000 * nats.getAsDouble()) : nats;
     }
 
     private static String percent(OptionalDouble value) {

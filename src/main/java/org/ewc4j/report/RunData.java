@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.stream.StreamSupport;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.eval.AccuracyMatrix;
@@ -26,6 +27,8 @@ import org.ewc4j.eval.AccuracyMatrix;
  * @param tasks names, in order
  * @param accuracy exact match in per cent, by split
  * @param tokenLoss mean token loss in nats, by split
+ * @param protectedLoss token loss of the protected data, of the starting checkpoint and after each task; NaN where it was not
+ *     taken, empty where nothing is protected
  * @param seconds by phase: train, fisher, evaluate; without those not known
  * @param configuration text of config.yaml; empty where there is none
  * @param settings the same, flattened to {@code key.key → value}
@@ -37,6 +40,7 @@ record RunData(
         List<String> tasks,
         Map<Split, AccuracyMatrix> accuracy,
         Map<Split, AccuracyMatrix> tokenLoss,
+        double[] protectedLoss,
         Map<String, Double> seconds,
         long parameters,
         double lambda,
@@ -54,6 +58,15 @@ record RunData(
      * @param taskNames name of each of those tasks
      */
     record Steps(Curve lmLoss, Curve penalty, Curve loss, int[] taskStarts, List<String> taskNames, long tokens) {}
+
+    /** Whether a task is plain text: it has a token loss and no exact match. */
+    boolean hasText() {
+        return Arrays.stream(Split.values())
+                .anyMatch(split -> !tokenLoss
+                        .get(split)
+                        .perplexityOfText(accuracy.get(split))
+                        .isEmpty());
+    }
 
     /** Seconds of a phase; NaN where not known. */
     double seconds(String phase) {
@@ -78,7 +91,18 @@ record RunData(
 
     RunData withLabel(String other) {
         return new RunData(
-                other, tasks, accuracy, tokenLoss, seconds, parameters, lambda, configuration, settings, steps, wrong);
+                other,
+                tasks,
+                accuracy,
+                tokenLoss,
+                protectedLoss,
+                seconds,
+                parameters,
+                lambda,
+                configuration,
+                settings,
+                steps,
+                wrong);
     }
 
     /**
@@ -109,6 +133,9 @@ record RunData(
                     tasks,
                     matrices(results, root.path("matrix"), tasks.size()),
                     matrices(results, root.path("loss"), tasks.size()),
+                    StreamSupport.stream(root.at("/protected/loss").spliterator(), false)
+                            .mapToDouble(loss -> loss.asDouble(Double.NaN))
+                            .toArray(),
                     seconds,
                     root.path("parameters").asLong(),
                     root.path("lambda").asDouble(Double.NaN),

@@ -13,6 +13,7 @@ import java.util.stream.Collectors;
 import org.ewc4j.checkpoint.FolderLock;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.tensor.AtomicFile;
 import org.ewc4j.tensor.Checksum;
@@ -34,9 +35,12 @@ public final class RunFolder implements RunListener, AutoCloseable {
      * @param steps rows of {@code steps.jsonl}
      * @param predictions rows of {@code predictions.jsonl}
      * @param scores so far, without their predictions
+     * @param protectedScores so far
      */
-    public record Mark(Checksum steps, Checksum predictions, List<TaskScore> scores) {
+    public record Mark(
+            Checksum steps, Checksum predictions, List<TaskScore> scores, List<ProtectedScore> protectedScores) {
         public Mark {
+            protectedScores = List.copyOf(protectedScores);
             scores = List.copyOf(scores);
         }
     }
@@ -50,6 +54,7 @@ public final class RunFolder implements RunListener, AutoCloseable {
     private final JsonLinesFile steps;
     private final JsonLinesFile predictions;
     private final List<TaskScore> scores = new ArrayList<>();
+    private final List<ProtectedScore> protectedScores = new ArrayList<>();
     private Optional<RunStart> start = Optional.empty();
     private Optional<RunTotals> totals = Optional.empty();
     private boolean closed;
@@ -59,6 +64,7 @@ public final class RunFolder implements RunListener, AutoCloseable {
         this.folder = folder;
         this.lock = lock;
         this.scores.addAll(mark.scores());
+        this.protectedScores.addAll(mark.protectedScores());
         this.steps = new JsonLinesFile(folder.resolve(STEPS), mark.steps());
         try {
             this.predictions = new JsonLinesFile(folder.resolve(PREDICTIONS), mark.predictions());
@@ -100,7 +106,8 @@ public final class RunFolder implements RunListener, AutoCloseable {
                 OutputCheck.removeRun(folder);
             }
             writeConfiguration(folder, configurationYaml, seed);
-            return new RunFolder(folder, lock, new Mark(new Checksum(0, ""), new Checksum(0, ""), List.of()));
+            return new RunFolder(
+                    folder, lock, new Mark(new Checksum(0, ""), new Checksum(0, ""), List.of(), List.of()));
         } catch (RuntimeException e) {
             lock.close();
             throw e;
@@ -168,7 +175,7 @@ public final class RunFolder implements RunListener, AutoCloseable {
 
     /** What was written so far. */
     public Mark mark() {
-        return new Mark(steps.mark(), predictions.mark(), scores);
+        return new Mark(steps.mark(), predictions.mark(), scores, protectedScores);
     }
 
     /** Forces the rows of the last {@link #mark} to the disk; may be called from another thread. */
@@ -236,6 +243,11 @@ public final class RunFolder implements RunListener, AutoCloseable {
     }
 
     @Override
+    public void protectedScored(ProtectedScore score) {
+        protectedScores.add(score);
+    }
+
+    @Override
     public void taskFinished(int task, String taskName) {
         publish();
     }
@@ -250,7 +262,9 @@ public final class RunFolder implements RunListener, AutoCloseable {
         steps.publish();
         predictions.publish();
         start.ifPresent(started -> {
-            write(folder.resolve("results.json"), RunJson.pretty(RunJson.results(started, scores, totals)));
+            write(
+                    folder.resolve("results.json"),
+                    RunJson.pretty(RunJson.results(started, scores, protectedScores, totals)));
             writeReport(folder);
         });
     }

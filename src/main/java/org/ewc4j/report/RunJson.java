@@ -14,7 +14,9 @@ import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.eval.AccuracyMatrix;
 import org.ewc4j.eval.ContinualMetrics;
 import org.ewc4j.eval.Prediction;
+import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.eval.TaskScore;
+import org.ewc4j.eval.TokenLossMetrics;
 import org.ewc4j.train.StepMetrics;
 
 /**
@@ -63,19 +65,34 @@ final class RunJson {
     }
 
     /** {@code totals} is empty while the run goes on. */
-    static ObjectNode results(RunStart start, Collection<TaskScore> scores, Optional<RunTotals> totals) {
+    static ObjectNode results(
+            RunStart start,
+            Collection<TaskScore> scores,
+            Collection<ProtectedScore> protectedScores,
+            Optional<RunTotals> totals) {
         int tasks = start.taskNames().size();
         ObjectNode root = MAPPER.createObjectNode();
         ArrayNode names = root.putArray("tasks");
         start.taskNames().forEach(names::add);
         ObjectNode matrix = root.putObject("matrix");
         ObjectNode loss = root.putObject("loss");
+        ObjectNode perplexity = MAPPER.createObjectNode();
         ObjectNode metrics = root.putObject("metrics");
+        ObjectNode lossMetrics = root.putObject("loss_metrics");
         for (Split split : Split.values()) {
             AccuracyMatrix accuracy = AccuracyMatrix.ofExactMatch(tasks, scores, split);
             matrix.set(key(split), rows(accuracy));
-            loss.set(key(split), rows(AccuracyMatrix.ofTokenLoss(tasks, scores, split)));
+            AccuracyMatrix tokenLoss = AccuracyMatrix.ofTokenLoss(tasks, scores, split);
+            loss.set(key(split), rows(tokenLoss));
+            perplexity.set(key(split), rows(tokenLoss.perplexityOfText(accuracy)));
             metrics.set(key(split), metrics(ContinualMetrics.of(accuracy)));
+            lossMetrics.set(key(split), metrics(TokenLossMetrics.of(tokenLoss)));
+        }
+        if (scores.stream().anyMatch(score -> !score.hasExactMatch())) {
+            root.set("perplexity", perplexity);
+        }
+        if (!protectedScores.isEmpty()) {
+            root.set("protected", ofProtected(tasks, protectedScores));
         }
         ObjectNode seconds = root.putObject("seconds");
         seconds.put("train", totals.map(t -> finite(t.trainSeconds())).orElse(null));
@@ -98,12 +115,34 @@ final class RunJson {
         }
     }
 
+    /** Entry 0 is of the starting checkpoint, entry i + 1 of the model after task i. */
+    private static ObjectNode ofProtected(int tasks, Collection<ProtectedScore> scores) {
+        Double[] losses = new Double[tasks + 1];
+        scores.forEach(score -> losses[score.afterTask() + 1] = score.tokenLoss());
+        ObjectNode node = MAPPER.createObjectNode();
+        ArrayNode loss = node.putArray("loss");
+        ArrayNode perplexity = node.putArray("perplexity");
+        for (Double value : losses) {
+            loss.add(value);
+            perplexity.add(value == null ? null : finite(Math.exp(value)));
+        }
+        return node;
+    }
+
     private static ObjectNode metrics(ContinualMetrics metrics) {
         ObjectNode node = MAPPER.createObjectNode();
         node.put("average", boxed(metrics.average()));
         node.put("average_incremental", boxed(metrics.averageIncremental()));
         node.put("forgetting", boxed(metrics.forgetting()));
         node.put("backward_transfer", boxed(metrics.backwardTransfer()));
+        return node;
+    }
+
+    private static ObjectNode metrics(TokenLossMetrics metrics) {
+        ObjectNode node = MAPPER.createObjectNode();
+        node.put("average", boxed(metrics.average()));
+        node.put("learned", boxed(metrics.learned()));
+        node.put("forgetting", boxed(metrics.forgetting()));
         return node;
     }
 

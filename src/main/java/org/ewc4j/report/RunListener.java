@@ -1,5 +1,6 @@
 package org.ewc4j.report;
 
+import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.train.StepMetrics;
 
@@ -19,13 +20,16 @@ public interface RunListener {
 
     default void step(StepMetrics metrics) {}
 
-    /** {@code done} of {@code total} examples of the Fisher pass have been read. */
+    /** {@code done} of {@code total} examples of the Fisher pass have been read; before the first task {@code task} is −1. */
     default void fisherProgress(int task, String taskName, int done, int total) {}
 
     /** {@code done} of {@code total} questions of this evaluation, over all its tasks and splits, have been answered. */
     default void evaluationProgress(int afterTask, int done, int total) {}
 
     default void scored(TaskScore score) {}
+
+    /** What is held out of the data of {@code ewc.protect} was scored: before the first task, and with each evaluation. */
+    default void protectedScored(ProtectedScore score) {}
 
     /** The task was learned, consolidated (unless λ = 0) and evaluated. Its learner's state may be saved now. */
     default void taskFinished(int task, String taskName) {}

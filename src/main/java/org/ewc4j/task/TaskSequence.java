@@ -7,7 +7,7 @@ import java.util.Set;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.Quoted;
 
-/** The tasks of a run in the order in which they are learned: at least one, each with training rows, names unique. */
+/** The tasks of a run in the order in which they are learned: at least one, each with something to learn, names unique. */
 public final class TaskSequence implements Iterable<Task> {
     private final List<Task> tasks;
 
@@ -23,7 +23,7 @@ public final class TaskSequence implements Iterable<Task> {
                 throw new InvalidInputException("the task name " + Quoted.of(task.name())
                         + " is there twice; give each task a name of its own");
             }
-            if (task.train().isEmpty()) {
+            if (task.train().isEmpty() && !task.isText()) {
                 throw new InvalidInputException("task " + Quoted.of(task.name())
                         + " is empty: it has no training row; add rows or leave it out");
             }
@@ -51,10 +51,14 @@ public final class TaskSequence implements Iterable<Task> {
         return tasks.stream().map(Task::name).toList();
     }
 
-    /** @throws InvalidInputException naming the first task without a test row; for where the test split is asked for */
+    /**
+     * For where the test split is asked for. Of a task of text it is found out when the text is packed.
+     *
+     * @throws InvalidInputException naming the first task of questions without a test row
+     */
     public void requireTestRows() {
         for (Task task : tasks) {
-            if (task.test().isEmpty()) {
+            if (task.test().isEmpty() && !task.isText()) {
                 throw new InvalidInputException(
                         "task " + Quoted.of(task.name())
                                 + " has no test row, but evaluation.splits asks for test; add test rows or set evaluation.splits to [train]");

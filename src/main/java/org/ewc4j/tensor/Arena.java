@@ -7,13 +7,16 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Locale;
 import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.jfr.FlightEvents;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.TensorList;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
@@ -23,11 +26,11 @@ import org.ewc4j.tensor.ParameterLayout.Parameter;
  * or on a CUDA device.
  *
  * <p>The memory is a libtorch tensor; the native kernels see it as {@link #list()}, one segment per parameter. An arena
- * of {@link ElementType#I16_BLOCK256} is bytes to libtorch and has no views. Owned by whoever made it and closed by them.
+ * of a type with steps is bytes to libtorch and has no views. Owned by whoever made it and closed by them.
  * Not safe for use by two threads at once.
  */
 public final class Arena implements AutoCloseable {
-    /** Elements that share a step in {@link ElementType#I16_BLOCK256}. */
+    /** Elements that share a step where {@link ElementType#hasSteps}. */
     private static final int BLOCK = 256;
 
     private static final long DIGESTED_ELEMENTS = 1 << 20;
@@ -59,11 +62,11 @@ public final class Arena implements AutoCloseable {
         for (int i = 0; i < offsets.length; i++) {
             Parameter parameter = layout.parameters().get(i);
             counts[i] = parameter.elements();
-            offsets[i] = type == ElementType.I16_BLOCK256 ? bytes : parameter.offset() * type.bytes();
+            offsets[i] = type.hasSteps() ? bytes : parameter.offset() * type.bytes();
             bytes = offsets[i] + aligned(type.bytes(counts[i]));
         }
         try (PointerScope scope = new PointerScope()) {
-            long elements = type == ElementType.I16_BLOCK256 ? bytes : layout.arenaElements();
+            long elements = type.hasSteps() ? bytes : layout.arenaElements();
             this.flat = keep(torch.zeros(new long[] {elements}, device.options(scalarType(type))));
         } catch (RuntimeException e) {
             throw new RunFailedException(
@@ -81,6 +84,7 @@ public final class Arena implements AutoCloseable {
             offsets[i] += base;
         }
         this.list = TensorList.of(type, offsets, counts);
+        FlightEvents.nativeAllocation("arena " + type, device.toString(), bytes);
     }
 
     /** Segments begin at multiples of 64 bytes. */
@@ -93,7 +97,7 @@ public final class Arena implements AutoCloseable {
             case F32 -> ScalarType.Float;
             case F16 -> ScalarType.Half;
             case BF16 -> ScalarType.BFloat16;
-            case I16_BLOCK256 -> ScalarType.Byte;
+            case I16_BLOCK256, U8_BLOCK256 -> ScalarType.Byte;
         };
     }
 
@@ -215,7 +219,7 @@ public final class Arena implements AutoCloseable {
      */
     Tensor floats(Parameter parameter, long from, long count) {
         requireOpen();
-        if (type != ElementType.I16_BLOCK256) {
+        if (!type.hasSteps()) {
             return view(parameter)
                     .view(parameter.elements())
                     .narrow(0, from, count)
@@ -224,11 +228,13 @@ public final class Arena implements AutoCloseable {
         // ewc.h has the layout: n levels, then from a multiple of 4 bytes on a step for each 256.
         long segment = list.address(layout.parameters().indexOf(parameter))
                 - flat.data_ptr().address();
-        long steps = segment + (2 * parameter.elements() + 3) / 4 * 4;
+        long bytes = type.bytes();
+        long steps = segment + (bytes * parameter.elements() + 3) / 4 * 4;
         long blocks = (count + BLOCK - 1) / BLOCK;
-        Tensor level = flat.narrow(0, segment + 2 * from, 2 * count)
-                .view(ScalarType.Short)
-                .to(ScalarType.Float);
+        Tensor levels = flat.narrow(0, segment + bytes * from, bytes * count);
+        Tensor level = type == ElementType.U8_BLOCK256
+                ? levels.to(ScalarType.Float).square()
+                : levels.view(ScalarType.Short).to(ScalarType.Float);
         Tensor step = flat.narrow(0, steps + from / BLOCK * Float.BYTES, blocks * Float.BYTES)
                 .view(ScalarType.Float);
         return level.mul(step.repeat_interleave(BLOCK).narrow(0, 0, count));
@@ -249,6 +255,19 @@ public final class Arena implements AutoCloseable {
         try (PointerScope scope = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
             flat.add_(new Scalar(value));
+        }
+    }
+
+    /** Element i of a parameter becomes what element {@code order[i]} was. */
+    public void reorder(Parameter parameter, long[] order) {
+        requireTensors();
+        try (PointerScope scope = new PointerScope();
+                NoGradGuard guard = new NoGradGuard()) {
+            Tensor elements = view(parameter).view(parameter.elements());
+            Tensor indices = torch.from_blob(
+                            new LongPointer(order), new long[] {order.length}, new TensorOptions(ScalarType.Long))
+                    .to(flat.device(), ScalarType.Long);
+            elements.copy_(elements.index_select(0, indices));
         }
     }
 
@@ -311,8 +330,8 @@ public final class Arena implements AutoCloseable {
 
     private void requireTensors() {
         requireOpen();
-        if (type == ElementType.I16_BLOCK256) {
-            throw new IllegalStateException("an arena of 16-bit levels is converted by the kernels, not by libtorch");
+        if (type.hasSteps()) {
+            throw new IllegalStateException("an arena of levels is converted by the kernels, not by libtorch");
         }
     }
 

@@ -19,7 +19,8 @@ import org.ewc4j.tensor.SafetensorsFile.Entry;
 
 /**
  * An arena on disk bit for bit, in whatever type it is kept: a safetensors file with a tensor for each parameter, in layout
- * order; the levels and steps of {@link ElementType#I16_BLOCK256} as plain bytes (U8), as {@code ewc.h} lays them out.
+ * order; levels with a step for each block ({@link ElementType#I16_BLOCK256}, {@link ElementType#U8_BLOCK256}) as plain bytes
+ * (U8), as {@code ewc.h} lays them out.
  */
 public final class ArenaFile {
     private static final int CHUNK_BYTES = 16 << 20;
@@ -66,13 +67,13 @@ public final class ArenaFile {
             case F32 -> StoredType.F32;
             case F16 -> StoredType.F16;
             case BF16 -> StoredType.BF16;
-            case I16_BLOCK256 -> StoredType.U8;
+            case I16_BLOCK256, U8_BLOCK256 -> StoredType.U8;
         };
     }
 
     /** Extents of a parameter in the file. */
     private static List<Long> shape(Parameter parameter, ElementType type) {
-        return type == ElementType.I16_BLOCK256 ? List.of(type.bytes(parameter.elements())) : parameter.shape();
+        return stored(type) == StoredType.U8 ? List.of(type.bytes(parameter.elements())) : parameter.shape();
     }
 
     private static byte[] header(Arena arena) {

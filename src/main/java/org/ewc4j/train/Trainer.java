@@ -14,6 +14,8 @@ import org.ewc4j.data.StepBatch;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.error.RunInterruptedException;
+import org.ewc4j.jfr.FlightEvents;
+import org.ewc4j.jfr.FlightSpan;
 import org.ewc4j.kernel.AdamWOptions;
 import org.ewc4j.kernel.AdamWStep;
 import org.ewc4j.kernel.ElementType;
@@ -181,7 +183,16 @@ public final class Trainer implements AutoCloseable {
             // Before anyone is told, so that whoever is told may save.
             skipped = ledger.skipped();
             skippedInARow = ledger.skippedInARow();
-            reading.metrics().forEach(listener);
+            reading.metrics().forEach(metrics -> {
+                FlightEvents.stepMetrics(
+                        metrics.step(),
+                        metrics.lmLoss(),
+                        metrics.penalty(),
+                        metrics.loss(),
+                        metrics.gradNorm(),
+                        metrics.penaltyGradNorm());
+                listener.accept(metrics);
+            });
             if (reading.failure() != null) {
                 throw reading.failure();
             }
@@ -263,7 +274,10 @@ public final class Trainer implements AutoCloseable {
     private void step(
             TaskTraining task, StagedStep staged, double learningRate, Consolidation consolidation, StepLedger ledger) {
         int slot = ledger.nextSlot();
-        try (ProfilerRange range = ProfilerRange.step(steps)) {
+        StepBatch batch = staged.batch();
+        try (ProfilerRange range = ProfilerRange.step(steps);
+                FlightSpan event = FlightEvents.step(
+                        task.name(), steps, batch.examples(), batch.scoredPositions(), learningRate)) {
             model.training(true);
             boolean first = true;
             for (StagedBatch microBatch : staged.microBatches()) {

@@ -156,7 +156,8 @@ class CommandLineRunTest {
 
         JsonNode results = JSON.readTree(out.resolve("results.json").toFile());
         assertThat(keys(results))
-                .containsExactlyInAnyOrder("tasks", "matrix", "loss", "metrics", "seconds", "parameters", "lambda");
+                .containsExactlyInAnyOrder(
+                        "tasks", "matrix", "loss", "metrics", "loss_metrics", "seconds", "parameters", "lambda");
         assertThat(results.get("tasks")).hasToString("[\"red\",\"green\"]");
         for (String what : List.of("matrix", "loss")) {
             assertThat(keys(results.get(what))).containsExactly("train", "test");
@@ -174,6 +175,10 @@ class CommandLineRunTest {
         for (JsonNode metrics : results.get("metrics")) {
             assertThat(keys(metrics))
                     .containsExactly("average", "average_incremental", "forgetting", "backward_transfer");
+            assertThat(metrics).allMatch(JsonNode::isNumber);
+        }
+        for (JsonNode metrics : results.get("loss_metrics")) {
+            assertThat(keys(metrics)).containsExactly("average", "learned", "forgetting");
             assertThat(metrics).allMatch(JsonNode::isNumber);
         }
         assertThat(keys(results.get("seconds"))).containsExactly("train", "fisher", "evaluate");

@@ -219,10 +219,11 @@ class RunConfigReaderTest {
     void whatIsWrittenReadsBackEqual() throws IOException {
         RunConfig config = read("""
                 model: {path: "a b", init: random, seed: -4}
-                tasks: {list: [{name: "1", train: a.jsonl, test: b.jsonl}, {name: "yes: no", train: c.jsonl}], question_field: q}
+                tasks: {list: [{name: "1", train: a.jsonl, test: b.jsonl}, {name: "yes: no", train: c.jsonl}, {name: t, text: t.txt, test_text: u.txt}, {name: v, text: v.jsonl}], question_field: q}
+                text: {field: body, test_share: 0.25}
                 prompt: "{context}: {{x}}\\n\\t'{question}' \\"#"
-                training: {max_steps: 5, clip_norm: 0.25, clip_of: total, learning_rate: 3, gradient_accumulation: 2, schedule: linear, beta1: 0.8, beta2: 0.99, epsilon: 1e-6, loader_threads: 2, positions: left-edge, seed: 9223372036854775807}
-                ewc: {lambda: 0.1, fisher: uniform, fisher_batch_size: 3}
+                training: {max_steps: 5, clip_norm: 0.25, clip_of: total, learning_rate: 3, gradient_accumulation: 2, schedule: linear, beta1: 0.8, beta2: 0.99, epsilon: 1e-6, loader_threads: 2, positions: left-edge, seed: 9223372036854775807, replay: 8}
+                ewc: {lambda: 0.1, fisher: uniform, fisher_batch_size: 3, fisher_shuffle: true, protect: {data: g.jsonl, format: questions, max_examples: 9, weight: 0.5, test: h.jsonl}}
                 evaluation: {every_task: false, splits: [test], batch_size: 7}
                 save: {dtype: bfloat16, keep: all}
                 task_overrides: {"1": {lambda: 2.5e+9, schedule: cosine}}
@@ -359,9 +360,34 @@ class RunConfigReaderTest {
                 "run.yaml:4: tasks.list: the task name \"a\" is there twice; give each task a name of its own");
         assertRefused(
                 "model: m\ntasks:\n- {name: a}\n",
-                "run.yaml:3: tasks.list.train: is missing; each task needs a name and a train file");
+                "run.yaml:3: tasks.list.train: is missing; each task needs a name and a train file, or text");
         assertRefused(
-                "model: m\ntasks: []\n", "run.yaml:2: tasks.list: expected a list of {name, train, test}, got []");
+                "model: m\ntasks:\n- {name: a, text: t.txt, train: b}\n",
+                "run.yaml:3: tasks.list.train: does not go with text; a task is {name, train, test} or {name, text,"
+                        + " test_text}");
+        assertRefused(
+                "model: m\ntasks:\n- {name: a, train: b, test_text: c}\n",
+                "run.yaml:3: tasks.list.test_text: does not go with train; a task is {name, train, test} or {name, text,"
+                        + " test_text}");
+        assertRefused(
+                MINIMAL + "text: {test_share: 1}\n",
+                "run.yaml:3: text.test_share: expected a number above 0 and below 1, got 1");
+        assertRefused(
+                MINIMAL + "ewc: {protect: {weight: 2}}\n",
+                "ewc.protect.weight: is given, but ewc.protect.data is not; name the text to protect, or leave ewc.protect"
+                        + " out");
+        assertRefused(
+                MINIMAL + "ewc: {protect: {data: g.txt, weight: -1}}\n",
+                "run.yaml:3: ewc.protect.weight: expected a number of at least 0, got -1");
+        assertRefused(
+                MINIMAL + "ewc: {protect: {datum: g.txt}}\n",
+                "run.yaml:3: ewc.protect.datum: unknown key; the nearest known one is ewc.protect.data");
+        assertRefused(
+                MINIMAL + "training: {replay: -1}\n",
+                "run.yaml:3: training.replay: expected a whole number of at least 0, got -1");
+        assertRefused(
+                "model: m\ntasks: []\n",
+                "run.yaml:2: tasks.list: expected a list of {name, train, test} or {name, text, test_text}, got []");
         assertRefused("", "run.yaml: is empty; expected a configuration in YAML");
         assertRefused(
                 MINIMAL + "training:\n  epochs: 1\n  epochs: 2\n",

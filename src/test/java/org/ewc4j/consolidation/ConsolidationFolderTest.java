@@ -117,7 +117,13 @@ class ConsolidationFolderTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"F32, F32, F32", "BF16, F16, F16", "BF16, BF16, BF16", "BF16, I16_BLOCK256, F32"})
+    @CsvSource({
+        "F32, F32, F32",
+        "BF16, F16, F16",
+        "BF16, BF16, BF16",
+        "BF16, I16_BLOCK256, F32",
+        "U8_BLOCK256, F32, F32"
+    })
     void everyTypeOfStateIsWrittenAndReadBack(ElementType fisher, ElementType anchor, String stored)
             throws IOException {
         StateTypes types = new StateTypes(fisher, anchor);

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import java.util.Map;
 import java.util.OptionalDouble;
 import org.ewc4j.Golden;
+import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.FisherOptions.Normalize;
 import org.ewc4j.config.FisherOptions.Unit;
@@ -64,7 +65,9 @@ class ConsolidationTest {
         "BF16, F16, 4",
         "BF16, BF16, 4",
         "BF16, I16_BLOCK256, 4.016",
-        "F32, I16_BLOCK256, 6.016"
+        "F32, I16_BLOCK256, 6.016",
+        "U8_BLOCK256, F32, 5.016",
+        "U8_BLOCK256, I16_BLOCK256, 3.033" // the gaps between segments included
     })
     void stateIsAsManyBytesAParameterAsItsTypesSay(ElementType fisher, ElementType anchor, double bytes) {
         try (Consolidation consolidation = new Consolidation(
@@ -74,14 +77,77 @@ class ConsolidationTest {
 
             assertThat((double) consolidation.stateBytes() / LAYOUT.elements()).isEqualTo(bytes, within(2e-3));
             assertThat(consolidation.held()).isEqualTo(2);
-            assertThat(kernels.norm(consolidation.fisher().list()))
-                    .isEqualTo(Math.sqrt(LAYOUT.elements()), within(1e-3));
+            try (Arena full = new Arena(LAYOUT)) {
+                kernels.convert(full.list(), consolidation.fisher().list());
+                assertThat(kernels.norm(full.list())).isEqualTo(Math.sqrt(LAYOUT.elements()), within(1e-3));
+            }
+        }
+    }
+
+    /** F = 1 throughout; what came first is then set to 5 under the mean, so that the counts show. */
+    @ParameterizedTest
+    @CsvSource({
+        "running-mean, F32, 3, 1, 4", // (3·5 + 1·1)/4
+        "running-mean, F32, 1, 3, 2", // (1·5 + 3·1)/4
+        "running-mean, BF16, 3, 1, 4",
+        "online, F32, 3, 1, 2.5", // ½·3 + 1
+        "online, F32, 1, 3, 3.5", // ½·1 + 3
+        "online, BF16, 1, 3, 3.5",
+        "ema, F32, 3, 1, 2.5", // ¾·3 + ¼·1
+        "ema, F32, 1, 3, 1.5", // ¾·1 + ¼·3
+        "sum, F32, 3, 1, 4",
+        "sum, BF16, 1, 3, 4",
+        "max, F32, 3, 1, 3",
+        "max, F32, 1, 3, 3"
+    })
+    void aWeightCountsAsSoManyTasks(String merge, ElementType type, double first, double second, double expected) {
+        EwcConfig ewc = EwcConfig.defaults()
+                .withMerge(EwcConfig.Merge.valueOf(merge.toUpperCase().replace('-', '_')))
+                .withGamma(0.5)
+                .withAlpha(0.25);
+        StateTypes types = new StateTypes(type, ElementType.F32);
+        try (Consolidation consolidation = new Consolidation(LAYOUT, MergeSchedule.of(ewc), types, Device.CPU)) {
+            theta.fill(0);
+            consolidation.add(kernels, new UniformFisher(null), theta, weighing(first), done -> {});
+            if (ewc.merge() == EwcConfig.Merge.RUNNING_MEAN) {
+                assertThat(element(consolidation.fisher())).isEqualTo(1, within(1e-6));
+                consolidation.fisher().fill(5);
+            }
+            theta.fill(1);
+            consolidation.add(kernels, new UniformFisher(null), theta, weighing(second), done -> {});
+
+            assertThat(element(consolidation.fisher())).isEqualTo(expected, within(1e-2));
+            double anchor = ewc.merge() == EwcConfig.Merge.SUM ? second / (first + second) : 1;
+            assertThat(element(consolidation.anchor())).isEqualTo(anchor, within(1e-6));
+        }
+    }
+
+    private static HeldFisher weighing(double weight) {
+        return new HeldFisher(WHAT.task(), WHAT.estimate(), weight);
+    }
+
+    /** What every element of an arena is. */
+    private double element(Arena arena) {
+        return kernels.norm(arena.list()) / Math.sqrt(LAYOUT.elements());
+    }
+
+    @Test
+    void joiningCountsTheWeightsOfTheOther() {
+        try (Consolidation base = new Consolidation(LAYOUT, new MergeSchedule.RunningMean());
+                Consolidation heavy = new Consolidation(LAYOUT, new MergeSchedule.RunningMean())) {
+            add(base, 0);
+            heavy.add(kernels, new UniformFisher(null), theta, weighing(3), done -> {});
+            heavy.fisher().fill(5);
+
+            base.join(kernels, heavy);
+
+            assertThat(element(base.fisher())).isEqualTo(4, within(1e-5)); // (1·1 + 3·5)/4
         }
     }
 
     /** Two tasks of F = 1 about 0 and about 1: the sum is ½·2(θ−½)² + ¼ a parameter. */
     @ParameterizedTest
-    @CsvSource({"F32, F32", "BF16, I16_BLOCK256", "F32, F16", "BF16, F32"})
+    @CsvSource({"F32, F32", "BF16, I16_BLOCK256", "F32, F16", "BF16, F32", "U8_BLOCK256, F32"})
     void aSumHasTheMeanOfItsAnchorsAndAConstant(ElementType fisher, ElementType anchor) {
         try (Consolidation consolidation =
                 new Consolidation(LAYOUT, new MergeSchedule.Sum(), new StateTypes(fisher, anchor), Device.CPU)) {

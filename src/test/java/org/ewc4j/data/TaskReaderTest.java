@@ -113,9 +113,9 @@ class TaskReaderTest {
         Path missing = folder.resolve("missing.jsonl");
         assertThatThrownBy(() -> TaskReader.read(TaskSource.SingleFile.of(missing), TEMPLATE, BOTH))
                 .isInstanceOf(InvalidInputException.class)
-                .hasMessage(missing + ": no such file, though tasks in the configuration names it");
+                .hasMessage(missing + ": no such file, though the configuration names it");
         assertThatThrownBy(() -> TaskReader.read(TaskSource.SingleFile.of(folder), TEMPLATE, BOTH))
-                .hasMessage(folder + ": is a folder, expected a file with the rows of a task");
+                .hasMessage(folder + ": is a folder, expected a file");
         Path latin = Files.write(folder.resolve("l.jsonl"), "\n{\"a\": \"é\"}".getBytes(StandardCharsets.ISO_8859_1));
         assertThatThrownBy(() -> TaskReader.read(TaskSource.SingleFile.of(latin), TEMPLATE, BOTH))
                 .hasMessage(latin + ":2: is not UTF-8; save the file as UTF-8");

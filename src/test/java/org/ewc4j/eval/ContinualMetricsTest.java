@@ -84,6 +84,30 @@ class ContinualMetricsTest {
     }
 
     @Test
+    void aTaskOfTextDoesNotEnterExactMatch() {
+        ContinualMetrics mixed = metrics(
+                new double[][] {{NOT, NOT, NOT, NOT}, {NOT, 90, NOT, NOT}, {NOT, 80, NOT, NOT}, {NOT, 70, NOT, 50}});
+
+        assertThat(mixed.average()).hasValue(60.0);
+        // After tasks 1, 2 and 3; after task 0 there was nothing to score.
+        assertClose(mixed.averageIncremental(), (90 + 80 + 60) / 3.0);
+        assertThat(mixed.forgetting()).hasValue(20.0);
+        assertThat(mixed.backwardTransfer()).hasValue(-20.0);
+    }
+
+    @Test
+    void perplexityIsOfTextAlone() {
+        AccuracyMatrix accuracy = AccuracyMatrix.ofRows(new double[][] {{NOT, NOT}, {NOT, 90}});
+        AccuracyMatrix loss = AccuracyMatrix.ofRows(new double[][] {{1, NOT}, {2, 3}});
+
+        AccuracyMatrix perplexity = loss.perplexityOfText(accuracy);
+
+        assertThat(perplexity.get(1, 0)).hasValue(Math.exp(2));
+        assertThat(perplexity.get(0, 1)).isEmpty();
+        assertThat(perplexity.get(1, 1)).isEmpty();
+    }
+
+    @Test
     void averageOverSeenTasks() {
         AccuracyMatrix matrix = AccuracyMatrix.ofRows(new double[][] {{90, 10}, {60, 80}});
 

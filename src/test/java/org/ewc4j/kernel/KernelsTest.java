@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Random;
 import org.bytedeco.javacpp.FloatPointer;
@@ -329,7 +330,7 @@ class KernelsTest {
     void convertsToSixteenBitsAndBack() {
         assertThat(ElementType.I16_BLOCK256.bytes(257)).isEqualTo(2 * 258 + 2 * 4);
         TensorList source = tensor(1.0f, -2.0f, 1.00390625f, 0.5f);
-        for (ElementType type : ElementType.values()) {
+        for (ElementType type : EnumSet.complementOf(EnumSet.of(ElementType.U8_BLOCK256))) {
             TensorList kept = tensor(type, 4);
             kernels.convert(kept, source);
             float[] values = read(kept);

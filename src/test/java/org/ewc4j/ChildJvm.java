@@ -1,0 +1,51 @@
+package org.ewc4j;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/** A main class of the tests in a JVM of its own, with this one's class path. */
+public final class ChildJvm {
+    private ChildJvm() {}
+
+    /** Runs it to its end within two minutes; see {@link #run(Path, Duration, List, Class, String...)}. */
+    public static List<String> run(Path folder, List<String> options, Class<?> main, String... arguments)
+            throws Exception {
+        return run(folder, Duration.ofMinutes(2), options, main, arguments);
+    }
+
+    /**
+     * Runs it to its end.
+     *
+     * @param folder where its output is kept
+     * @return the lines that it printed
+     * @throws AssertionError with what it wrote to standard error, unless it ends by 0 in that time
+     */
+    public static List<String> run(Path folder, Duration most, List<String> options, Class<?> main, String... arguments)
+            throws Exception {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(List.of("-Xmx512m", "-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED"));
+        command.addAll(options);
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
+        command.addAll(List.of(arguments));
+        Path output = folder.resolve("stdout.txt");
+        Path errors = folder.resolve("stderr.txt");
+        Process process = new ProcessBuilder(command)
+                .redirectOutput(output.toFile())
+                .redirectError(errors.toFile())
+                .start();
+        try {
+            assertThat(process.waitFor(most.toSeconds(), TimeUnit.SECONDS)).isTrue();
+        } finally {
+            process.destroyForcibly();
+        }
+        assertThat(process.exitValue()).as(Files.readString(errors)).isZero();
+        return Files.readAllLines(output);
+    }
+}

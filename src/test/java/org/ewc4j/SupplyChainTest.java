@@ -1,0 +1,74 @@
+package org.ewc4j;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+
+/** What the build takes from a registry is what .mvn/checksums/checksums.sha256 says; the launcher has Maven hold it to that. */
+class SupplyChainTest {
+    private static final Path LOCK = Path.of(".mvn/checksums/checksums.sha256");
+
+    @Test
+    void everyLibraryIsTheOneThatIsLocked() throws Exception {
+        Map<String, String> locked = Files.readAllLines(LOCK).stream()
+                .map(line -> line.split("  ", 2))
+                .collect(Collectors.toMap(line -> line[1], line -> line[0]));
+        List<Path> libraries = Arrays.stream(
+                        System.getProperty("java.class.path").split(File.pathSeparator))
+                .filter(entry -> entry.endsWith(".jar"))
+                .map(Path::of)
+                .toList();
+        assertThat(libraries).hasSizeGreaterThan(20);
+        for (Path library : libraries) {
+            String name = inRepository(library);
+            assertThat(locked)
+                    .as("%s is locked; where a dependency changed: .mvn/checksums/record.sh", name)
+                    .containsEntry(name, sha256(library));
+        }
+    }
+
+    /** A repository's path is group, artifact, version and file: what stands before the group ends where a lock's name fits. */
+    private static String inRepository(Path library) throws IOException {
+        return Files.readAllLines(LOCK).stream()
+                .map(line -> line.substring(line.indexOf("  ") + 2))
+                .filter(library::endsWith)
+                .findFirst()
+                .orElse(library.getFileName().toString());
+    }
+
+    private static String sha256(Path file) throws Exception {
+        MessageDigest digest = MessageDigest.getInstance("SHA-256");
+        try (var in = Files.newInputStream(file)) {
+            byte[] buffer = new byte[1 << 20];
+            for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
+                digest.update(buffer, 0, count);
+            }
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    @Test
+    void theLauncherHasMavenVerify() throws IOException {
+        assertThat(Files.readString(Path.of("ewc4j")))
+                .contains("--strict-checksums", "postProcessor.trustedChecksums=true", ".mvn/checksums");
+        assertThat(Files.readString(Path.of(".mvn/wrapper/maven-wrapper.properties")))
+                .containsPattern("distributionSha256Sum=[0-9a-f]{64}");
+    }
+
+    /** Not a range, not the newest: versions are written out. */
+    @Test
+    void everyVersionIsPinned() throws IOException {
+        assertThat(Files.readString(Path.of("pom.xml")))
+                .doesNotContainPattern("<version>[^<]*(LATEST|RELEASE|SNAPSHOT|[\\[(,])[^<]*</version>");
+    }
+}

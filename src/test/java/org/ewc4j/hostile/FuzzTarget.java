@@ -1,0 +1,37 @@
+package org.ewc4j.hostile;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * One parser as the coverage-guided fuzzer Jazzer calls it: profile {@code fuzz} of the pom, src/test/fuzz/run.sh. What is an
+ * error is {@link Ordeal}'s to say.
+ */
+public final class FuzzTarget {
+    private static Ordeal ordeal;
+
+    private FuzzTarget() {}
+
+    /** Called once. Takes the parser from {@code ewc4j.fuzz.parser} and puts its seeds into {@code ewc4j.fuzz.corpus}. */
+    public static void fuzzerInitialize() throws IOException {
+        Parser parser = Parser.valueOf(System.getProperty("ewc4j.fuzz.parser"));
+        Path memory = Path.of("/dev/shm"); // a file system without a disk, where there is one
+        Path folder = Files.isWritable(memory)
+                ? Files.createTempDirectory(memory, "ewc4j-fuzz")
+                : Files.createTempDirectory("ewc4j-fuzz");
+        HostileFixture fixture = HostileFixture.make(folder);
+        Path corpus = Files.createDirectories(Path.of(System.getProperty("ewc4j.fuzz.corpus")));
+        List<byte[]> seeds = parser.seeds(fixture);
+        for (int i = 0; i < seeds.size(); i++) {
+            Files.write(corpus.resolve("seed-" + i), seeds.get(i));
+        }
+        ordeal = new Ordeal(fixture, parser);
+    }
+
+    /** Called with every input. */
+    public static void fuzzerTestOneInput(byte[] input) {
+        ordeal.undergo(input);
+    }
+}

@@ -1,0 +1,70 @@
+package org.ewc4j.hostile;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import net.jqwik.api.Example;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.ShrinkingMode;
+import net.jqwik.api.lifecycle.AfterContainer;
+import net.jqwik.api.lifecycle.BeforeContainer;
+
+/**
+ * What every parser does with every input: it reads it or says in one line why not, in bounded memory and time. The same
+ * inputs go through a coverage-guided fuzzer, a million a parser: src/test/fuzz/run.sh, docs/reliability.md.
+ */
+class HostileInputTest {
+    private static Path place;
+    private static HostileFixture fixture;
+    private static final Map<Parser, Ordeal> ORDEALS = new EnumMap<>(Parser.class);
+    private static final Map<Parser, Mutator> MUTATORS = new EnumMap<>(Parser.class);
+
+    @BeforeContainer
+    static void makeFixture() throws IOException {
+        place = Files.createTempDirectory("hostile");
+        fixture = HostileFixture.make(place);
+        for (Parser parser : Parser.values()) {
+            ORDEALS.put(parser, new Ordeal(fixture, parser));
+            MUTATORS.put(parser, new Mutator(parser.seeds(fixture)));
+            fixture.restore(parser.file);
+        }
+    }
+
+    @AfterContainer
+    static void removeFixture() throws IOException {
+        try (var files = Files.walk(place)) {
+            for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        }
+    }
+
+    @Example
+    void everySeedIsReadOrRefused() {
+        for (Parser parser : Parser.values()) {
+            Ordeal ordeal = ORDEALS.get(parser);
+            List<byte[]> seeds = parser.seeds(fixture);
+            assertThat(ordeal.undergo(seeds.get(0)))
+                    .as("%s: its valid file", parser)
+                    .isTrue();
+            seeds.forEach(ordeal::undergo);
+            fixture.restore(parser.file);
+        }
+    }
+
+    @Property(tries = 1000, shrinking = ShrinkingMode.OFF)
+    void whatWasChangedIsReadOrRefused(@ForAll Parser parser, @ForAll long seed) {
+        try {
+            ORDEALS.get(parser).undergo(MUTATORS.get(parser).next(new Random(seed)));
+        } finally {
+            fixture.restore(parser.file);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+package org.ewc4j.hostile;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.ewc4j.config.EvaluationConfig.Split;
+import org.ewc4j.config.EwcConfig;
+import org.ewc4j.config.ModelSource;
+import org.ewc4j.config.RunConfig;
+import org.ewc4j.config.RunConfigReader;
+import org.ewc4j.config.TaskSource;
+import org.ewc4j.consolidation.ConsolidationFolder;
+import org.ewc4j.consolidation.MergeSchedule;
+import org.ewc4j.consolidation.StateTypes;
+import org.ewc4j.data.PromptTemplate;
+import org.ewc4j.data.TaskReader;
+import org.ewc4j.data.TextTokenizer;
+import org.ewc4j.kernel.Kernels;
+import org.ewc4j.model.ModelDirectory;
+import org.ewc4j.tensor.Device;
+import org.ewc4j.tensor.SafetensorsFile;
+import org.ewc4j.tensor.StoredType;
+import org.ewc4j.tensor.Torch;
+
+/**
+ * Everything that reads data from outside, with what it may take: one file of a {@link HostileFixture} is replaced by an
+ * input, then read as the product reads it.
+ */
+enum Parser {
+    /** config.json. Its sizes become a table of parameters: the fixed part is that of the largest which is taken. */
+    CONFIG("model/config.json", 96 << 20, 64) {
+        @Override
+        void parse(HostileFixture fixture) {
+            ModelDirectory.open(ModelSource.random(fixture.folder().resolve("model"), 1));
+        }
+    },
+    GENERATION_CONFIG("model/generation_config.json", 1 << 20, 64) {
+        @Override
+        void parse(HostileFixture fixture) {
+            ModelDirectory.open(ModelSource.random(fixture.folder().resolve("model"), 1));
+        }
+    },
+    SHARD_INDEX("sharded/model.safetensors.index.json", 1 << 20, 96) {
+        @Override
+        void parse(HostileFixture fixture) {
+            ModelDirectory.open(ModelSource.pretrained(fixture.folder().resolve("sharded")))
+                    .isStoredIn(StoredType.F32);
+        }
+    },
+    SAFETENSORS("model/model.safetensors", 6 << 20, 96) {
+        @Override
+        void parse(HostileFixture fixture) {
+            Path folder = fixture.folder().resolve("model");
+            try (SafetensorsFile file = SafetensorsFile.open(folder.resolve("model.safetensors"))) {
+                file.entries().values().stream()
+                        .filter(entry -> entry.type() == StoredType.F32)
+                        .limit(1)
+                        .forEach(entry -> file.forEachFloat(entry, values -> {}));
+            }
+            ModelDirectory.open(ModelSource.pretrained(folder)).isStoredIn(StoredType.F32);
+        }
+    },
+    /** The library behind it is native: what it allocates is not seen here. */
+    TOKENIZER("model/tokenizer.json", 1 << 20, 64) {
+        @Override
+        void parse(HostileFixture fixture) {
+            try (TextTokenizer tokenizer = TextTokenizer.load(fixture.folder().resolve("model"))) {
+                tokenizer.decode(tokenizer.encodePrompt("What is it? 7 ü"));
+            }
+        }
+    },
+    YAML("run.yaml", 4 << 20, 1500) {
+        @Override
+        void parse(HostileFixture fixture) {
+            Path file = fixture.folder().resolve("run.yaml");
+            RunConfig config = RunConfigReader.read(file);
+            String written = config.toYaml();
+            Path again = HostileFixture.write(fixture.folder().resolve("again.yaml"), bytes(written));
+            if (!RunConfigReader.read(again).toYaml().equals(written)) {
+                throw new AssertionError("what was read does not come back: " + written);
+            }
+        }
+    },
+    TASKS_JSONL("tasks.jsonl", 1 << 20, 128) {
+        @Override
+        void parse(HostileFixture fixture) {
+            Path file = fixture.folder().resolve("tasks.jsonl");
+            read(new TaskSource.SingleFile(file, "task", "question", "test", "answer"));
+        }
+    },
+    TASKS_INCREMENTAL("tasks.json", 1 << 20, 128) {
+        @Override
+        void parse(HostileFixture fixture) {
+            read(new TaskSource.IncrementalJson(fixture.folder().resolve("tasks.json")));
+        }
+    },
+    CONSOLIDATION("run/consolidation/consolidation.json", 2 << 20, 96) {
+        @Override
+        void parse(HostileFixture fixture) {
+            readConsolidation(fixture);
+        }
+    },
+    CONSOLIDATION_FISHER("run/consolidation/fisher.safetensors", 2 << 20, 96) {
+        @Override
+        void parse(HostileFixture fixture) {
+            readConsolidation(fixture);
+        }
+    };
+
+    /** The file that an input takes the place of. */
+    final String file;
+
+    /** What reading may allocate on the heap: {@code fixedBytes + perByte} × the input's length. */
+    final long fixedBytes;
+
+    final int perByte;
+
+    Parser(String file, long fixedBytes, int perByte) {
+        this.file = file;
+        this.fixedBytes = fixedBytes;
+        this.perByte = perByte;
+    }
+
+    /** Reads the fixture's file. May throw InvalidInputException and nothing else. */
+    abstract void parse(HostileFixture fixture);
+
+    /** Inputs to start from: what is valid, and what is wrong in ways that chance does not find. */
+    List<byte[]> seeds(HostileFixture fixture) {
+        Path written = HostileInputs.folder().resolve(name().toLowerCase(java.util.Locale.ROOT));
+        List<byte[]> seeds = new java.util.ArrayList<>(List.of(fixture.original(file)));
+        if (Files.isDirectory(written)) {
+            try (var files = Files.list(written)) {
+                for (Path each : files.sorted().collect(Collectors.toList())) {
+                    seeds.add(Files.readAllBytes(each));
+                }
+            } catch (IOException e) {
+                throw new java.io.UncheckedIOException(e);
+            }
+        }
+        return seeds;
+    }
+
+    private static void read(TaskSource source) {
+        TaskReader.read(source, PromptTemplate.parse("{question}:"), Set.of(Split.TRAIN, Split.TEST));
+    }
+
+    private static void readConsolidation(HostileFixture fixture) {
+        ConsolidationFolder folder = ConsolidationFolder.open(fixture.folder().resolve("run/consolidation"));
+        try (Kernels kernels = Torch.kernels(Device.CPU, HostileFixture.THREADS)) {
+            EwcConfig ewc = EwcConfig.defaults();
+            folder.read(kernels, folder.layout(), MergeSchedule.of(ewc), StateTypes.FULL, Device.CPU)
+                    .close();
+        }
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    static final Map<String, Parser> BY_NAME =
+            java.util.Arrays.stream(values()).collect(Collectors.toMap(Enum::name, parser -> parser));
+}
