@@ -11,6 +11,7 @@ import org.ewc4j.config.ProtectConfig;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.consolidation.ConsolidationFolder;
+import org.ewc4j.consolidation.ConsolidationState;
 import org.ewc4j.consolidation.HeldFisher;
 import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.consolidation.StateTypes;
@@ -113,10 +114,17 @@ final class Consolidator implements AutoCloseable {
      *
      * @param index of the task, which takes part in what the pass draws
      * @param taskTraining its batch size and accumulation make the batches of the pass
+     * @param microBatchRows the most rows of a micro-batch that there is memory for
      * @param progress told how many rows have been read
      */
-    void add(int index, String task, List<TokenizedRow> rows, TrainingConfig taskTraining, IntConsumer progress) {
-        add(ewc, fisherRows(index, rows, taskTraining), task, 1, progress);
+    void add(
+            int index,
+            String task,
+            List<TokenizedRow> rows,
+            TrainingConfig taskTraining,
+            int microBatchRows,
+            IntConsumer progress) {
+        add(ewc, fisherRows(index, rows, taskTraining, microBatchRows), task, 1, progress);
     }
 
     /** As {@link #add}, of data that stands for what the parameters know before the first task. */
@@ -125,30 +133,47 @@ final class Consolidator implements AutoCloseable {
                 ? ewc.withFisherOptions(ewc.fisherOptions()
                         .withMaxExamples(protect.maxExamples().getAsInt()))
                 : ewc;
-        add(estimate, fisherRows(ProtectedScore.START, rows, training), name, protect.weight(), progress);
+        FisherRows read = fisherRows(ProtectedScore.START, rows, training, Integer.MAX_VALUE);
+        add(estimate, read, name, protect.weight(), progress);
     }
 
     private void add(EwcConfig estimate, FisherRows rows, String task, double weight, IntConsumer progress) {
         if (consolidation == null) {
-            consolidation = new Consolidation(
-                    model.layout(),
-                    MergeSchedule.of(ewc),
-                    StateTypes.of(ewc),
-                    model.theta().device());
+            consolidation = empty();
         }
         FisherEstimator estimator = FisherEstimator.of(estimate, rows, model, kernels);
         HeldFisher held = new HeldFisher(task, estimator.describe(), weight);
         consolidation.add(kernels, estimator, model.theta(), held, progress);
     }
 
-    private FisherRows fisherRows(int task, List<TokenizedRow> rows, TrainingConfig taskTraining) {
+    /** Goes on from a state, whose arenas are then to be filled; empty: nothing is consolidated yet. */
+    void restore(Optional<ConsolidationState> state) {
+        close();
+        consolidation = state.map(present -> {
+                    Consolidation restored = empty();
+                    restored.restore(present);
+                    return restored;
+                })
+                .orElse(null);
+    }
+
+    private Consolidation empty() {
+        return new Consolidation(
+                model.layout(),
+                MergeSchedule.of(ewc),
+                StateTypes.of(ewc),
+                model.theta().device());
+    }
+
+    private FisherRows fisherRows(int task, List<TokenizedRow> rows, TrainingConfig taskTraining, int microBatchRows) {
         return new FisherRows(
                 rows,
                 task,
                 taskTraining.batchSize(),
                 taskTraining.gradientAccumulation(),
                 training.maxLength(),
-                taskTraining.seed());
+                taskTraining.seed(),
+                microBatchRows);
     }
 
     /**

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.ewc4j.checkpoint.StateFolder;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.EwcConfig;
@@ -16,8 +17,6 @@ import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.ProtectConfig;
 import org.ewc4j.config.SaveConfig;
 import org.ewc4j.config.TrainingConfig;
-import org.ewc4j.consolidation.Consolidation;
-import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
 import org.ewc4j.data.ReplayMemory;
 import org.ewc4j.data.RowEncoder;
@@ -26,6 +25,7 @@ import org.ewc4j.data.TextTokenizer;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.error.RunInterruptedException;
 import org.ewc4j.eval.Evaluator;
 import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.eval.TaskScore;
@@ -42,10 +42,7 @@ import org.ewc4j.task.Task;
 import org.ewc4j.tensor.StoredType;
 import org.ewc4j.tensor.Torch;
 import org.ewc4j.tensor.TrainedParameters;
-import org.ewc4j.train.PenaltyBalance;
 import org.ewc4j.train.Trainer;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Fine-tunes a causal language model on one task after another without losing what it knew, by Elastic Weight
@@ -57,12 +54,14 @@ import org.slf4j.LoggerFactory;
  *
  * <p>A learner owns native memory: whoever opens it closes it. It may be used by one thread at a time; several learners
  * may live in one process as long as they ask for the same number of threads. A mistake in what is given is an {@link
- * InvalidInputException}, a training that cannot go on a {@link RunFailedException}; after the latter θ is
- * not to be used.
+ * InvalidInputException}, a training that cannot go on a {@link RunFailedException}; after the latter the learner is lost,
+ * and what was saved before stands.
+ *
+ * <p>An interrupt of the thread ends {@link #learn}, {@link #consolidate} and {@link #evaluate} at the next step or batch with
+ * a {@link RunInterruptedException}; the same call then goes on from there. So it is where a listener throws. {@link
+ * #saveState} keeps all that is needed to go on to the bit, in another process too.
  */
 public final class ContinualLearner implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(ContinualLearner.class);
-
     /** How long the phases of a learner's life have taken, in seconds. */
     public record PhaseSeconds(double train, double fisher, double evaluate) {}
 
@@ -73,17 +72,11 @@ public final class ContinualLearner implements AutoCloseable {
     private final RowEncoder encoder;
     private final CausalLm model;
     private final Kernels kernels;
-    private final Trainer trainer;
     private final Evaluator evaluator;
     private final Consolidator consolidator;
-    private final List<RunListener> listeners = new ArrayList<>();
+    private final List<RunListener> listeners;
     private final Map<Task, EncodedTask> encoded = new LinkedHashMap<>();
-    private final ReplayMemory replay;
-    private int tasksLearned;
-    private boolean warnsOfPenalty = true;
-    private double lastPenaltyRatio = Double.NaN;
-    private double trainSeconds;
-    private double fisherSeconds;
+    private final TaskLearner learning;
     private double evaluateSeconds;
     private final Parts parts;
     private final NativeResource resource;
@@ -124,7 +117,7 @@ public final class ContinualLearner implements AutoCloseable {
             return new ContinualLearner(directory, parts, training, ewc, evaluation);
         } catch (RuntimeException e) {
             parts.run();
-            throw e;
+            throw RunInterruptedException.orSame(e);
         }
     }
 
@@ -138,7 +131,6 @@ public final class ContinualLearner implements AutoCloseable {
         this.training = training;
         this.ewc = ewc;
         this.evaluation = evaluation;
-        this.replay = new ReplayMemory(training.replay(), training.seed());
         this.tokenizer = TextTokenizer.load(directory.path());
         parts.add(tokenizer::close);
         tokenizer.requireFits(directory.vocabularySize());
@@ -154,10 +146,13 @@ public final class ContinualLearner implements AutoCloseable {
         this.encoder = new RowEncoder(tokenizer, model.specialTokens().endOfSequence(), training.maxLength());
         this.kernels = Torch.kernels(numerics.device(), training.threads());
         parts.add(kernels::close);
-        this.trainer = new Trainer(model, kernels, ewc.penaltyOptions().groups());
+        Trainer trainer = new Trainer(model, kernels, ewc.penaltyOptions().groups());
         parts.add(trainer::close);
         this.consolidator = new Consolidator(model, kernels, ewc, training);
         parts.add(consolidator::close);
+        this.learning =
+                new TaskLearner(model, trainer, consolidator, new ReplayMemory(training.replay(), training.seed()));
+        this.listeners = learning.listeners();
         this.evaluator = new Evaluator(model, tokenizer, evaluation, training.maxLength());
         this.resource = new NativeResource(this, "ContinualLearner", parts);
     }
@@ -178,45 +173,25 @@ public final class ContinualLearner implements AutoCloseable {
     }
 
     /**
-     * Learns a task with settings of its own.
+     * Learns a task with settings of its own. Where a call was interrupted, the next must be of the same task and settings,
+     * and goes on.
      *
      * @param taskTraining replaces the learner's training settings, but for what the learner was opened with (max_length,
      *     threads, positions, replay, freeze)
      * @param taskEwc its λ, and how the penalty acts, are this task's; the groups are those that the learner was opened with
      * @param consolidate whether the task's Fisher is estimated and merged afterwards; not needed where no later task has
      *     a λ above 0
+     * @throws InvalidInputException where another task is under way
+     * @throws RunFailedException where a loss is not finite; the learner is lost then
+     * @throws RunInterruptedException where the thread was interrupted
      */
     public void learn(Task task, TrainingConfig taskTraining, EwcConfig taskEwc, boolean consolidate) {
         resource.acquire();
         try (ProfilerRange range = ProfilerRange.open("task", task.name())) {
-            learnOpen(task, taskTraining, taskEwc, consolidate);
+            learning.learn(task.name(), encode(task).trainRows(), taskTraining, taskEwc, consolidate);
         } finally {
             resource.release();
         }
-    }
-
-    private void learnOpen(Task task, TrainingConfig taskTraining, EwcConfig taskEwc, boolean consolidate) {
-        int index = tasksLearned;
-        List<TokenizedRow> rows = encode(task).trainRows();
-        List<TokenizedRow> replayed = replay.join(rows);
-        long steps = BatchLoader.steps(replayed.size(), taskTraining);
-        listeners.forEach(listener -> listener.taskStarted(index, task.name(), steps));
-        long started = System.nanoTime();
-        PenaltyBalance balance = trainer.train(
-                new Trainer.TaskTraining(
-                        index, task.name(), replayed, taskTraining, taskEwc.lambda(), taskEwc.penaltyOptions()),
-                consolidator.current(),
-                metrics -> listeners.forEach(listener -> listener.step(metrics)));
-        trainSeconds += secondsSince(started);
-        lastPenaltyRatio = balance.median();
-        if (warnsOfPenalty) {
-            balance.warning(task.name(), taskEwc.lambda()).ifPresent(LOG::warn);
-        }
-        if (consolidate) {
-            consolidate(task.name(), index, rows, taskTraining);
-        }
-        replay.remember(index, rows);
-        tasksLearned++;
     }
 
     /**
@@ -224,6 +199,7 @@ public final class ContinualLearner implements AutoCloseable {
      * knows of them is then held on to.
      *
      * @throws RunFailedException where a loss is not finite
+     * @throws RunInterruptedException where the thread was interrupted; the same call goes on
      */
     public void consolidate(Task task) {
         consolidate(task.name(), List.of(task));
@@ -236,25 +212,58 @@ public final class ContinualLearner implements AutoCloseable {
             List<TokenizedRow> rows = tasks.stream()
                     .flatMap(task -> encode(task).trainRows().stream())
                     .toList();
-            consolidate(name, tasksLearned, rows, training);
+            learning.consolidate(name, rows, training);
         } finally {
             resource.release();
         }
     }
 
-    private void consolidate(String name, int index, List<TokenizedRow> rows, TrainingConfig taskTraining) {
-        long started = System.nanoTime();
+    /** Optimizer steps so far, over all tasks. */
+    public long steps() {
+        return learning.steps();
+    }
+
+    /**
+     * Writes all that is needed to go on to the bit: parameters, moments, consolidation, random state, and how far the task
+     * under way is. Between tasks, after an interrupt, and from a listener that is told of a step or the Fisher pass: the state is
+     * then that behind the last step taken.
+     *
+     * @param folder must not exist; appears when all of it is on the disk
+     * @throws RunFailedException where it cannot be written, or the learner is lost
+     */
+    public void saveState(Path folder) {
+        resource.requireOpen();
+        StateFolder.save(folder, state().toJson(), learning.arenas());
+    }
+
+    /**
+     * Goes on from a state that a learner of the same model and settings wrote; what this one had learned is dropped. Where a
+     * task was under way, the next call must be for it.
+     *
+     * @throws InvalidInputException where the state is damaged, or of another model or other types of Fisher and anchor
+     */
+    public void restoreState(Path folder) {
+        StateFolder found = StateFolder.open(folder);
+        restore(LearnerState.of(found.state(), found), found);
+    }
+
+    LearnerState state() {
+        return learning.state(evaluateSeconds);
+    }
+
+    void restore(LearnerState saved, StateFolder folder) {
+        resource.acquire();
         try {
-            consolidator.add(
-                    index,
-                    name,
-                    rows,
-                    taskTraining,
-                    done -> listeners.forEach(listener -> listener.fisherProgress(index, name, done, rows.size())));
-        } catch (RunFailedException e) {
-            throw new RunFailedException("task '" + name + "', behind its last step: " + e.getMessage(), e);
+            learning.restore(saved, folder);
+        } finally {
+            resource.release();
         }
-        fisherSeconds += secondsSince(started);
+        evaluateSeconds = saved.seconds().evaluate();
+    }
+
+    /** What is done between the public calls, for whoever saves the state piece by piece. */
+    TaskLearner learning() {
+        return learning;
     }
 
     /**
@@ -264,32 +273,17 @@ public final class ContinualLearner implements AutoCloseable {
      * @param data what is not held out of it is read
      * @param protect its {@code max_examples} and weight are used
      * @throws RunFailedException where a loss is not finite
+     * @throws RunInterruptedException where the thread was interrupted; the same call goes on
      */
     public void protect(Task data, ProtectConfig protect) {
         resource.acquire();
         try {
             if (protect.weight() > 0) {
-                protectOpen(data.name(), encodeProtected(data).trainRows(), protect);
+                learning.protect(data.name(), encodeProtected(data).trainRows(), protect);
             }
         } finally {
             resource.release();
         }
-    }
-
-    private void protectOpen(String name, List<TokenizedRow> rows, ProtectConfig protect) {
-        long started = System.nanoTime();
-        int read = Math.min(rows.size(), protect.maxExamples().orElse(rows.size()));
-        try {
-            consolidator.protect(
-                    name,
-                    rows,
-                    protect,
-                    done -> listeners.forEach(
-                            listener -> listener.fisherProgress(ProtectedScore.START, name, done, read)));
-        } catch (RunFailedException e) {
-            throw new RunFailedException(name + ", before the first task: " + e.getMessage(), e);
-        }
-        fisherSeconds += secondsSince(started);
     }
 
     /**
@@ -303,7 +297,8 @@ public final class ContinualLearner implements AutoCloseable {
         try (ProfilerRange range = ProfilerRange.open("evaluate")) {
             long started = System.nanoTime();
             ProtectedScore score = new ProtectedScore(
-                    tasksLearned - 1, evaluator.tokenLoss(encodeProtected(data).testRows(), rows -> {}));
+                    learning.tasksLearned() - 1,
+                    evaluator.tokenLoss(encodeProtected(data).testRows(), rows -> {}));
             if (!Double.isFinite(score.tokenLoss())) {
                 throw new RunFailedException(data.name() + ": the token loss is " + score.tokenLoss()
                         + "; the parameters are no longer usable");
@@ -342,14 +337,14 @@ public final class ContinualLearner implements AutoCloseable {
                         .mapToInt(split -> encode(task).rows(split).size())
                         .sum())
                 .sum();
-        try (FlightSpan event = FlightEvents.evaluation(tasksLearned - 1, tasks.size(), total)) {
+        try (FlightSpan event = FlightEvents.evaluation(learning.tasksLearned() - 1, tasks.size(), total)) {
             return score(tasks, total);
         }
     }
 
     private List<TaskScore> score(Map<Integer, Task> tasks, int total) {
         long started = System.nanoTime();
-        int afterTask = tasksLearned - 1;
+        int afterTask = learning.tasksLearned() - 1;
         List<TaskScore> scores = new ArrayList<>();
         int[] done = {0};
         tasks.forEach((index, task) -> {
@@ -433,44 +428,13 @@ public final class ContinualLearner implements AutoCloseable {
         return RowPreview.of(row, tokenizer);
     }
 
-    /** Whether a penalty that does nothing, or lets nothing new be learned, is warned about; true unless told otherwise. */
-    void warnOfPenalty(boolean warns) {
-        warnsOfPenalty = warns;
-    }
-
-    /** The median of ‖λF(θ−θ*)‖ ÷ ‖g‖ over the task learned last; NaN where it had no penalty. */
-    double lastPenaltyRatio() {
-        return lastPenaltyRatio;
-    }
-
-    /** The learner's whole state in memory of its own, to come back to; the caller closes it. */
-    LearnerFork fork() {
-        resource.requireOpen();
-        return new LearnerFork(
-                model.snapshot(),
-                trainer.snapshot(),
-                Optional.ofNullable(consolidator.current()).map(Consolidation::copy),
-                replay.size(),
-                tasksLearned);
-    }
-
-    /** Comes back to a fork of this learner: what is learned from here is what would have been learned there. */
-    void restore(LearnerFork fork) {
-        resource.requireOpen();
-        model.restore(fork.model());
-        trainer.restore(fork.trainer());
-        consolidator.restore(fork.consolidation().orElse(null));
-        replay.forgetBehind(fork.replayed());
-        tasksLearned = fork.tasksLearned();
-    }
-
     /** How many tasks have been learned. */
     public int tasksLearned() {
-        return tasksLearned;
+        return learning.tasksLearned();
     }
 
     public PhaseSeconds seconds() {
-        return new PhaseSeconds(trainSeconds, fisherSeconds, evaluateSeconds);
+        return new PhaseSeconds(learning.trainSeconds(), learning.fisherSeconds(), evaluateSeconds);
     }
 
     /** Writes a model directory that transformers loads. */

@@ -6,26 +6,30 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.ewc4j.checkpoint.CheckpointStore;
+import org.ewc4j.checkpoint.FolderLock;
+import org.ewc4j.config.CheckpointConfig.Resume;
 import org.ewc4j.config.EvaluationConfig.EveryTask;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.SaveConfig;
 import org.ewc4j.config.SaveConfig.Keep;
-import org.ewc4j.config.TaskSource;
 import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
 import org.ewc4j.data.EncodingSummary;
 import org.ewc4j.data.PromptTemplate;
 import org.ewc4j.data.ReplayMemory;
 import org.ewc4j.data.TaskReader;
-import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.RunInterruptedException;
 import org.ewc4j.eval.LambdaChoice;
 import org.ewc4j.report.RunFolder;
 import org.ewc4j.report.RunListener;
+import org.ewc4j.report.RunResumption;
 import org.ewc4j.report.RunStart;
 import org.ewc4j.report.RunTotals;
 import org.ewc4j.task.Task;
 import org.ewc4j.task.TaskSequence;
+import org.ewc4j.tensor.Checksum;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -78,6 +82,28 @@ public final class ContinualRun {
         return ContinualLearner.open(config.model(), config.training(), config.ewc(), config.evaluation());
     }
 
+    /** What becomes of a run that is in the output folder already. */
+    public enum Existing {
+        /** It goes on where the configuration says {@code resume: auto}; otherwise it is left alone, and the run is refused. */
+        AS_CONFIGURED,
+        /** It is removed, when all else was checked. */
+        OVERWRITE,
+        /** It goes on where it was stopped; where there is none, the run begins. */
+        RESUME
+    }
+
+    /**
+     * How a run ended.
+     *
+     * @param finishedBefore whether the run in the output folder had ended already, so that nothing was done
+     * @param warnings one line for each thing that was cut or can not be scored; empty where there was none
+     */
+    public record Outcome(boolean finishedBefore, List<String> warnings) {
+        public Outcome {
+            warnings = List.copyOf(warnings);
+        }
+    }
+
     /**
      * Carries the run out. Where {@code ewc.lambda} is {@code auto}, a λ is chosen first ({@link LambdaSweep}), and what
      * follows is the run that has the number in its configuration, from its beginning.
@@ -85,16 +111,75 @@ public final class ContinualRun {
      * @param overwrite whether an ewc4j run in the output folder is replaced; it is removed when all else was checked
      * @param listeners told of everything, before the output folder is
      * @return one line for each thing that was cut or can not be scored; empty where there was none
+     * @see #execute(RunConfig, Existing, List)
+     */
+    public static List<String> execute(RunConfig config, boolean overwrite, List<RunListener> listeners) {
+        return execute(config, overwrite ? Existing.OVERWRITE : Existing.AS_CONFIGURED, listeners)
+                .warnings();
+    }
+
+    /**
+     * Carries the run out, or goes on with it.
+     *
+     * @param existing what becomes of a run in the output folder
+     * @param listeners told of everything, before the output folder is
      * @throws org.ewc4j.error.InvalidInputException for a mistake in the configuration or what it names; nothing was
      *     changed then
      * @throws org.ewc4j.error.RunFailedException where the run could not be ended; what was saved before stands
+     * @throws RunInterruptedException where the thread was interrupted; where the run had begun, its state was saved
      */
-    public static List<String> execute(RunConfig config, boolean overwrite, List<RunListener> listeners) {
+    public static Outcome execute(RunConfig config, Existing existing, List<RunListener> listeners) {
+        try {
+            return executeTasks(config, existing, listeners);
+        } catch (RuntimeException e) {
+            throw RunInterruptedException.orSame(e);
+        }
+    }
+
+    private static Outcome executeTasks(RunConfig config, Existing existing, List<RunListener> listeners) {
         TaskSequence tasks = readTasks(config);
+        boolean resume = existing == Existing.RESUME
+                || existing == Existing.AS_CONFIGURED && config.checkpoint().resume() == Resume.AUTO;
+        RunInputs.requireOutside(config);
+        Map<Path, Checksum> inputs = RunInputs.checksums(config);
+        if (resume && RunFolder.isRun(config.output())) {
+            FolderLock lock = FolderLock.of(config.output());
+            try {
+                CheckpointStore store = store(config);
+                if (store.isEmpty() && RunFolder.isFinished(config.output())) {
+                    RunFolder.writeReport(config.output());
+                    return new Outcome(true, List.of());
+                }
+                RunConfig settled = StoppedRun.withChosenLambda(config);
+                Optional<StoppedRun> stopped = StoppedRun.find(settled, store, inputs);
+                if (stopped.isPresent()) {
+                    return new ContinualRun(
+                                    settled,
+                                    listeners,
+                                    tasks,
+                                    stopped.get().run().choice())
+                            .goOn(stopped.get(), store, lock, inputs);
+                }
+            } finally {
+                lock.close();
+            }
+        }
+        if (resume) {
+            LOG.info("nothing to resume in {}, the run starts from the beginning", config.output());
+        }
+        boolean overwrite = existing == Existing.OVERWRITE || resume && RunFolder.isRun(config.output());
         RunFolder.check(config.output(), overwrite);
-        requireInputsOutside(config);
+        Optional<LambdaChoice> choice = chooseLambda(config, listeners);
+        RunConfig settled = choice.map(chosen ->
+                        config.withEwc(config.ewc().withLambda(chosen.best().lambda())))
+                .orElse(config);
+        return new ContinualRun(settled, listeners, tasks, choice).begin(overwrite, inputs);
+    }
+
+    /** Empty where λ is given. */
+    private static Optional<LambdaChoice> chooseLambda(RunConfig config, List<RunListener> listeners) {
         if (!config.ewc().lambdaSetting().isAuto()) {
-            return new ContinualRun(config, listeners, tasks, Optional.empty()).execute(overwrite);
+            return Optional.empty();
         }
         List<RunListener> ofTrials = listeners.stream()
                 .flatMap(listener -> listener.ofTrials().stream())
@@ -102,58 +187,74 @@ public final class ContinualRun {
         LambdaChoice choice = LambdaSweep.overFirstTasks(
                 config, ofTrials, trial -> listeners.forEach(listener -> listener.lambdaTried(trial)));
         listeners.forEach(listener -> listener.lambdaChosen(choice));
-        RunConfig chosen = config.withEwc(config.ewc().withLambda(choice.best().lambda()));
-        return new ContinualRun(chosen, listeners, tasks, Optional.of(choice)).execute(overwrite);
+        return Optional.of(choice);
     }
 
-    private List<String> execute(boolean overwrite) {
+    /** Whether the output folder of a configuration holds a run with a checkpoint. */
+    public static boolean canResume(RunConfig config) {
+        return RunFolder.isRun(config.output())
+                && !new CheckpointStore(
+                                RunFolder.checkpoints(config.output()),
+                                config.checkpoint().keep())
+                        .isEmpty();
+    }
+
+    private static CheckpointStore store(RunConfig config) {
+        return new CheckpointStore(
+                RunFolder.checkpoints(config.output()), config.checkpoint().keep());
+    }
+
+    private Outcome begin(boolean overwrite, Map<Path, Checksum> inputs) {
         try (ContinualLearner learner = open(config)) {
-            EncodingSummary summary = encodeAll(learner, tasks);
-            protectedData.ifPresent(learner::encodeProtected);
-            List<String> warnings = summary.warnings(
-                    config.training().maxLength(), config.evaluation().maxNewTokens());
-            warnings.forEach(LOG::warn);
+            List<String> warnings = warnings(learner);
             try (RunFolder folder = RunFolder.create(
-                    config.output(),
-                    overwrite,
-                    config.toYaml(),
-                    config.training().seed())) {
-                List<RunListener> all = new ArrayList<>(listeners);
-                all.add(folder);
-                all.forEach(learner::addListener);
-                learnAll(learner, folder, all);
+                            config.output(),
+                            overwrite,
+                            config.toYaml(),
+                            config.training().seed());
+                    RunCheckpoints checkpoints = new RunCheckpoints(
+                            store(config), config.checkpoint(), learner, folder, inputs, choice, 0)) {
+                learnAll(learner, folder, checkpoints, Optional.empty());
             }
-            return warnings;
+            return new Outcome(false, warnings);
         }
     }
 
-    /** With overwrite the output folder is emptied: nothing that the run reads may lie in it. */
-    private static void requireInputsOutside(RunConfig config) {
-        Path output = config.output().normalize();
-        List<Path> inputs = new ArrayList<>(List.of(config.model().path()));
-        if (config.tasks() instanceof TaskSource.SingleFile file) {
-            inputs.add(file.path());
-            file.validation().ifPresent(inputs::add);
-        } else if (config.tasks() instanceof TaskSource.IncrementalJson file) {
-            inputs.add(file.path());
-        } else if (config.tasks() instanceof TaskSource.PerTask list) {
-            list.tasks().forEach(task -> {
-                inputs.add(task.train());
-                task.test().ifPresent(inputs::add);
-                task.validation().ifPresent(inputs::add);
-            });
-        }
-        config.ewc().from().ifPresent(inputs::add);
-        config.ewc().protect().ifPresent(protect -> {
-            inputs.add(protect.data());
-            protect.test().ifPresent(inputs::add);
-        });
-        for (Path input : inputs) {
-            if (input.toAbsolutePath().normalize().startsWith(output)) {
-                throw new InvalidInputException("output " + output + ": holds " + input
-                        + ", which the run reads; choose another output folder");
+    private Outcome goOn(StoppedRun stopped, CheckpointStore store, FolderLock lock, Map<Path, Checksum> inputs) {
+        try (ContinualLearner learner = open(config)) {
+            List<String> warnings = warnings(learner);
+            stopped.restore(learner);
+            RunFolder.writeConfiguration(
+                    config.output(), config.toYaml(), config.training().seed());
+            try (RunFolder folder = RunFolder.resume(
+                            config.output(), lock, stopped.run().mark());
+                    RunCheckpoints checkpoints = new RunCheckpoints(
+                            store,
+                            config.checkpoint(),
+                            learner,
+                            folder,
+                            inputs,
+                            choice,
+                            stopped.run().tasksFinished())) {
+                RunResumption resumption = new RunResumption(
+                        stopped.run().tasksFinished(),
+                        learner.steps(),
+                        learner.learning().stepsOfTask(),
+                        stopped.run().mark().scores(),
+                        stopped.run().mark().protectedScores());
+                learnAll(learner, folder, checkpoints, Optional.of(resumption));
             }
+            return new Outcome(false, warnings);
         }
+    }
+
+    private List<String> warnings(ContinualLearner learner) {
+        EncodingSummary summary = encodeAll(learner, tasks);
+        protectedData.ifPresent(learner::encodeProtected);
+        List<String> warnings = summary.warnings(
+                config.training().maxLength(), config.evaluation().maxNewTokens());
+        warnings.forEach(LOG::warn);
+        return warnings;
     }
 
     /** Tokenizes every task, so that what does not fit is refused before anything is trained. */
@@ -166,7 +267,15 @@ public final class ContinualRun {
         return summary;
     }
 
-    private void learnAll(ContinualLearner learner, RunFolder folder, List<RunListener> all) {
+    private void learnAll(
+            ContinualLearner learner,
+            RunFolder folder,
+            RunCheckpoints checkpoints,
+            Optional<RunResumption> resumption) {
+        List<RunListener> all = new ArrayList<>(listeners);
+        all.add(folder);
+        all.add(checkpoints);
+        all.forEach(learner::addListener);
         long steps = 0;
         for (int i = 0; i < tasks.size(); i++) {
             steps += steps(learner, config, tasks, i);
@@ -174,33 +283,56 @@ public final class ContinualRun {
         RunStart start =
                 new RunStart(tasks.names(), learner.parameters(), config.ewc().lambda(), steps, choice);
         all.forEach(listener -> listener.runStarted(start));
-        protect(learner);
-        for (int i = 0; i < tasks.size(); i++) {
-            int index = i;
-            Task task = tasks.get(i);
-            learner.learn(
-                    task, config.trainingFor(task.name()), config.ewcFor(task.name()), consolidates(config, tasks));
-            Optional<Path> checkpoint = Optional.empty();
-            if (config.save().keep() == Keep.ALL) {
-                learner.saveModel(folder.taskModel(i), config.save().dtype());
-                checkpoint = Optional.of(folder.taskModel(i))
-                        .filter(model -> config.save().dtype() == SaveConfig.StoredType.FLOAT32);
+        resumption.ifPresent(present -> all.forEach(listener -> listener.runResumed(present)));
+        try {
+            boolean scored = resumption.isPresent()
+                    && !resumption.get().protectedScores().isEmpty();
+            protect(learner, scored);
+            for (int i = checkpoints.tasksFinished(); i < tasks.size(); i++) {
+                learnOne(learner, folder, checkpoints, i, all);
             }
-            learner.saveConsolidation(folder.consolidation(i), checkpoint);
-            evaluate(learner, asked(i));
-            all.forEach(listener -> listener.taskFinished(index, task.name()));
+        } catch (RunInterruptedException e) {
+            checkpoints.saveNow();
+            throw e;
         }
         learner.saveModel(folder.model(), config.save().dtype());
         ContinualLearner.PhaseSeconds seconds = learner.seconds();
         RunTotals totals = new RunTotals(seconds.train(), seconds.fisher(), seconds.evaluate());
         all.forEach(listener -> listener.runFinished(totals));
+        checkpoints.removeAll();
     }
 
-    /** Scores the starting checkpoint on what is to be protected, and takes in its Fisher there. */
-    private void protect(ContinualLearner learner) {
+    /** Learns a task unless it was learned before, saves what it left and evaluates. */
+    private void learnOne(
+            ContinualLearner learner, RunFolder folder, RunCheckpoints checkpoints, int i, List<RunListener> all) {
+        Task task = tasks.get(i);
+        if (learner.tasksLearned() == i) {
+            learner.learn(
+                    task, config.trainingFor(task.name()), config.ewcFor(task.name()), consolidates(config, tasks));
+        }
+        checkpoints.evaluating();
+        Optional<Path> model = Optional.empty();
+        if (config.save().keep() == Keep.ALL) {
+            learner.saveModel(folder.taskModel(i), config.save().dtype());
+            model = Optional.of(folder.taskModel(i))
+                    .filter(saved -> config.save().dtype() == SaveConfig.StoredType.FLOAT32);
+        }
+        learner.saveConsolidation(folder.consolidation(i), model);
+        evaluate(learner, asked(i));
+        all.forEach(listener -> listener.taskFinished(i, task.name()));
+    }
+
+    /**
+     * Scores the starting checkpoint on what is to be protected, and takes in its Fisher there.
+     *
+     * @param scored whether that was scored before the run was stopped
+     */
+    private void protect(ContinualLearner learner, boolean scored) {
         protectedData.ifPresent(data -> {
-            learner.scoreProtected(data);
-            if (consolidates(config, tasks)) {
+            if (!scored) {
+                learner.scoreProtected(data);
+            }
+            if (consolidates(config, tasks) && !learner.learning().isProtected()) {
                 learner.protect(data, config.ewc().protect().orElseThrow());
             }
         });

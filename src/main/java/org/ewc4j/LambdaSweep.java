@@ -86,7 +86,7 @@ public final class LambdaSweep {
             tasks.tasks().forEach(learner::encode);
             Optional<Task> protectedData = protectedData();
             protectedData.ifPresent(learner::encodeProtected);
-            learner.warnOfPenalty(false); // of a λ that is only tried
+            learner.learning().warnOfPenalty(false); // of a λ that is only tried
             listeners.forEach(learner::addListener);
             RunStart start = new RunStart(tasks.names(), learner.parameters(), Double.NaN, steps(learner));
             listeners.forEach(listener -> listener.runStarted(start));
@@ -137,10 +137,10 @@ public final class LambdaSweep {
                 }
             }
         });
-        try (LearnerFork fork = learner.fork()) {
+        try (LearnerFork fork = learner.learning().fork()) {
             trials.add(tried(learner, first, 0));
             for (double lambda : grid()) {
-                learner.restore(fork);
+                learner.learning().restore(fork);
                 trials.add(tried(learner, first, lambda));
             }
         }
@@ -176,7 +176,7 @@ public final class LambdaSweep {
                 lambda,
                 AccuracyMatrix.ofExactMatch(count, scores, tasks.split()),
                 AccuracyMatrix.ofTokenLoss(count, scores, tasks.split()),
-                failure.isPresent() ? Double.NaN : learner.lastPenaltyRatio(),
+                failure.isPresent() ? Double.NaN : learner.learning().lastPenaltyRatio(),
                 failure);
         told.accept(trial);
         return trial;

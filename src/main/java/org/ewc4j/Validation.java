@@ -47,6 +47,9 @@ public record Validation(
     private static final int PREVIEWED_ROWS = 2;
     private static final int PLAIN_BYTES = 16;
 
+    /** Of θ and the moments, of which a checkpoint takes a copy. */
+    private static final int COPIED_BYTES = 12;
+
     public Validation {
         tasks = List.copyOf(tasks);
         warnings = List.copyOf(warnings);
@@ -109,6 +112,7 @@ public record Validation(
                 text,
                 "memory: %,d MB of parameters, gradient, moments and consolidation, besides libtorch and the activations",
                 stateBytes / 1_000_000);
+        line(text, "  while a checkpoint is written: %,d MB more", parameters * COPIED_BYTES / 1_000_000);
         line(
                 text,
                 "tasks: %d, %,d optimizer steps",

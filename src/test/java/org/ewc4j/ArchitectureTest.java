@@ -38,7 +38,7 @@ class ArchitectureTest {
             packages("consolidation"),
             packages("fisher"),
             packages("model"),
-            packages("config", "task", "data"),
+            packages("config", "task", "data", "checkpoint"),
             packages("tensor"),
             packages("kernel"),
             packages("jfr"),
@@ -98,6 +98,16 @@ class ArchitectureTest {
     @ArchTest
     static final ArchRule ONLY_THE_COMMAND_LINE_PARSES_FLAGS =
             outsideCli().should().dependOnClassesThat().resideInAPackage("picocli..");
+
+    /** Whose jumps then do no harm; intervals are System.nanoTime's. */
+    @ArchTest
+    static final ArchRule ONLY_THE_COMMAND_LINE_ASKS_FOR_THE_TIME_OF_DAY = outsideCli()
+            .should()
+            .callMethodWhere(target("the clock of the machine", access -> {
+                String owner = access.getTargetOwner().getFullName();
+                return owner.equals("java.lang.System") && access.getName().equals("currentTimeMillis")
+                        || owner.startsWith("java.time.") && access.getName().equals("now");
+            }));
 
     @ArchTest
     static final ArchRule NAMES_SAY_WHAT_A_CLASS_IS =

@@ -54,9 +54,14 @@ class Engine {
         return RunConfigReader.read(configuration, settings, output, HERE);
     }
 
-    /** Checks, learns every task, evaluates and saves into the output folder; returns what was cut. */
-    List<String> train(RunConfig configuration, boolean overwrite, List<RunListener> listeners) {
-        return ContinualRun.execute(configuration, overwrite, listeners);
+    /** Checks, learns every task, evaluates and saves into the output folder. */
+    ContinualRun.Outcome train(RunConfig configuration, ContinualRun.Existing existing, List<RunListener> listeners) {
+        return ContinualRun.execute(configuration, existing, listeners);
+    }
+
+    /** Whether a stopped run left something to go on from. */
+    boolean canResume(RunConfig configuration) {
+        return ContinualRun.canResume(configuration);
     }
 
     /** Tries several λ on the tasks of a configuration; the default grid where none is given. */

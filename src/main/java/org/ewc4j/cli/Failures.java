@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.ewc4j.error.Ewc4jException;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.RunInterruptedException;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
@@ -39,6 +40,10 @@ final class Failures {
 
     /** A mistake in the input is one line; a failure is one line and the place of its trace. */
     int report(Throwable failure, boolean verbose) {
+        if (failure instanceof RunInterruptedException && Termination.exitCode() != 0) {
+            line("stopped (" + oneLine(failure.getMessage()) + ")");
+            return Termination.exitCode();
+        }
         boolean mistake = failure instanceof InvalidInputException;
         String message = failure.getMessage();
         boolean ours = failure instanceof Ewc4jException;

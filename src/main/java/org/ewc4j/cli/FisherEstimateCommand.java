@@ -66,10 +66,13 @@ final class FisherEstimateCommand implements Callable<Integer> {
     }
 
     @Override
-    public Integer call() {
-        try (ProgressListener progress = new ProgressListener(console.err(), console.terminal())) {
-            engine.estimateFisher(model, data, text, settings, output, progress);
-        }
+    public Integer call() throws Exception {
+        Termination.stoppable(() -> {
+            try (ProgressListener progress = new ProgressListener(console.err(), console.terminal())) {
+                engine.estimateFisher(model, data, text, settings, output, progress);
+            }
+            return null;
+        });
         console.out().println("Consolidation in " + output);
         return 0;
     }

@@ -29,7 +29,7 @@ import picocli.CommandLine.Spec;
             "  ewc4j report runs/quickstart runs/plain -o compare.html",
             "  ewc4j evaluate runs/quickstart/model examples/quickstart.yaml",
             "",
-            "Exit codes: 0 done, 1 failed, 2 a mistake in what was given."
+            "Exit codes: 0 done, 1 failed, 2 a mistake in what was given, 130 and 143 stopped by Ctrl-C and SIGTERM."
         })
 public final class Main implements Runnable {
     private static final int USAGE_WIDTH = 100;
@@ -57,6 +57,7 @@ public final class Main implements Runnable {
     /** Runs one command and ends the process with its exit code. */
     public static void main(String[] args) {
         setUpLogging(Arrays.asList(args).contains("--verbose"));
+        Termination.install();
         System.exit(run(args, Console.ofProcess(), new Engine()));
     }
 

@@ -20,6 +20,7 @@ import org.ewc4j.error.Quoted;
  * @param ewc how what was learned is kept
  * @param evaluation what is scored, and when
  * @param save what is kept of the model
+ * @param checkpoint what is saved to go on from
  * @param output folder of the run
  * @param taskOverrides by task name, in the order of the file
  */
@@ -32,6 +33,7 @@ public record RunConfig(
         EwcConfig ewc,
         EvaluationConfig evaluation,
         SaveConfig save,
+        CheckpointConfig checkpoint,
         Path output,
         Map<String, TaskOverride> taskOverrides) {
     /** The template of the published EWC-for-LLM recipe. */
@@ -53,36 +55,46 @@ public record RunConfig(
                 EwcConfig.defaults(),
                 EvaluationConfig.defaults(),
                 SaveConfig.defaults(),
+                CheckpointConfig.defaults(),
                 output,
                 Map.of());
     }
 
     public RunConfig withText(TextConfig value) {
-        return new RunConfig(model, tasks, value, prompt, training, ewc, evaluation, save, output, taskOverrides);
+        return new RunConfig(
+                model, tasks, value, prompt, training, ewc, evaluation, save, checkpoint, output, taskOverrides);
     }
 
     public RunConfig withPrompt(String value) {
-        return new RunConfig(model, tasks, text, value, training, ewc, evaluation, save, output, taskOverrides);
+        return new RunConfig(
+                model, tasks, text, value, training, ewc, evaluation, save, checkpoint, output, taskOverrides);
     }
 
     public RunConfig withTraining(TrainingConfig value) {
-        return new RunConfig(model, tasks, text, prompt, value, ewc, evaluation, save, output, taskOverrides);
+        return new RunConfig(
+                model, tasks, text, prompt, value, ewc, evaluation, save, checkpoint, output, taskOverrides);
     }
 
     public RunConfig withEwc(EwcConfig value) {
-        return new RunConfig(model, tasks, text, prompt, training, value, evaluation, save, output, taskOverrides);
+        return new RunConfig(
+                model, tasks, text, prompt, training, value, evaluation, save, checkpoint, output, taskOverrides);
     }
 
     public RunConfig withEvaluation(EvaluationConfig value) {
-        return new RunConfig(model, tasks, text, prompt, training, ewc, value, save, output, taskOverrides);
+        return new RunConfig(model, tasks, text, prompt, training, ewc, value, save, checkpoint, output, taskOverrides);
     }
 
     public RunConfig withSave(SaveConfig value) {
-        return new RunConfig(model, tasks, text, prompt, training, ewc, evaluation, value, output, taskOverrides);
+        return new RunConfig(
+                model, tasks, text, prompt, training, ewc, evaluation, value, checkpoint, output, taskOverrides);
+    }
+
+    public RunConfig withCheckpoint(CheckpointConfig value) {
+        return new RunConfig(model, tasks, text, prompt, training, ewc, evaluation, save, value, output, taskOverrides);
     }
 
     public RunConfig withTaskOverrides(Map<String, TaskOverride> value) {
-        return new RunConfig(model, tasks, text, prompt, training, ewc, evaluation, save, output, value);
+        return new RunConfig(model, tasks, text, prompt, training, ewc, evaluation, save, checkpoint, output, value);
     }
 
     /** The training settings of one task: {@link #training} with that task's overrides. */

@@ -67,6 +67,7 @@ public final class RunConfigReader {
                 values.ewc(),
                 values.evaluation(),
                 values.save(),
+                values.checkpoint(),
                 output.map(path ->
                                 workingDirectory.resolve(path).toAbsolutePath().normalize())
                         .or(() -> values.find("output", Path.class))

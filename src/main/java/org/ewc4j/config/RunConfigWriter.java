@@ -48,6 +48,10 @@ final class RunConfigWriter {
         writer.put("evaluation.batch_size", config.evaluation().batchSize());
         writer.put("save.dtype", config.save().dtype());
         writer.put("save.keep", config.save().keep());
+        writer.put("checkpoint.every_steps", config.checkpoint().everySteps());
+        writer.put("checkpoint.every_minutes", config.checkpoint().everyMinutes());
+        writer.put("checkpoint.keep", config.checkpoint().keep());
+        writer.put("resume", config.checkpoint().resume());
         writer.put("output", config.output().toString());
         writer.overrides(config.taskOverrides());
         DumperOptions options = new DumperOptions();

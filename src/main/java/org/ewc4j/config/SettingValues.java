@@ -164,6 +164,14 @@ final class SettingValues {
         return new SaveConfig(get("save.dtype", StoredType.class), get("save.keep", Keep.class));
     }
 
+    CheckpointConfig checkpoint() {
+        return new CheckpointConfig(
+                optionalWhole("checkpoint.every_steps"),
+                real("checkpoint.every_minutes"),
+                whole("checkpoint.keep"),
+                get("resume", CheckpointConfig.Resume.class));
+    }
+
     /** An override from values by the last part of their keys; defaults do not enter. */
     static TaskOverride override(Map<String, Object> values) {
         Map<String, Object> byKey = new HashMap<>();

@@ -384,6 +384,26 @@ final class Settings {
                     "last",
                     "`all` saves the model after each task, `last` only at the end."),
             Setting.optional(
+                    "checkpoint.every_steps",
+                    COUNT,
+                    "none",
+                    "Optimizer steps from one checkpoint to the next, besides `checkpoint.every_minutes`. Where losses are read less "
+                            + "often (`training.log_every`), at the next reading."),
+            Setting.of(
+                    "checkpoint.every_minutes",
+                    Real.atLeast(0),
+                    "5",
+                    "Minutes from one checkpoint to the next, within Fisher passes too; 0: none by time. A run that is stopped by "
+                            + "SIGTERM or Ctrl-C makes one all the same. docs/reliability.md."),
+            Setting.of(
+                    "checkpoint.keep", COUNT, 2, "How many of the newest checkpoints are kept while the run goes on."),
+            Setting.of(
+                    "resume",
+                    Choice.of(CheckpointConfig.Resume.class),
+                    "never",
+                    "What becomes of a run in the output folder: `auto` goes on with it where it was stopped, as `train --resume` "
+                            + "does; `never` refuses to touch it."),
+            Setting.optional(
                     "output",
                     new Location("the path of a folder"),
                     "`runs/<name of this file>` in the working directory",

@@ -2,7 +2,10 @@ package org.ewc4j.consolidation;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.function.IntConsumer;
+import org.ewc4j.checkpoint.KeptArena;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.fisher.FisherEstimator;
 import org.ewc4j.fisher.FisherRecord;
@@ -21,7 +24,7 @@ import org.ewc4j.tensor.ParameterLayout;
  *
  * <p>Where F is fp32 (and, for a sum, θ* too) and the estimator can add to a Fisher that holds something, a task's Fisher is
  * accumulated in place, without a second buffer; otherwise, and for {@link MergeSchedule.Maximum}, in an fp32 accumulator
- * that lives as long as {@link #add} runs.
+ * that lives as long as the pass.
  *
  * <p>Owned and closed by the learner; used by one thread at a time.
  */
@@ -31,6 +34,27 @@ public final class Consolidation implements AutoCloseable {
     private final Arena anchor;
     private final List<HeldFisher> fishers = new ArrayList<>();
     private double constant;
+    private long revision;
+    private Pass pass; // null between Fisher passes
+    private boolean spoiled;
+
+    /** A Fisher pass under way. */
+    private static final class Pass {
+        private final Arena accumulator; // null: F itself
+        private int read;
+        /** Whether what was accumulated is that of the examples read, no more and no less. */
+        private boolean whole = true;
+
+        Pass(Arena accumulator) {
+            this.accumulator = accumulator;
+        }
+
+        void close() {
+            if (accumulator != null) {
+                accumulator.close();
+            }
+        }
+    }
 
     /** An empty consolidation in fp32 on the CPU. */
     public Consolidation(ParameterLayout layout, MergeSchedule schedule) {
@@ -54,7 +78,8 @@ public final class Consolidation implements AutoCloseable {
     }
 
     /**
-     * Takes in the task just learned: merges its Fisher, and the parameters as its anchor.
+     * Takes in the task just learned: merges its Fisher, and the parameters as its anchor. Where {@code progress} throws, as
+     * when the thread is interrupted, the pass goes on from there with the next call, which must be of the same task.
      *
      * @param theta the parameters after the task, fp32
      * @param what names the task and the estimate, and says how many tasks it counts as
@@ -63,39 +88,99 @@ public final class Consolidation implements AutoCloseable {
      *     then no longer usable, and what was saved of it before stands
      */
     public void add(Kernels kernels, FisherEstimator estimator, Arena theta, HeldFisher what, IntConsumer progress) {
+        requireUsable();
         try (ProfilerRange range = ProfilerRange.open("merge");
                 FlightSpan event =
                         FlightEvents.merge(what.task(), ConsolidationJson.name(schedule.kind()), fishers.size())) {
-            merge(kernels, estimator, theta, what, progress);
+            if (pass == null) {
+                pass = begin(kernels, estimator, theta, what);
+            }
+            accumulate(estimator, what, progress);
+            finish(kernels, theta, what);
+        } catch (RuntimeException | Error e) {
+            giveUpUnlessWhole();
+            throw e;
         }
+        pass.close();
+        pass = null;
+        revision++;
         requireFiniteAnchor(kernels);
         fishers.add(what);
     }
 
-    private void merge(Kernels kernels, FisherEstimator estimator, Arena theta, HeldFisher what, IntConsumer progress) {
-        if (estimator.inPlace() && mergesInPlace()) {
-            addInPlace(kernels, estimator, theta, what, progress);
-        } else {
-            try (Arena accumulator = new Arena(fisher.layout(), ElementType.F32, fisher.device())) {
-                estimate(estimator, accumulator, 1, what, progress);
-                requireFinite(kernels, accumulator);
-                double factor = schedule.factor(what.weight());
-                if (factor != 1) {
-                    kernels.fisherMerge(accumulator.list(), null, factor, 0);
-                }
-                merge(kernels, accumulator, theta, what.weight());
-            }
+    private Pass begin(Kernels kernels, FisherEstimator estimator, Arena theta, HeldFisher what) {
+        if (!estimator.inPlace() || !mergesInPlace()) {
+            return new Pass(new Arena(fisher.layout(), ElementType.F32, fisher.device()));
         }
+        if (schedule instanceof MergeSchedule.Weighted weighted && !fishers.isEmpty()) {
+            kernels.fisherMerge(fisher.list(), null, weighted.retain(heldWeight(), what.weight()), 0);
+        } else if (!fishers.isEmpty()) {
+            constant += kernels.anchorDisplace(anchor.list(), theta.list(), fisher.list());
+        }
+        return new Pass(null);
     }
 
-    private static void estimate(
-            FisherEstimator estimator, Arena into, double weight, HeldFisher what, IntConsumer progress) {
+    /** What the pass multiplies an estimate by: where F is merged in place, its weight in the merge. */
+    private double passWeight(HeldFisher what) {
+        if (pass.accumulator != null) {
+            return 1;
+        }
+        double factor = schedule.factor(what.weight());
+        return !fishers.isEmpty() && schedule instanceof MergeSchedule.Weighted weighted
+                ? factor * weighted.weight(heldWeight(), what.weight())
+                : factor;
+    }
+
+    private void accumulate(FisherEstimator estimator, HeldFisher what, IntConsumer progress) {
         FisherRecord estimate = what.estimate();
         try (ProfilerRange range = ProfilerRange.open("fisher");
                 FlightSpan event = FlightEvents.fisherPass(
                         what.task(), ConsolidationJson.name(estimate.kind()), estimate.examples())) {
-            estimator.accumulateInto(into, weight, progress);
+            pass.whole = false;
+            Arena into = pass.accumulator == null ? fisher : pass.accumulator;
+            estimator.accumulateInto(into, passWeight(what), pass.read, read -> {
+                pass.read = read;
+                pass.whole = true;
+                progress.accept(read);
+                pass.whole = false;
+            });
         }
+    }
+
+    private void finish(Kernels kernels, Arena theta, HeldFisher what) {
+        requireFinite(kernels, pass.accumulator == null ? fisher : pass.accumulator);
+        if (pass.accumulator != null) {
+            double factor = schedule.factor(what.weight());
+            if (factor != 1) {
+                kernels.fisherMerge(pass.accumulator.list(), null, factor, 0);
+            }
+            merge(kernels, pass.accumulator, theta, what.weight());
+        } else if (schedule instanceof MergeSchedule.Sum && !fishers.isEmpty()) {
+            constant -= kernels.anchorRestore(anchor.list(), theta.list(), fisher.list());
+        } else {
+            kernels.convert(anchor.list(), theta.list());
+        }
+    }
+
+    /** What an accumulator of its own was half filled with is dropped; F itself cannot be mended. */
+    private void giveUpUnlessWhole() {
+        if (pass != null && !pass.whole) {
+            spoiled = pass.accumulator == null;
+            pass.close();
+            pass = null;
+        }
+    }
+
+    private void requireUsable() {
+        if (spoiled) {
+            throw new RunFailedException(
+                    "the consolidation was lost with a Fisher pass that failed; go on from what was" + " saved before");
+        }
+    }
+
+    /** t: as how many tasks the Fishers that are merged count. */
+    private double heldWeight() {
+        return fishers.stream().mapToDouble(HeldFisher::weight).sum();
     }
 
     private boolean mergesInPlace() {
@@ -105,31 +190,6 @@ public final class Consolidation implements AutoCloseable {
         return fishers.isEmpty()
                 || schedule instanceof MergeSchedule.Weighted
                 || schedule instanceof MergeSchedule.Sum && anchor.type() == ElementType.F32;
-    }
-
-    private void addInPlace(
-            Kernels kernels, FisherEstimator estimator, Arena theta, HeldFisher what, IntConsumer progress) {
-        double factor = schedule.factor(what.weight());
-        if (fishers.isEmpty()) {
-            estimate(estimator, fisher, factor, what, progress);
-            requireFinite(kernels, fisher);
-            kernels.convert(anchor.list(), theta.list());
-        } else if (schedule instanceof MergeSchedule.Weighted weighted) {
-            kernels.fisherMerge(fisher.list(), null, weighted.retain(heldWeight(), what.weight()), 0);
-            estimate(estimator, fisher, factor * weighted.weight(heldWeight(), what.weight()), what, progress);
-            requireFinite(kernels, fisher);
-            kernels.convert(anchor.list(), theta.list());
-        } else {
-            constant += kernels.anchorDisplace(anchor.list(), theta.list(), fisher.list());
-            estimate(estimator, fisher, factor, what, progress);
-            requireFinite(kernels, fisher);
-            constant -= kernels.anchorRestore(anchor.list(), theta.list(), fisher.list());
-        }
-    }
-
-    /** t: as how many tasks the Fishers that are merged count. */
-    private double heldWeight() {
-        return fishers.stream().mapToDouble(HeldFisher::weight).sum();
     }
 
     /**
@@ -143,6 +203,7 @@ public final class Consolidation implements AutoCloseable {
         if (schedule instanceof MergeSchedule.Sum) {
             constant += other.constant;
         }
+        revision++;
         requireFiniteAnchor(kernels);
         fishers.addAll(other.fishers);
     }
@@ -213,6 +274,50 @@ public final class Consolidation implements AutoCloseable {
         constant = value;
     }
 
+    /**
+     * What is needed to go on, besides the arenas; within a Fisher pass, where {@code progress} is told, too.
+     *
+     * @throws RunFailedException where a Fisher pass failed and left nothing that is whole
+     */
+    public ConsolidationState state() {
+        requireUsable();
+        return new ConsolidationState(
+                fishers,
+                constant,
+                revision,
+                pass == null ? OptionalInt.empty() : OptionalInt.of(pass.read),
+                pass != null && pass.accumulator != null);
+    }
+
+    /** The arenas that hold something; {@link #state} says what. */
+    public List<KeptArena> arenas() {
+        boolean inPlace = pass != null && pass.accumulator == null;
+        boolean displaced = inPlace && schedule instanceof MergeSchedule.Sum;
+        OptionalLong same = OptionalLong.of(revision);
+        List<KeptArena> arenas = new ArrayList<>();
+        if (inPlace || !fishers.isEmpty()) {
+            arenas.add(new KeptArena("fisher", fisher, inPlace ? OptionalLong.empty() : same));
+        }
+        if (!fishers.isEmpty()) {
+            arenas.add(new KeptArena("anchor", anchor, displaced ? OptionalLong.empty() : same));
+        }
+        if (pass != null && pass.accumulator != null) {
+            arenas.add(KeptArena.changing("fisher_accumulator", pass.accumulator));
+        }
+        return arenas;
+    }
+
+    /** Goes on from a state, whose {@link #arenas} are then to be filled. For a consolidation just made. */
+    public void restore(ConsolidationState state) {
+        fishers.clear();
+        restore(state.fishers(), state.constant());
+        revision = state.revision();
+        if (state.passRead().isPresent()) {
+            pass = new Pass(state.accumulator() ? new Arena(fisher.layout(), ElementType.F32, fisher.device()) : null);
+            pass.read = state.passRead().getAsInt();
+        }
+    }
+
     /** How many tasks' Fishers are merged; 0 means that there is nothing to hold on to yet. */
     public int held() {
         return fishers.size();
@@ -249,6 +354,9 @@ public final class Consolidation implements AutoCloseable {
 
     @Override
     public void close() {
+        if (pass != null) {
+            pass.close();
+        }
         fisher.close();
         anchor.close();
     }

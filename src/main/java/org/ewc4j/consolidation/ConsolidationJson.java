@@ -42,7 +42,8 @@ final class ConsolidationJson {
 
     private final Path file;
 
-    private ConsolidationJson(Path file) {
+    /** @param file named in a refusal */
+    ConsolidationJson(Path file) {
         this.file = file;
     }
 
@@ -51,18 +52,7 @@ final class ConsolidationJson {
         root.put("format", FORMAT).put("format_version", FORMAT_VERSION).put("ewc4j", record.version());
         root.put("architecture", record.architecture()).put("layout_sha256", record.layoutFingerprint());
         root.put("held", record.fishers().size());
-        ArrayNode fishers = root.putArray("fishers");
-        for (HeldFisher held : record.fishers()) {
-            ObjectNode node = fishers.addObject();
-            FisherRecord estimate = held.estimate();
-            node.put("task", held.task()).put("kind", name(estimate.kind())).put("unit", name(estimate.unit()));
-            node.put("examples", estimate.examples()).put("scored_tokens", estimate.scoredTokens());
-            node.put("batch_size", estimate.batchSize()).put("samples", estimate.samples());
-            node.put("normalize", name(estimate.normalize()));
-            node.put("clamp", estimate.clamp().isPresent() ? estimate.clamp().getAsDouble() : null);
-            node.put("weight", held.weight());
-            node.put("model_sha256", estimate.modelFingerprint()).put("data_sha256", estimate.dataFingerprint());
-        }
+        root.set("fishers", fishers(record.fishers()));
         ObjectNode schedule = root.putObject("schedule");
         schedule.put("merge", name(record.schedule().kind()));
         if (record.schedule() instanceof MergeSchedule.Online online) {
@@ -79,6 +69,26 @@ final class ConsolidationJson {
                         () -> anchor.put("file", ConsolidationFolder.ANCHOR));
         anchor.put("sha256", record.anchorFingerprint());
         return (root.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8);
+    }
+
+    static ObjectNode newObject() {
+        return JSON.createObjectNode();
+    }
+
+    static ArrayNode fishers(List<HeldFisher> fishers) {
+        ArrayNode nodes = JSON.createArrayNode();
+        for (HeldFisher held : fishers) {
+            ObjectNode node = nodes.addObject();
+            FisherRecord estimate = held.estimate();
+            node.put("task", held.task()).put("kind", name(estimate.kind())).put("unit", name(estimate.unit()));
+            node.put("examples", estimate.examples()).put("scored_tokens", estimate.scoredTokens());
+            node.put("batch_size", estimate.batchSize()).put("samples", estimate.samples());
+            node.put("normalize", name(estimate.normalize()));
+            node.put("clamp", estimate.clamp().isPresent() ? estimate.clamp().getAsDouble() : null);
+            node.put("weight", held.weight());
+            node.put("model_sha256", estimate.modelFingerprint()).put("data_sha256", estimate.dataFingerprint());
+        }
+        return nodes;
     }
 
     /** As the configuration spells it. */
@@ -137,7 +147,7 @@ final class ConsolidationJson {
                 fingerprint(anchor, "anchor.", "sha256"));
     }
 
-    private List<HeldFisher> fishers(JsonNode root) {
+    List<HeldFisher> fishers(JsonNode root) {
         JsonNode list = root.path("fishers");
         if (!list.isArray() || list.isEmpty()) {
             throw wrong("fishers", "a list of at least one Fisher");
@@ -229,7 +239,7 @@ final class ConsolidationJson {
         return text;
     }
 
-    private long whole(JsonNode node, String at, String key, long most) {
+    long whole(JsonNode node, String at, String key, long most) {
         JsonNode value = node.path(key);
         if (!value.isIntegralNumber() || !value.canConvertToLong() || value.asLong() < 0 || value.asLong() > most) {
             throw wrong(at + key, "a whole number from 0");
@@ -237,7 +247,7 @@ final class ConsolidationJson {
         return value.asLong();
     }
 
-    private double number(JsonNode node, String at, String key) {
+    double number(JsonNode node, String at, String key) {
         if (!node.path(key).isNumber() || !Double.isFinite(node.get(key).asDouble())) {
             throw wrong(at + key, "a number");
         }

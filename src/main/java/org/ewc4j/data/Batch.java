@@ -1,5 +1,7 @@
 package org.ewc4j.data;
 
+import java.util.Arrays;
+
 /**
  * One micro-batch, left-padded to its longest row, row-major.
  *
@@ -30,5 +32,29 @@ public record Batch(
             sum += length;
         }
         return sum;
+    }
+
+    /** The rows {@code from} to {@code to − 1} as a batch of their own, padded to the longest of them. */
+    Batch part(int from, int to) {
+        int longest = Arrays.stream(lengths, from, to).max().orElseThrow();
+        int count = to - from;
+        long[] ids = new long[count * longest];
+        long[] targets = new long[count * longest];
+        for (int row = 0; row < count; row++) {
+            int source = (from + row + 1) * columns - longest;
+            System.arraycopy(inputIds, source, ids, row * longest, longest);
+            System.arraycopy(labels, source, targets, row * longest, longest);
+        }
+        return new Batch(
+                count,
+                longest,
+                ids,
+                targets,
+                Arrays.copyOfRange(lengths, from, to),
+                Arrays.copyOfRange(examples, from, to),
+                leftEdgeOffset + columns - longest,
+                (int) Arrays.stream(targets)
+                        .filter(label -> label != BatchAssembler.IGNORED_LABEL)
+                        .count());
     }
 }

@@ -14,6 +14,7 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.error.RunInterruptedException;
 
 /**
  * The batches of one task's training, prepared ahead on daemon threads of its own and handed out in order. A step is a
@@ -48,6 +49,15 @@ public final class BatchLoader implements AutoCloseable {
      * @param padId token id of the padding
      */
     public BatchLoader(List<TokenizedRow> rows, TrainingConfig config, int task, int padId) {
+        this(rows, config, task, padId, 0);
+    }
+
+    /**
+     * The steps from {@code firstStep} on.
+     *
+     * @param firstStep from 0, within the task
+     */
+    public BatchLoader(List<TokenizedRow> rows, TrainingConfig config, int task, int padId, long firstStep) {
         this.assembler = new BatchAssembler(rows, padId, config.maxLength());
         this.rows = rows.size();
         this.batchSize = config.batchSize();
@@ -65,6 +75,7 @@ public final class BatchLoader implements AutoCloseable {
                 body -> daemon(body, task));
         // Without a close the threads end by themselves once they have been idle.
         threads.allowCoreThreadTimeOut(true);
+        this.nextToPrepare = firstStep;
         this.prefetch = PREFETCHED_STEPS * config.loaderThreads();
         prepareAhead();
     }
@@ -110,7 +121,7 @@ public final class BatchLoader implements AutoCloseable {
         return batches;
     }
 
-    /** How many steps {@link #next} will hand out in all. */
+    /** How many steps the task has, those before the first that is handed out included. */
     public long steps() {
         return steps;
     }
@@ -118,16 +129,15 @@ public final class BatchLoader implements AutoCloseable {
     /**
      * The next step's batches, waiting for them where they are not prepared yet; empty behind the last.
      *
-     * @throws RunFailedException if preparing them failed, with the cause; or if the waiting thread was interrupted
+     * @throws RunFailedException if preparing them failed, with the cause
+     * @throws RunInterruptedException if the waiting thread was interrupted; the batches are then lost, close the loader
      * @throws IllegalStateException after close
      */
     public Optional<StepBatch> next() {
         if (closed) {
             throw new IllegalStateException("the batch loader is closed");
         }
-        if (Thread.currentThread().isInterrupted()) {
-            throw new RunFailedException("interrupted while waiting for a batch");
-        }
+        RunInterruptedException.throwIfInterrupted("waiting for a batch");
         Future<StepBatch> head;
         synchronized (this) {
             head = prepared.poll();
@@ -141,7 +151,7 @@ public final class BatchLoader implements AutoCloseable {
             return Optional.of(batch);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new RunFailedException("interrupted while waiting for a batch", e);
+            throw new RunInterruptedException("interrupted: waiting for a batch", e);
         } catch (CancellationException e) {
             throw new IllegalStateException("the batch loader was closed while a batch was waited for", e);
         } catch (ExecutionException e) {

@@ -50,6 +50,17 @@ public final class ReplayMemory {
         return joined;
     }
 
+    /** All that is kept, the oldest task's first. */
+    public List<TokenizedRow> kept() {
+        return List.copyOf(kept);
+    }
+
+    /** Keeps these rows in place of what is kept. */
+    public void restore(List<TokenizedRow> rows) {
+        kept.clear();
+        kept.addAll(rows);
+    }
+
     /** How many rows are kept of a task that has so many. */
     public static int kept(int rows, int perTask) {
         return Math.min(rows, perTask);

@@ -56,12 +56,25 @@ final class TokenizerLibrary {
                 System.setProperty(LOADED, "true");
                 return tokenizer;
             } catch (IOException | LinkageError e) {
-                throw new RunFailedException("the tokenizers library could not be loaded: " + e.getMessage(), e);
+                throw notLoaded(e);
+            } catch (RuntimeException e) {
+                if (String.valueOf(e.getMessage()).contains("native library")) {
+                    throw notLoaded(e);
+                }
+                throw e;
             } finally {
                 before.forEach(TokenizerLibrary::set);
                 remove(copy);
             }
         }
+    }
+
+    private static RunFailedException notLoaded(Throwable failure) {
+        return new RunFailedException(
+                "the tokenizers library could not be loaded: " + failure.getMessage()
+                        + "; it is unpacked into .djl.ai of the home or the temporary folder, one of which must be writable,"
+                        + " or another folder be given by the environment variable DJL_CACHE_DIR",
+                failure);
     }
 
     private static String orGiven(String name, String value) {

@@ -12,6 +12,7 @@ import org.ewc4j.data.EncodedTask;
 import org.ewc4j.data.TextTokenizer;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.error.RunInterruptedException;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.task.Example;
 import org.ewc4j.task.Task;
@@ -42,6 +43,7 @@ public final class Evaluator {
      * @param index of the task that is asked about
      * @param progress told after each batch how many questions it answered, or rows of text it read
      * @throws RunFailedException where the token loss is not finite
+     * @throws RunInterruptedException behind the batch during which the thread was interrupted
      */
     public TaskScore score(
             int afterTask, int index, Task task, EncodedTask encoded, Split split, IntConsumer progress) {
@@ -66,6 +68,7 @@ public final class Evaluator {
         List<Example> examples = split == Split.TRAIN ? task.train() : task.test();
         List<Prediction> predictions = new ArrayList<>(examples.size());
         for (int from = 0; from < prompts.size(); from += config.batchSize()) {
+            RunInterruptedException.throwIfInterrupted("evaluation of task '" + task.name() + "'");
             int to = Math.min(prompts.size(), from + config.batchSize());
             List<int[]> answers = model.generate(prompts.subList(from, to), config.maxNewTokens());
             for (int i = from; i < to; i++) {
@@ -97,6 +100,7 @@ public final class Evaluator {
         model.training(false);
         for (Batch batch : BatchLoader.inFileOrder(
                 rows, config.batchSize(), model.specialTokens().padding(), maxLength)) {
+            RunInterruptedException.throwIfInterrupted("evaluation");
             sum += model.loss(batch);
             scored += batch.scoredPositions();
             progress.accept(batch.rows());

@@ -34,16 +34,13 @@ public final class BatchFisher implements FisherEstimator {
     }
 
     @Override
-    public void accumulateInto(Arena fisher, double weight, IntConsumer progress) {
+    public void accumulateInto(Arena fisher, double weight, int done, IntConsumer progress) {
         long total = FisherPass.total(batches, unit);
-        int done = 0;
         model.training(false);
-        for (StepBatch batch : batches) {
+        FisherPass.forEach(batches, done, progress, batch -> {
             double loss = accumulate(batch, fisher, weight * batch.examples() / total);
             FisherPass.requireFinite(loss, "a loss", batch);
-            done += batch.examples();
-            progress.accept(done);
-        }
+        });
     }
 
     /** Adds a batch's squares unless its loss is not finite; returns the loss. */

@@ -38,20 +38,17 @@ public final class ExampleFisher implements FisherEstimator {
     }
 
     @Override
-    public void accumulateInto(Arena fisher, double weight, IntConsumer progress) {
+    public void accumulateInto(Arena fisher, double weight, int done, IntConsumer progress) {
         double ofExample = weight / FisherPass.total(batches, unit);
-        int done = 0;
         model.training(false);
         try (ExampleGradients gradients = model.exampleGradients(kernels)) {
-            for (StepBatch batch : batches) {
+            FisherPass.forEach(batches, done, progress, batch -> {
                 for (Batch microBatch : batch.microBatches()) {
                     ExampleGradients.Findings found = gradients.addSquares(microBatch, labels, fisher, ofExample);
                     FisherPass.requireFinite(found.loss(), "a loss", batch);
                     FisherPass.requireFinite(found.gradientSum(), "a sum of gradients", batch);
                 }
-                done += batch.examples();
-                progress.accept(done);
-            }
+            });
         }
     }
 

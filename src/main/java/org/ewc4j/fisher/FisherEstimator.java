@@ -28,7 +28,17 @@ public sealed interface FisherEstimator
      * @throws org.ewc4j.error.RunFailedException where a loss or a gradient is not finite; {@code fisher} is then half
      *     accumulated
      */
-    void accumulateInto(Arena fisher, double weight, IntConsumer progress);
+    default void accumulateInto(Arena fisher, double weight, IntConsumer progress) {
+        accumulateInto(fisher, weight, 0, progress);
+    }
+
+    /**
+     * Goes on with an estimate whose first examples were accumulated before; otherwise as {@link #accumulateInto(Arena,
+     * double, IntConsumer)}. Where {@code progress} is told and throws, {@code fisher} holds just what it was told of.
+     *
+     * @param done how many examples {@code fisher} holds of this estimate, a number that {@code progress} was told; or 0
+     */
+    void accumulateInto(Arena fisher, double weight, int done, IntConsumer progress);
 
     /** Whether the estimate may be added to a Fisher that holds something. */
     boolean inPlace();

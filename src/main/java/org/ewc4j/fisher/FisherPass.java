@@ -2,6 +2,8 @@ package org.ewc4j.fisher;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.IntConsumer;
 import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.error.RunFailedException;
@@ -15,6 +17,22 @@ final class FisherPass {
         return batches.stream()
                 .mapToLong(unit == Unit.TOKEN ? StepBatch::scoredPositions : StepBatch::examples)
                 .sum();
+    }
+
+    /**
+     * Reads the batches that were not read before, and tells how many examples have been read behind each.
+     *
+     * @param done examples that were read before, in whole batches
+     */
+    static void forEach(List<StepBatch> batches, int done, IntConsumer progress, Consumer<StepBatch> read) {
+        int examples = 0;
+        for (StepBatch batch : batches) {
+            examples += batch.examples();
+            if (examples > done) {
+                read.accept(batch);
+                progress.accept(examples);
+            }
+        }
     }
 
     /** @throws RunFailedException naming the rows, unless the value is finite */

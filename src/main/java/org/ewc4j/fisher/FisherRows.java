@@ -19,9 +19,16 @@ import org.ewc4j.model.CausalLm;
  * @param gradientAccumulation batches whose gradient is squared as one, of the {@code batch} Fisher
  * @param maxLength of the training settings
  * @param seed of what is drawn: rows and labels
+ * @param microBatchRows the most rows of a micro-batch that there is memory for; larger batches are read in parts
  */
 public record FisherRows(
-        List<TokenizedRow> rows, int task, int batchSize, int gradientAccumulation, int maxLength, long seed) {
+        List<TokenizedRow> rows,
+        int task,
+        int batchSize,
+        int gradientAccumulation,
+        int maxLength,
+        long seed,
+        int microBatchRows) {
     public FisherRows {
         rows = List.copyOf(rows);
     }
@@ -36,7 +43,8 @@ public record FisherRows(
                 : BatchLoader.inFileOrder(rows, size, padding, maxLength);
         List<StepBatch> groups = new ArrayList<>();
         for (int from = 0; from < batches.size(); from += gradientAccumulation) {
-            groups.add(new StepBatch(0, batches.subList(from, Math.min(batches.size(), from + gradientAccumulation))));
+            groups.add(new StepBatch(0, batches.subList(from, Math.min(batches.size(), from + gradientAccumulation)))
+                    .inMicroBatchesOf(microBatchRows));
         }
         return groups;
     }

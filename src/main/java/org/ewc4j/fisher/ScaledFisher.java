@@ -32,8 +32,8 @@ public final class ScaledFisher implements FisherEstimator {
     }
 
     @Override
-    public void accumulateInto(Arena fisher, double weight, IntConsumer progress) {
-        estimator.accumulateInto(fisher, weight, progress);
+    public void accumulateInto(Arena fisher, double weight, int done, IntConsumer progress) {
+        estimator.accumulateInto(fisher, weight, done, progress);
         double sum = fisher.sum();
         if (!Double.isFinite(sum)) {
             // Cut off, Inf would pass for a large number.

@@ -24,8 +24,8 @@ public final class ShuffledFisher implements FisherEstimator {
     }
 
     @Override
-    public void accumulateInto(Arena fisher, double weight, IntConsumer progress) {
-        estimator.accumulateInto(fisher, weight, progress);
+    public void accumulateInto(Arena fisher, double weight, int done, IntConsumer progress) {
+        estimator.accumulateInto(fisher, weight, done, progress);
         List<Parameter> parameters = fisher.layout().parameters();
         for (int i = 0; i < parameters.size(); i++) {
             fisher.reorder(

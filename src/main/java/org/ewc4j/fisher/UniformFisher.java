@@ -26,7 +26,7 @@ public final class UniformFisher implements FisherEstimator {
     }
 
     @Override
-    public void accumulateInto(Arena fisher, double weight, IntConsumer progress) {
+    public void accumulateInto(Arena fisher, double weight, int done, IntConsumer progress) {
         trained.parameters().forEach(parameter -> fisher.add(parameter, weight));
     }
 

@@ -35,11 +35,8 @@ public final class NativeLibrary {
         try {
             ProcessEnvironment.letIdleThreadsSleep();
             Loader.load(EwcLibrary.class);
-        } catch (UnsatisfiedLinkError | NoClassDefFoundError e) {
-            throw new NativeLibraryException(
-                    "ewc4j's native library could not be loaded: " + e.getMessage()
-                            + "; expected it in the ewc4j jar under org/ewc4j/kernel/" + PLATFORM,
-                    e);
+        } catch (LinkageError e) {
+            throw notLoaded("ewc4j's native library, org/ewc4j/kernel/" + PLATFORM + " in its jar,", e);
         }
         int version = EwcLibrary.ewc_abi_version();
         if (version != EwcLibrary.ABI_VERSION) {
@@ -49,6 +46,25 @@ public final class NativeLibrary {
         placeCudaLibrary();
         loaded = true;
         LOG.debug("{}", describe());
+    }
+
+    /**
+     * What to throw where the JVM could not load a native library. JavaCPP unpacks them out of their jars first, so that most
+     * often it is the place for that which is missing.
+     *
+     * @param what names the library
+     */
+    public static NativeLibraryException notLoaded(String what, LinkageError error) {
+        Throwable cause = error;
+        while (cause.getCause() != null) {
+            cause = cause.getCause();
+        }
+        return new NativeLibraryException(
+                what + " could not be loaded: " + cause.getMessage()
+                        + "; it is unpacked into .javacpp/cache of the home or the"
+                        + " temporary folder, one of which must be writable with 0.5 GB free, or another folder be given by"
+                        + " -Dorg.bytedeco.javacpp.cachedir",
+                error);
     }
 
     /** One line for diagnosis: ABI version, instruction set in use, and the CUDA devices, or why there are none. */

@@ -216,10 +216,7 @@ public final class CausalLm implements AutoCloseable {
     public void restore(ModelSnapshot snapshot) {
         requireOpen();
         theta.copyBits(snapshot.theta());
-        dropout.restore(snapshot.dropout());
-        if (computeCopy != null) {
-            kernels.convert(computeCopy.list(), theta.list());
-        }
+        restored(snapshot.dropout());
     }
 
     /** Which parameters are trained. */
@@ -244,6 +241,26 @@ public final class CausalLm implements AutoCloseable {
     /** Dropout as the checkpoint says, or none. */
     public void training(boolean on) {
         dropout.training(on);
+    }
+
+    /** Where the generator of dropout stands; bytes of libtorch's, the same only for the same kind of device. */
+    public byte[] randomState() {
+        requireOpen();
+        return dropout.state();
+    }
+
+    /**
+     * Goes on with a θ that was put into {@link #theta()}.
+     *
+     * @param randomState of {@link #randomState} when θ was so
+     * @throws RuntimeException where the bytes are no state of a generator on this kind of device
+     */
+    public void restored(byte[] randomState) {
+        requireOpen();
+        dropout.restore(randomState);
+        if (computeCopy != null) {
+            kernels.convert(computeCopy.list(), theta.list());
+        }
     }
 
     /** The copy of θ that the passes compute with, for the optimizer step to write; null where they compute with θ. */

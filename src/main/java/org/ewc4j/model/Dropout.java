@@ -2,13 +2,16 @@ package org.ewc4j.model;
 
 import static org.ewc4j.tensor.Torch.keep;
 
+import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Generator;
 import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.bytedeco.pytorch.global.torch_cuda;
 import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.Torch;
@@ -34,6 +37,25 @@ final class Dropout implements AutoCloseable {
         return device.isCuda() ? torch_cuda.make_generator_cuda((byte) device.index()) : torch.createCPUGenerator();
     }
 
+    /** Where the generator stands: libtorch's own encoding of it. */
+    byte[] state() {
+        try (PointerScope scope = new PointerScope()) {
+            Tensor state = generator.get_state();
+            byte[] bytes = new byte[Math.toIntExact(state.numel())];
+            new BytePointer(state.data_ptr()).get(bytes);
+            return bytes;
+        }
+    }
+
+    /** Sets the generator to where it stood at {@link #state}. */
+    void restore(byte[] state) {
+        try (PointerScope scope = new PointerScope()) {
+            Tensor here = torch.from_blob(
+                    new BytePointer(state), new long[] {state.length}, new TensorOptions(ScalarType.Byte));
+            generator.set_state(here.clone());
+        }
+    }
+
     void training(boolean on) {
         training = on;
     }
@@ -53,18 +75,6 @@ final class Dropout implements AutoCloseable {
             mask = torch.empty_like(x).bernoulli_(1 - p, argument).div_(new Scalar(1 - p));
         }
         return x.mul(mask);
-    }
-
-    /** Where the generator's stream is. Whoever calls releases it ({@link Torch#release}). */
-    Tensor state() {
-        try (PointerScope scope = new PointerScope()) {
-            return keep(generator.get_state());
-        }
-    }
-
-    /** Goes on from a {@link #state}. */
-    void restore(Tensor state) {
-        generator.set_state(state);
     }
 
     @Override

@@ -1,34 +1,16 @@
 package org.ewc4j.model;
 
-import org.bytedeco.pytorch.Tensor;
 import org.ewc4j.tensor.Arena;
-import org.ewc4j.tensor.Torch;
 
 /**
- * What training changes of a model, as it was: θ and where the stream of dropout was. Whoever takes it ({@link
- * CausalLm#snapshot}) closes it, once.
+ * What training changes of a model, as it was. Whoever takes it ({@link CausalLm#snapshot}) closes it.
+ *
+ * @param theta θ
+ * @param dropout {@link CausalLm#randomState}
  */
-public final class ModelSnapshot implements AutoCloseable {
-    private final Arena theta;
-    private final Tensor dropout;
-
-    /** Takes over both. */
-    ModelSnapshot(Arena theta, Tensor dropout) {
-        this.theta = theta;
-        this.dropout = dropout;
-    }
-
-    Arena theta() {
-        return theta;
-    }
-
-    Tensor dropout() {
-        return dropout;
-    }
-
+public record ModelSnapshot(Arena theta, byte[] dropout) implements AutoCloseable {
     @Override
     public void close() {
         theta.close();
-        Torch.release(dropout);
     }
 }

@@ -4,15 +4,20 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import org.ewc4j.error.RunFailedException;
+import java.util.List;
+import java.util.zip.CRC32C;
+import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.tensor.AtomicFile;
+import org.ewc4j.tensor.Checksum;
+import org.ewc4j.tensor.UninterruptedWork;
 
 /**
  * A file of one JSON object per line that grows during a run. Rows go in blocks to a hidden partial file beside it;
@@ -26,22 +31,86 @@ final class JsonLinesFile implements AutoCloseable {
     private final Path partial;
     private final FileChannel channel;
     private final ByteArrayOutputStream block = new ByteArrayOutputStream();
+    private final CRC32C crc = new CRC32C(); // of what is in the channel
+    private long written;
     private boolean changed = true;
     private boolean closed;
 
     /** Opens the partial file of {@code target}, whose folder must exist; the target appears when published. */
     JsonLinesFile(Path target) {
+        this(target, new Checksum(0, ""));
+    }
+
+    /**
+     * Goes on behind the rows that were there at a {@link #mark}; later ones are dropped.
+     *
+     * @throws InvalidInputException where they are not there any more
+     */
+    JsonLinesFile(Path target, Checksum mark) {
         this.target = target;
-        this.partial = target.resolveSibling("." + target.getFileName() + ".partial");
+        this.partial = partial(target);
+        Path source = mark.bytes() == 0 ? partial : requireRows(target, mark);
         try {
-            this.channel = FileChannel.open(
-                    partial,
-                    StandardOpenOption.CREATE,
-                    StandardOpenOption.TRUNCATE_EXISTING,
-                    StandardOpenOption.READ,
-                    StandardOpenOption.WRITE);
+            this.channel = UninterruptedWork.call(() -> openBehind(source, mark));
+        } catch (UncheckedIOException e) {
+            throw AtomicFile.cannotWrite(target, e.getCause());
+        }
+    }
+
+    private static Path partial(Path target) {
+        return target.resolveSibling("." + target.getFileName() + ".partial");
+    }
+
+    /**
+     * The file that begins with the rows that were there at a {@link #mark}: the partial one, or after a run that was closed
+     * in order the visible one.
+     *
+     * @throws InvalidInputException where neither does
+     */
+    static Path requireRows(Path target, Checksum mark) {
+        for (Path file : List.of(partial(target), target)) {
+            if (mark.bytes() == 0
+                    || Files.isRegularFile(file)
+                            && Checksum.of(file, mark.bytes()).equals(mark)) {
+                return file;
+            }
+        }
+        throw new InvalidInputException(target + ": does not begin with the " + mark.bytes()
+                + " bytes of rows that were written when it was saved");
+    }
+
+    private FileChannel openBehind(Path source, Checksum mark) {
+        try {
+            if (!source.equals(partial)) {
+                Files.copy(source, partial, StandardCopyOption.REPLACE_EXISTING);
+            }
+            FileChannel open = FileChannel.open(
+                    partial, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+            open.truncate(mark.bytes());
+            ByteBuffer window = ByteBuffer.allocate(BLOCK_BYTES);
+            while (open.read(window) >= 0) {
+                crc.update(window.flip());
+                window.clear();
+            }
+            written = mark.bytes();
+            return open;
         } catch (IOException e) {
-            throw cannotWrite(e);
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** What was appended so far, to go on behind; it survives the process when {@link #force} was called. */
+    Checksum mark() {
+        flush();
+        return Checksum.of(written, crc);
+    }
+
+    /** Forces to the disk what was there at the last {@link #mark}; may be called from another thread. */
+    void force() {
+        try {
+            channel.force(false);
+        } catch (IOException e) {
+            throw AtomicFile.cannotWrite(target, e);
         }
     }
 
@@ -66,29 +135,32 @@ final class JsonLinesFile implements AutoCloseable {
         }
         flush();
         AtomicFile.write(target, out -> {
-            long size = channel.size();
-            for (long done = 0; done < size; ) {
-                done += channel.transferTo(done, size - done, out);
+            for (long done = 0; done < written; ) {
+                done += channel.transferTo(done, written - done, out);
             }
         });
         changed = false;
     }
 
     private void flush() {
-        try {
-            ByteBuffer bytes = ByteBuffer.wrap(block.toByteArray());
-            while (bytes.hasRemaining()) {
-                channel.write(bytes);
-            }
-            block.reset();
-        } catch (IOException e) {
-            throw cannotWrite(e);
+        if (block.size() == 0) {
+            return;
         }
-    }
-
-    private RunFailedException cannotWrite(IOException e) {
-        String reason = e instanceof FileSystemException fs && fs.getReason() != null ? fs.getReason() : e.getMessage();
-        return new RunFailedException(target + ": cannot be written: " + reason, e);
+        byte[] rows = block.toByteArray();
+        UninterruptedWork.run(() -> {
+            try {
+                // By position: a write that failed half way is written over by the next.
+                ByteBuffer bytes = ByteBuffer.wrap(rows);
+                while (bytes.hasRemaining()) {
+                    channel.write(bytes, written + bytes.position());
+                }
+            } catch (IOException e) {
+                throw AtomicFile.cannotWrite(target, e);
+            }
+        });
+        crc.update(rows);
+        written += rows.length;
+        block.reset();
     }
 
     /** Publishes what was not yet and removes the partial file. Does nothing the second time. */
@@ -101,7 +173,7 @@ final class JsonLinesFile implements AutoCloseable {
         try (channel) {
             publish();
         } catch (IOException e) {
-            throw cannotWrite(e);
+            throw AtomicFile.cannotWrite(target, e);
         } finally {
             deletePartial();
         }

@@ -11,10 +11,10 @@ import org.ewc4j.eval.LambdaChoice;
 import org.ewc4j.eval.LambdaTrial;
 
 /** What was tried of λ and what was taken, as {@code sweep.json} and {@code lambda_choice} of {@code results.json} have it. */
-final class LambdaChoiceJson {
+public final class LambdaChoiceJson {
     private LambdaChoiceJson() {}
 
-    static ObjectNode write(LambdaChoice choice) {
+    public static ObjectNode write(LambdaChoice choice) {
         ObjectNode root = RunJson.MAPPER.createObjectNode();
         choice.tasks().forEach(root.putArray("tasks")::add);
         root.put("questions", choice.questions());
@@ -37,7 +37,7 @@ final class LambdaChoiceJson {
     }
 
     /** Empty where the node is not one that {@link #write} made. */
-    static Optional<LambdaChoice> read(JsonNode root) {
+    public static Optional<LambdaChoice> read(JsonNode root) {
         List<String> tasks = new ArrayList<>();
         root.path("tasks").forEach(name -> tasks.add(name.asText()));
         List<LambdaTrial> trials = new ArrayList<>();

@@ -14,6 +14,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.ewc4j.checkpoint.FolderLock;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
 
@@ -34,13 +35,17 @@ final class OutputCheck {
                     + "|merges\\.txt|tokenizer\\.model|chat_template\\.(jinja|json)";
     private static final String STATE_FILE = "[a-z_]+\\.(safetensors|json)";
     private static final String TASK = "task-\\d{2,}";
+    private static final String CHECKPOINTS = "(checkpoints|\\.checkpoints\\.removed)";
 
     /** Paths in a run's folder, with / between names; each file also as its hidden temporary. */
     private static final Pattern OWN_FILE = Pattern.compile(file("", RUN_FILE)
             + "|" + file("(" + TASK + "/)?model/", MODEL_FILE)
-            + "|" + file(TASK + "/consolidation/", STATE_FILE));
+            + "|" + file(TASK + "/consolidation/", STATE_FILE)
+            + "|" + file(CHECKPOINTS + "(/kept|/\\.?checkpoint-\\d+(\\.tmp)?)/", "[a-z_]+(-\\d+)?\\.(safetensors|json)")
+            + "|\\" + FolderLock.FILE);
 
-    private static final Pattern OWN_FOLDER = Pattern.compile("|model|" + TASK + "(/model|/consolidation)?");
+    private static final Pattern OWN_FOLDER = Pattern.compile(
+            "|model|" + TASK + "(/model|/consolidation)?|" + CHECKPOINTS + "(/kept|/\\.?checkpoint-\\d+(\\.tmp)?)?");
 
     private OutputCheck() {}
 
@@ -52,10 +57,14 @@ final class OutputCheck {
         if (Files.exists(folder) && !Files.isDirectory(folder)) {
             throw new InvalidInputException("output " + folder + " is a file; give a folder by output: or --output");
         }
+        FolderLock.requireFree(folder);
         if (Files.exists(folder) && !isEmpty(folder)) {
             if (!overwrite) {
-                throw new InvalidInputException("output " + folder
-                        + " is not empty; give another folder, or --overwrite to replace the ewc4j run in it");
+                throw new InvalidInputException("output " + folder + " is not empty; give another folder, or"
+                        + (hasMarker(folder.resolve("config.yaml"))
+                                ? " --resume to go on with the ewc4j run in it, or"
+                                : "")
+                        + " --overwrite to replace the ewc4j run in it");
             }
             requireRun(folder);
         }
@@ -64,7 +73,7 @@ final class OutputCheck {
 
     private static boolean isEmpty(Path folder) {
         try (Stream<Path> entries = Files.list(folder)) {
-            return entries.findAny().isEmpty();
+            return entries.allMatch(entry -> entry.endsWith(FolderLock.FILE));
         } catch (IOException e) {
             throw new InvalidInputException("output " + folder + " cannot be read; give another folder", e);
         }
@@ -142,7 +151,8 @@ final class OutputCheck {
         requireRun(folder);
         Path marker = folder.resolve("config.yaml");
         try (Stream<Path> entries = Files.list(folder)) {
-            for (Path entry : entries.filter(e -> !e.equals(marker)).toList()) {
+            for (Path entry : entries.filter(e -> !e.equals(marker) && !e.endsWith(FolderLock.FILE))
+                    .toList()) {
                 Files.walkFileTree(entry, new Deletion());
             }
             Files.deleteIfExists(marker);

@@ -33,6 +33,7 @@ public final class ProgressListener implements RunListener, AutoCloseable {
     private final List<TaskScore> taskScores = new ArrayList<>();
     private Optional<ProtectedScore> protectedScore = Optional.empty();
     private int tasks;
+    private long stepsBefore;
     private Phase phase;
 
     /** A phase under way: its name, how far it is and how fast. */
@@ -42,12 +43,16 @@ public final class ProgressListener implements RunListener, AutoCloseable {
         private final long began = nanoTime.getAsLong();
         private final ProgressBar bar;
         private long lastLine = began;
+        private final long before;
         private long tokens;
         private long steps;
 
-        Phase(String name, long total) {
+        /** @param before how much was done before this process */
+        Phase(String name, long total, long before) {
             this.name = name;
             this.total = total;
+            this.before = before;
+            this.steps = before;
             this.bar = terminal ? bar(name, total) : null;
         }
 
@@ -55,7 +60,7 @@ public final class ProgressListener implements RunListener, AutoCloseable {
             double seconds = (nanoTime.getAsLong() - began) / 1e9;
             String speed =
                     tokens == 0 || seconds <= 0 ? "" : String.format(Locale.ROOT, "  %,.0f tokens/s", tokens / seconds);
-            String left = "  " + clock(seconds / done * (total - done)) + " left";
+            String left = "  " + clock(seconds / Math.max(1, done - before) * (total - done)) + " left";
             if (bar != null) {
                 bar.setExtraMessage(message + speed + left);
                 bar.stepTo(done);
@@ -154,8 +159,20 @@ public final class ProgressListener implements RunListener, AutoCloseable {
     }
 
     @Override
+    public void runResumed(RunResumption resumption) {
+        stepsBefore = resumption.stepsOfTask();
+        out.printf(
+                Locale.ROOT,
+                "goes on behind step %,d, with task %d of %d%n",
+                resumption.steps() - 1,
+                Math.min(tasks, resumption.tasksFinished() + 1),
+                tasks);
+    }
+
+    @Override
     public void taskStarted(int task, String taskName, long steps) {
-        begin(label(task, taskName) + " train", steps);
+        begin(label(task, taskName) + " train", steps, stepsBefore);
+        stepsBefore = 0;
     }
 
     @Override
@@ -181,14 +198,14 @@ public final class ProgressListener implements RunListener, AutoCloseable {
 
     private void during(String name, int done, int total) {
         if (phase == null || !phase.name.equals(name)) {
-            begin(name, total);
+            begin(name, total, 0);
         }
         phase.at(done, "");
     }
 
-    private void begin(String name, long total) {
+    private void begin(String name, long total, long before) {
         close();
-        phase = new Phase(name, total);
+        phase = new Phase(name, total, before);
     }
 
     @Override

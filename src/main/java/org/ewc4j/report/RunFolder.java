@@ -10,11 +10,14 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import org.ewc4j.checkpoint.FolderLock;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.tensor.AtomicFile;
+import org.ewc4j.tensor.Checksum;
+import org.ewc4j.tensor.UninterruptedWork;
 import org.ewc4j.train.StepMetrics;
 
 /**
@@ -26,7 +29,28 @@ import org.ewc4j.train.StepMetrics;
  * <p>Whoever creates it closes it. Belongs to the thread that runs the learner.
  */
 public final class RunFolder implements RunListener, AutoCloseable {
+    /**
+     * What had been written at a moment, to go on behind.
+     *
+     * @param steps rows of {@code steps.jsonl}
+     * @param predictions rows of {@code predictions.jsonl}
+     * @param scores so far, without their predictions
+     * @param protectedScores so far
+     */
+    public record Mark(
+            Checksum steps, Checksum predictions, List<TaskScore> scores, List<ProtectedScore> protectedScores) {
+        public Mark {
+            protectedScores = List.copyOf(protectedScores);
+            scores = List.copyOf(scores);
+        }
+    }
+
+    private static final String STEPS = "steps.jsonl";
+    private static final String PREDICTIONS = "predictions.jsonl";
+    private static final String CONFIGURATION = "config.yaml";
+
     private final Path folder;
+    private final FolderLock lock;
     private final JsonLinesFile steps;
     private final JsonLinesFile predictions;
     private final List<TaskScore> scores = new ArrayList<>();
@@ -35,11 +59,15 @@ public final class RunFolder implements RunListener, AutoCloseable {
     private Optional<RunTotals> totals = Optional.empty();
     private boolean closed;
 
-    private RunFolder(Path folder) {
+    /** Takes the lock over: it is given back by {@link #close}, or where this cannot be made. */
+    private RunFolder(Path folder, FolderLock lock, Mark mark) {
         this.folder = folder;
-        this.steps = new JsonLinesFile(folder.resolve("steps.jsonl"));
+        this.lock = lock;
+        this.scores.addAll(mark.scores());
+        this.protectedScores.addAll(mark.protectedScores());
+        this.steps = new JsonLinesFile(folder.resolve(STEPS), mark.steps());
         try {
-            this.predictions = new JsonLinesFile(folder.resolve("predictions.jsonl"));
+            this.predictions = new JsonLinesFile(folder.resolve(PREDICTIONS), mark.predictions());
         } catch (RuntimeException e) {
             steps.close();
             throw e;
@@ -67,16 +95,93 @@ public final class RunFolder implements RunListener, AutoCloseable {
      */
     public static RunFolder create(Path folder, boolean overwrite, String configurationYaml, long seed) {
         check(folder, overwrite);
-        if (OutputCheck.hasMarker(folder.resolve("config.yaml"))) {
-            OutputCheck.removeRun(folder);
-        }
         try {
             Files.createDirectories(folder);
         } catch (IOException e) {
             throw new RunFailedException("output " + folder + " cannot be made: " + e.getMessage(), e);
         }
-        write(folder.resolve("config.yaml"), header(seed) + configurationYaml);
-        return new RunFolder(folder);
+        FolderLock lock = FolderLock.of(folder);
+        try {
+            if (isRun(folder)) {
+                OutputCheck.removeRun(folder);
+            }
+            writeConfiguration(folder, configurationYaml, seed);
+            return new RunFolder(
+                    folder, lock, new Mark(new Checksum(0, ""), new Checksum(0, ""), List.of(), List.of()));
+        } catch (RuntimeException e) {
+            lock.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Goes on with a run behind a mark; rows that were written later are dropped.
+     *
+     * @param lock on the folder; taken over
+     * @throws InvalidInputException where the rows of the mark are not there any more
+     */
+    public static RunFolder resume(Path folder, FolderLock lock, Mark mark) {
+        try {
+            return new RunFolder(folder, lock, mark);
+        } catch (RuntimeException e) {
+            lock.close();
+            throw e;
+        }
+    }
+
+    /** Whether a folder holds an ewc4j run, ended or not. */
+    public static boolean isRun(Path folder) {
+        return OutputCheck.hasMarker(folder.resolve(CONFIGURATION));
+    }
+
+    /** Whether a folder holds a run that ended as planned. */
+    public static boolean isFinished(Path folder) {
+        Path results = folder.resolve("results.json");
+        try {
+            return Files.isRegularFile(results)
+                    && RunJson.MAPPER
+                            .readTree(Files.readAllBytes(results))
+                            .at("/seconds/train")
+                            .isNumber();
+        } catch (IOException e) {
+            throw new InvalidInputException(results + ": cannot be read: " + e.getMessage(), e);
+        }
+    }
+
+    /** The configuration file of the run in a folder. */
+    public static Path configuration(Path folder) {
+        return folder.resolve(CONFIGURATION);
+    }
+
+    /** Where the checkpoints of the run in a folder lie. */
+    public static Path checkpoints(Path folder) {
+        return folder.resolve("checkpoints");
+    }
+
+    /**
+     * That the rows of a mark are there.
+     *
+     * @throws InvalidInputException where they are not
+     */
+    public static void requireRows(Path folder, Mark mark) {
+        JsonLinesFile.requireRows(folder.resolve(STEPS), mark.steps());
+        JsonLinesFile.requireRows(folder.resolve(PREDICTIONS), mark.predictions());
+    }
+
+    /** Writes {@code config.yaml} anew, as for a run that goes on with other intervals. */
+    public static void writeConfiguration(Path folder, String configurationYaml, long seed) {
+        write(folder.resolve(CONFIGURATION), header(seed) + configurationYaml);
+    }
+
+    /** What was written so far. */
+    public Mark mark() {
+        return new Mark(steps.mark(), predictions.mark(), scores, protectedScores);
+    }
+
+    /** Forces the rows of the last {@link #mark} to the disk; may be called from another thread. */
+    public void force() {
+        steps.force();
+        predictions.force();
     }
 
     private static String header(long seed) {
@@ -160,8 +265,13 @@ public final class RunFolder implements RunListener, AutoCloseable {
             write(
                     folder.resolve("results.json"),
                     RunJson.pretty(RunJson.results(started, scores, protectedScores, totals)));
-            write(folder.resolve("report.html"), ReportPage.of(List.of(folder)));
+            writeReport(folder);
         });
+    }
+
+    /** Makes the report of the run in a folder from what lies there. */
+    public static void writeReport(Path folder) {
+        UninterruptedWork.run(() -> write(folder.resolve("report.html"), ReportPage.of(List.of(folder))));
     }
 
     private static void write(Path file, String text) {
@@ -178,7 +288,8 @@ public final class RunFolder implements RunListener, AutoCloseable {
             return;
         }
         closed = true;
-        try (steps;
+        try (lock;
+                steps;
                 predictions) {
             if (totals.isEmpty()) {
                 publish();

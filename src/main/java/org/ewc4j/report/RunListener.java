@@ -26,7 +26,10 @@ public interface RunListener {
     /** The run is about to learn its first task; everything was checked. */
     default void runStarted(RunStart start) {}
 
-    /** Training of a task begins. {@code steps} optimizer steps will follow. */
+    /** The run goes on where it was stopped; told behind {@link #runStarted}. */
+    default void runResumed(RunResumption resumption) {}
+
+    /** Training of a task begins, or goes on. It takes {@code steps} optimizer steps in all. */
     default void taskStarted(int task, String taskName, long steps) {}
 
     default void step(StepMetrics metrics) {}

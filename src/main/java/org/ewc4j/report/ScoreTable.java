@@ -28,6 +28,12 @@ public final class ScoreTable implements RunListener {
     }
 
     @Override
+    public void runResumed(RunResumption resumption) {
+        scores.addAll(resumption.scores());
+        protectedScores.addAll(resumption.protectedScores());
+    }
+
+    @Override
     public void scored(TaskScore score) {
         scores.add(score);
     }

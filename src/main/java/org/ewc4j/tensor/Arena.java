@@ -150,6 +150,19 @@ public final class Arena implements AutoCloseable {
         return flat.data_ptr().address() + parameter.offset() * Float.BYTES;
     }
 
+    /**
+     * Address of the first byte of a parameter's segment, whatever the type.
+     *
+     * @throws IllegalStateException unless the arena is on the CPU
+     */
+    long hostAddress(Parameter parameter) {
+        requireOpen();
+        if (device.isCuda()) {
+            throw new IllegalStateException("an arena on " + device + " has no address on the host");
+        }
+        return list.address(layout.parameters().indexOf(parameter));
+    }
+
     /** Whether this is plain fp32 in the memory of the machine. */
     boolean isHostFloat() {
         return type == ElementType.F32 && !device.isCuda();
@@ -168,19 +181,7 @@ public final class Arena implements AutoCloseable {
         }
     }
 
-    /**
-     * A copy of the bits, of the same layout and type, on the same device. Whoever calls closes it.
-     *
-     * @throws RunFailedException where there is not that much memory
-     */
-    public Arena copy() {
-        requireOpen();
-        Arena made = new Arena(layout, type, device);
-        made.copyBits(this);
-        return made;
-    }
-
-    /** Takes over the bits of a {@link #copy}. */
+    /** Copies the very bits of another arena of the same layout and type, on whatever device. */
     public void copyBits(Arena other) {
         requireOpen();
         other.requireOpen();
@@ -191,6 +192,34 @@ public final class Arena implements AutoCloseable {
                 NoGradGuard guard = new NoGradGuard()) {
             flat.copy_(other.flat);
         }
+    }
+
+    /**
+     * A copy on the CPU, bit for bit. Whoever asks for it closes it.
+     *
+     * @throws RunFailedException where there is not that much memory
+     */
+    public Arena hostCopy() {
+        Arena copy = new Arena(layout, type, Device.CPU);
+        try {
+            copy.copyBits(this);
+            return copy;
+        } catch (RuntimeException e) {
+            copy.close();
+            throw e;
+        }
+    }
+
+    /**
+     * A copy of the bits, of the same layout and type, on the same device. Whoever calls closes it.
+     *
+     * @throws RunFailedException where there is not that much memory
+     */
+    public Arena copy() {
+        requireOpen();
+        Arena made = new Arena(layout, type, device);
+        made.copyBits(this);
+        return made;
     }
 
     /**

@@ -11,8 +11,9 @@ import java.nio.file.StandardOpenOption;
 import org.ewc4j.error.RunFailedException;
 
 /**
- * Writes a file beside its place, forces it to the disk and renames it: whoever looks finds the old file or the new one,
- * never a half. The temporary file is removed when writing fails.
+ * Writes a file beside its place, forces it to the disk, renames it and forces the folder: whoever looks finds the old file
+ * or the new one, never a half, after a power failure too. The temporary file is removed when writing fails. An interrupt
+ * of the calling thread does not break it.
  */
 public final class AtomicFile {
     /** What writes the content. */
@@ -29,20 +30,21 @@ public final class AtomicFile {
      * @throws RunFailedException naming the file, where it cannot be written (a full disk among the reasons)
      */
     public static void write(Path target, Content content) {
+        UninterruptedWork.run(() -> writeHere(target, content));
+    }
+
+    private static void writeHere(Path target, Content content) {
         Path beside = target.resolveSibling("." + target.getFileName() + ".tmp");
         try {
-            try (FileChannel channel = FileChannel.open(
-                    beside,
-                    StandardOpenOption.CREATE,
-                    StandardOpenOption.TRUNCATE_EXISTING,
-                    StandardOpenOption.WRITE)) {
+            try (FileChannel channel = create(beside)) {
                 content.writeTo(channel);
                 channel.force(true);
             }
             Files.move(beside, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            forceFolder(target.toAbsolutePath().getParent());
         } catch (IOException e) {
             deleteQuietly(beside);
-            throw new RunFailedException(target + ": cannot be written: " + reason(e), e);
+            throw cannotWrite(target, e);
         } catch (RuntimeException e) {
             deleteQuietly(beside);
             throw e;
@@ -60,8 +62,23 @@ public final class AtomicFile {
         });
     }
 
-    private static String reason(IOException e) {
-        return e instanceof FileSystemException fs && fs.getReason() != null ? fs.getReason() : e.getMessage();
+    /** A new or emptied file. */
+    static FileChannel create(Path file) throws IOException {
+        return FileChannel.open(
+                file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
+    }
+
+    /** Makes renames, additions and removals in a folder survive a power failure. */
+    public static void forceFolder(Path folder) throws IOException {
+        try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
+            channel.force(true);
+        }
+    }
+
+    /** One line that names the file, and why. */
+    public static RunFailedException cannotWrite(Path target, IOException e) {
+        String reason = e instanceof FileSystemException fs && fs.getReason() != null ? fs.getReason() : e.getMessage();
+        return new RunFailedException(target + ": cannot be written: " + reason, e);
     }
 
     private static void deleteQuietly(Path path) {

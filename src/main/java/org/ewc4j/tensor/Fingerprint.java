@@ -26,6 +26,10 @@ public final class Fingerprint {
      * @throws InvalidInputException where it cannot be read
      */
     public static String of(Path file) {
+        return UninterruptedWork.call(() -> ofHere(file));
+    }
+
+    private static String ofHere(Path file) {
         MessageDigest digest = digest();
         ByteBuffer window = ByteBuffer.allocateDirect(WINDOW_BYTES);
         try (FileChannel channel = FileChannel.open(file)) {

@@ -31,12 +31,17 @@ public final class Torch {
      *
      * @param requested threads for libtorch's operators and our kernels, at least 1
      * @throws InvalidInputException where the process runs with another number of threads already
+     * @throws org.ewc4j.kernel.NativeLibraryException where a library cannot be loaded, with the reason
      */
     public static synchronized void start(int requested) {
         if (threads == 0) {
             NativeLibrary.load();
-            torch.set_num_threads(requested);
-            org.bytedeco.openblas.global.openblas.blas_set_num_threads(requested);
+            try {
+                torch.set_num_threads(requested);
+                org.bytedeco.openblas.global.openblas.blas_set_num_threads(requested);
+            } catch (LinkageError e) {
+                throw NativeLibrary.notLoaded("libtorch", e);
+            }
             threads = requested;
         } else if (threads != requested) {
             throw new InvalidInputException(

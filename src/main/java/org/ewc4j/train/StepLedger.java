@@ -3,7 +3,6 @@ package org.ewc4j.train;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.function.Consumer;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.kernel.StepSlots;
@@ -38,15 +37,24 @@ final class StepLedger implements AutoCloseable {
     private long began;
     private int skippedInARow;
 
-    /** @param skipped how many steps were left out before */
-    StepLedger(StepSlots slots, long skipped) {
+    /**
+     * @param skipped how many steps were left out before
+     * @param skippedInARow how many of the last ones
+     */
+    StepLedger(StepSlots slots, long skipped, int skippedInARow) {
         this.slots = slots;
+        this.skippedInARow = skippedInARow;
         slots.putSkipped(skipped);
     }
 
-    /** How many steps were left out, those before included, as of the last {@link #settle}. */
+    /** How many steps were left out, those before included, as of the last {@link #read}. */
     long skipped() {
         return slots.skipped();
+    }
+
+    /** How many of the last steps were left out, one after the other. */
+    int skippedInARow() {
+        return skippedInARow;
     }
 
     StepSlots slots() {
@@ -70,22 +78,31 @@ final class StepLedger implements AutoCloseable {
     }
 
     /**
-     * Reads every step since the last time and tells of them in order. The time since the first of them began is divided
-     * among them.
+     * Steps that were read.
      *
-     * @throws RunFailedException where one is not finite and its update was not left out
+     * @param metrics in order, up to the first step that is not finite and was not left out
+     * @param failure what is wrong with that one; null where there is none
      */
-    void settle(Consumer<StepMetrics> listener) {
+    record Reading(List<StepMetrics> metrics, RunFailedException failure) {}
+
+    /** Reads every step since the last time. The time since the first of them began is divided among them. */
+    Reading read() {
         if (entries.isEmpty()) {
-            return;
+            return new Reading(List.of(), null);
         }
         slots.read();
         double seconds = (System.nanoTime() - began) * 1e-9 / entries.size();
         List<Entry> settled = List.copyOf(entries);
         entries.clear();
+        List<StepMetrics> metrics = new ArrayList<>();
         for (int slot = 0; slot < settled.size(); slot++) {
-            listener.accept(checked(settled.get(slot), slot, seconds));
+            try {
+                metrics.add(checked(settled.get(slot), slot, seconds));
+            } catch (RunFailedException e) {
+                return new Reading(metrics, e);
+            }
         }
+        return new Reading(metrics, null);
     }
 
     private StepMetrics checked(Entry entry, int slot, double seconds) {

@@ -2,6 +2,7 @@ package org.ewc4j.train;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.ewc4j.config.ParameterGroup;
@@ -15,6 +16,7 @@ import org.ewc4j.data.StepBatch;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.error.RunInterruptedException;
 import org.ewc4j.jfr.FlightEvents;
 import org.ewc4j.jfr.FlightSpan;
 import org.ewc4j.kernel.AdamWOptions;
@@ -28,6 +30,9 @@ import org.ewc4j.kernel.StepSlots;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.model.StagedBatch;
 import org.ewc4j.tensor.Arena;
+import org.ewc4j.tensor.OutOfMemory;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Trains a model on one task after another by AdamW, under the penalty of a consolidation once there is one.
@@ -53,6 +58,7 @@ public final class Trainer implements AutoCloseable {
             double lambda,
             PenaltyOptions penalty) {}
 
+    private static final Logger LOG = LoggerFactory.getLogger(Trainer.class);
     private static final int LOG_EVERY_ON_CUDA = 20;
 
     private final CausalLm model;
@@ -62,6 +68,8 @@ public final class Trainer implements AutoCloseable {
     private Arena secondMoment;
     private long steps;
     private long skipped;
+    private int skippedInARow;
+    private int microBatchRows = Integer.MAX_VALUE;
 
     /** With the same λ for every parameter. */
     public Trainer(CausalLm model, Kernels kernels) {
@@ -94,23 +102,58 @@ public final class Trainer implements AutoCloseable {
         return skipped;
     }
 
+    /** As of the last reading. */
+    public TrainerState state() {
+        return new TrainerState(steps, skipped, skippedInARow, microBatchRows);
+    }
+
+    /** The first and the second moment, fp32 in the layout of θ; none before the first step. */
+    public List<Arena> moments() {
+        return firstMoment == null ? List.of() : List.of(firstMoment, secondMoment);
+    }
+
+    /**
+     * Goes on from a state; the {@link #moments} are then to be filled.
+     *
+     * @param hasMoments whether the state was taken with moments
+     */
+    public void restore(TrainerState state, boolean hasMoments) {
+        close();
+        firstMoment = null;
+        secondMoment = null;
+        if (hasMoments) {
+            takeMoments();
+        }
+        steps = state.steps();
+        skipped = state.skipped();
+        skippedInARow = state.skippedInARow();
+        microBatchRows = state.microBatchRows();
+    }
+
     /**
      * Trains one task to its end. On a CUDA device nothing waits for it but the reading of losses and norms, every {@code
-     * log_every} steps.
+     * log_every} steps. Where it ends otherwise, but for a loss that is not finite, the state is that behind the last step
+     * taken, and the numbers of that step have been told of.
      *
      * @param consolidation of the tasks before; null, or one that holds none yet, for no penalty
+     * @param done steps of this task that were taken before
      * @param listener told of every step, in order, when its numbers are read
-     * @return how the penalty weighed over the task
-     * @throws RunFailedException where a loss or gradient is not finite: θ is then not to be saved
+     * @return how the penalty weighed over the steps taken now
+     * @throws RunFailedException where a loss or gradient is not finite: θ is then not to be saved; or where a batch could not
+     *     be prepared
+     * @throws RunInterruptedException behind the step during which the thread was interrupted
      */
-    public PenaltyBalance train(TaskTraining task, Consolidation consolidation, Consumer<StepMetrics> listener) {
+    public PenaltyBalance train(
+            TaskTraining task, Consolidation consolidation, long done, Consumer<StepMetrics> listener) {
         Consolidation active = consolidation != null && consolidation.held() > 0 ? consolidation : null;
         long count = BatchLoader.steps(task.rows().size(), task.config());
         StepSchedule rate = StepSchedule.ofLearningRate(task.config(), count);
         StepSchedule lambda = StepSchedule.ofLambda(task.lambda(), task.penalty(), count);
         PenaltyBalance balance = new PenaltyBalance();
+        LossSpikes spikes = new LossSpikes();
         Consumer<StepMetrics> told = metrics -> {
             balance.add(metrics);
+            warnOfSpike(metrics, spikes);
             listener.accept(metrics);
         };
         try (StepLists lists = lists(active);
@@ -118,21 +161,21 @@ public final class Trainer implements AutoCloseable {
                         task.rows(),
                         task.config(),
                         task.index(),
-                        model.specialTokens().padding());
-                StepLedger ledger = new StepLedger(kernels.slots(logEvery(task.config())), skipped);
+                        model.specialTokens().padding(),
+                        done);
+                StepLedger ledger = new StepLedger(kernels.slots(logEvery(task.config())), skipped, skippedInARow);
                 ProfilerRange.Sequence epochs = new ProfilerRange.Sequence("epoch")) {
-            long first = steps;
+            long first = steps - done;
             StagedStep now = stage(next(loader));
             StagedStep next = null;
             try {
                 while (now != null) {
                     epochs.at(now.batch().epoch());
                     Rates rates = new Rates(rate.at(steps - first), lambda.at(steps - first));
-                    step(task, now, rates, active, lists, ledger);
-                    next = stage(next(loader)); // travels while the step runs, where it runs on a device
+                    now = stepWithinMemory(task, now, rates, active, lists, ledger);
+                    next = stage(nextOrSettled(loader, ledger, task, told));
                     if (ledger.isFull() || next == null) {
                         settle(ledger, told);
-                        skipped = ledger.skipped();
                     }
                     now.close();
                     now = next;
@@ -156,15 +199,34 @@ public final class Trainer implements AutoCloseable {
         return config.logEvery().orElse(model.theta().device().isCuda() ? LOG_EVERY_ON_CUDA : 1);
     }
 
+    /** The next batch, which travels while the step runs, where it runs on a device; or none, and every step told of. */
+    private Optional<StepBatch> nextOrSettled(
+            BatchLoader loader, StepLedger ledger, TaskTraining task, Consumer<StepMetrics> listener) {
+        try {
+            return next(loader);
+        } catch (RunInterruptedException e) {
+            settle(ledger, listener);
+            throw new RunInterruptedException(
+                    "interrupted: task '" + task.name() + "', behind step " + (steps - 1) + " of the run", e);
+        } catch (RunFailedException e) {
+            settle(ledger, listener);
+            throw e;
+        }
+    }
+
     private static Optional<StepBatch> next(BatchLoader loader) {
         try (ProfilerRange range = ProfilerRange.open("data wait")) {
             return loader.next();
         }
     }
 
-    private static void settle(StepLedger ledger, Consumer<StepMetrics> listener) {
+    private void settle(StepLedger ledger, Consumer<StepMetrics> listener) {
         try (ProfilerRange range = ProfilerRange.open("metrics")) {
-            ledger.settle(metrics -> {
+            StepLedger.Reading reading = ledger.read();
+            // Before anyone is told, so that whoever is told may save.
+            skipped = ledger.skipped();
+            skippedInARow = ledger.skippedInARow();
+            reading.metrics().forEach(metrics -> {
                 FlightEvents.stepMetrics(
                         metrics.step(),
                         metrics.lmLoss(),
@@ -174,11 +236,68 @@ public final class Trainer implements AutoCloseable {
                         metrics.penaltyGradNorm());
                 listener.accept(metrics);
             });
+            if (reading.failure() != null) {
+                throw reading.failure();
+            }
         }
     }
 
     private StagedStep stage(Optional<StepBatch> batch) {
-        return batch.map(present -> new StagedStep(model, present)).orElse(null);
+        return batch.map(present -> new StagedStep(model, present.inMicroBatchesOf(microBatchRows)))
+                .orElse(null);
+    }
+
+    private static void warnOfSpike(StepMetrics metrics, LossSpikes spikes) {
+        spikes.next(metrics.lmLoss())
+                .ifPresent(median -> LOG.warn(
+                        "task '{}', step {}: lm_loss leaps to {}, from a median of {} before",
+                        metrics.taskName(),
+                        metrics.step(),
+                        String.format(Locale.ROOT, "%.3g", metrics.lmLoss()),
+                        String.format(Locale.ROOT, "%.3g", median)));
+    }
+
+    /**
+     * Takes a step. Where there is no memory for it, its micro-batches are halved, from then on for all steps: the gradient of the
+     * whole batch is the same, up to rounding.
+     *
+     * @return the step as it was taken; the one given is closed where that is another
+     * @throws RunFailedException where there is no memory for a single row
+     */
+    private StagedStep stepWithinMemory(
+            TaskTraining task,
+            StagedStep given,
+            Rates rates,
+            Consolidation consolidation,
+            StepLists lists,
+            StepLedger ledger) {
+        StagedStep staged = given;
+        while (true) {
+            try {
+                step(task, staged, rates, consolidation, lists, ledger);
+                return staged;
+            } catch (RuntimeException | OutOfMemoryError e) {
+                int rows = staged.batch().largestMicroBatch();
+                if (!OutOfMemory.isMeantBy(e)) {
+                    throw e;
+                } else if (rows <= 1) {
+                    throw new RunFailedException(
+                            "there is no memory for a step with a single row of "
+                                    + task.config().maxLength() + " tokens; a smaller training.max_length needs less",
+                            e);
+                }
+                microBatchRows = (rows + 1) / 2;
+                LOG.warn(
+                        "no memory for micro-batches of {} rows: from step {} on they have {}; a step's gradient is still that"
+                                + " of all its rows",
+                        rows,
+                        steps,
+                        microBatchRows);
+                StepBatch batch = staged.batch();
+                staged.close();
+                staged = stage(Optional.of(batch));
+            }
+        }
     }
 
     /**
@@ -188,19 +307,18 @@ public final class Trainer implements AutoCloseable {
      */
     public List<StepMetrics> steps(
             TaskTraining task, List<StepBatch> batches, double learningRate, Consolidation consolidation) {
-        List<StepMetrics> metrics = new ArrayList<>();
         Rates rates = new Rates(learningRate, task.lambda());
         try (StepLists lists = lists(consolidation);
-                StepLedger ledger = new StepLedger(kernels.slots(batches.size()), skipped)) {
+                StepLedger ledger = new StepLedger(kernels.slots(batches.size()), skipped, skippedInARow)) {
             for (StepBatch batch : batches) {
                 try (StagedStep staged = new StagedStep(model, batch)) {
                     step(task, staged, rates, consolidation, lists, ledger);
                 }
             }
-            ledger.settle(metrics::add);
-            skipped = ledger.skipped();
+            List<StepMetrics> metrics = new ArrayList<>();
+            settle(ledger, metrics::add);
+            return metrics;
         }
-        return metrics;
     }
 
     private void step(

@@ -62,7 +62,7 @@ class BrokenRunTest {
             for (Path file : files.filter(Files::isRegularFile).toList()) {
                 String name = file.getFileName().toString();
                 if (name.startsWith(".")) {
-                    assertThat(name).as("hidden files are temporary").matches(".*\\.(tmp|partial)");
+                    assertThat(name).as("hidden files are temporary").matches(".*\\.(tmp|partial)|\\.lock");
                 } else if (name.endsWith(".jsonl")) {
                     String text = Files.readString(file);
                     assertThat(text.isEmpty() || text.endsWith("\n")).as(name).isTrue();

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.ewc4j.ContinualRun;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.error.InvalidInputException;
@@ -59,7 +60,8 @@ class MainTest {
         }
 
         @Override
-        List<String> train(RunConfig configuration, boolean overwrite, List<RunListener> listeners) {
+        ContinualRun.Outcome train(
+                RunConfig configuration, ContinualRun.Existing existing, List<RunListener> listeners) {
             throw new RunFailedException("nothing is trained here");
         }
 

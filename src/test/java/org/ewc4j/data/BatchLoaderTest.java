@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.stream.IntStream;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.error.RunInterruptedException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -189,8 +190,8 @@ class BatchLoaderTest {
         try (BatchLoader loader = new BatchLoader(rows(6), CONFIG, 0, PAD)) {
             Thread.currentThread().interrupt();
             assertThatThrownBy(loader::next)
-                    .isInstanceOf(RunFailedException.class)
-                    .hasMessage("interrupted while waiting for a batch");
+                    .isInstanceOf(RunInterruptedException.class)
+                    .hasMessage("interrupted: waiting for a batch");
             assertThat(Thread.interrupted()).isTrue();
         }
     }

@@ -84,7 +84,8 @@ class FisherEstimatorTest {
                 .withFisher(kind)
                 .withFisherOptions(options.apply(FisherOptions.defaults()))
                 .withFisherBatchSize(batchSize);
-        return FisherEstimator.of(ewc, new FisherRows(tokens(), 0, 99, 1, MAX_LENGTH, seed), model, kernels);
+        return FisherEstimator.of(
+                ewc, new FisherRows(tokens(), 0, 99, 1, MAX_LENGTH, seed, Integer.MAX_VALUE), model, kernels);
     }
 
     private double[] estimated(FisherKind kind, UnaryOperator<FisherOptions> options, int batchSize, long seed) {

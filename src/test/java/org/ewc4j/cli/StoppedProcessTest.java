@@ -1,0 +1,197 @@
+package org.ewc4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.ewc4j.cli.CommandLineFixture.run;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.ewc4j.RunBytes;
+import org.ewc4j.TinyRun;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Processes that are stopped from outside, at any instant, and what another makes of what they left. */
+class StoppedProcessTest {
+    @TempDir
+    Path folder;
+
+    private Path configuration;
+    private Path out;
+
+    @BeforeEach
+    void write() throws IOException {
+        folder = folder.toRealPath();
+        configuration = TinyRun.configuration(folder, "gpt2");
+        TinyRun.model(folder.resolve("model"), "gpt2", config -> config.put("resid_pdrop", 0.1));
+        TinyRun.tasksFile(folder, 3, 12);
+        out = folder.resolve("out");
+    }
+
+    private Process start(Object... more) throws IOException {
+        List<Object> arguments = new ArrayList<>(List.of("train", configuration));
+        arguments.addAll(List.of(more));
+        return CommandLineFixture.start(folder, List.of(), arguments.toArray()).start();
+    }
+
+    private String err() throws IOException {
+        return Files.readString(folder.resolve("stderr.txt"));
+    }
+
+    /** Waits until the process has begun to learn. */
+    private void awaitBegin(Process process) throws Exception {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+        while (!err().contains(" parameters, ") && process.isAlive()) {
+            assertThat(System.nanoTime()).as("a minute passed: %s", err()).isLessThan(deadline);
+            Thread.sleep(2);
+        }
+    }
+
+    private static void signal(Process process, String name) throws Exception {
+        new ProcessBuilder("kill", "-" + name, Long.toString(process.pid()))
+                .start()
+                .waitFor();
+    }
+
+    private void assertNoCrash() throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            assertThat(files.map(file -> file.getFileName().toString())).noneMatch(name -> name.startsWith("hs_err"));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"TERM, 143", "INT, 130"})
+    void aSignalSavesAndSaysHowToGoOn(String signal, int code) throws Exception {
+        Process process = start("--set", "training.epochs=200", "--output", out);
+        awaitBegin(process);
+        signal(process, signal);
+        assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+
+        assertThat(process.exitValue()).as(err()).isEqualTo(code);
+        List<String> lines = err().lines().toList();
+        assertThat(lines.get(lines.size() - 2)).contains("stopped", "all is saved");
+        assertThat(lines.get(lines.size() - 1))
+                .isEqualTo(
+                        "  ewc4j train " + configuration + " --set training.epochs=200 --output " + out + " --resume");
+        assertThat(out.resolve("checkpoints")).isDirectory();
+        assertThat(out.resolve(".lock")).doesNotExist();
+        assertNoCrash();
+        assertThat(run("train", configuration, "--set", "training.epochs=2", "--output", out, "--resume")
+                        .err())
+                .contains("training.epochs: 200 → 2");
+    }
+
+    /** The second comes while the first is still being heeded: during the start, where nothing can stop in order. */
+    @Test
+    void theSecondSignalEndsAtOnce() throws Exception {
+        Process process = start("--set", "training.epochs=5000", "--output", out);
+        awaitBegin(process);
+        signal(process, "INT");
+        signal(process, "INT");
+        assertThat(process.waitFor(20, TimeUnit.SECONDS)).isTrue();
+
+        assertThat(process.exitValue()).as(err()).isEqualTo(130);
+        assertNoCrash();
+        assertThat(run("train", configuration, "--set", "training.epochs=5000", "--output", out)
+                        .code())
+                .as("the lock ended with the process")
+                .isEqualTo(2);
+    }
+
+    @Test
+    void aFolderInUseIsRefusedWhileTheOtherLives() throws Exception {
+        Process process = start("--set", "training.epochs=5000", "--output", out);
+        try {
+            awaitBegin(process);
+            for (String flag : List.of("--overwrite", "--resume", "--verbose")) {
+                CommandLineFixture.Result result =
+                        run("train", configuration, "--set", "training.epochs=5000", "--output", out, flag);
+                assertThat(result.code()).isEqualTo(2);
+                assertThat(result.err().lines().findFirst().orElseThrow())
+                        .contains("output " + out + " is in use by another process", "--output");
+            }
+        } finally {
+            process.destroyForcibly().waitFor();
+        }
+        assertThat(run("train", configuration, "--output", out, "--overwrite").code())
+                .isZero();
+    }
+
+    @Test
+    void killedAtRandomInstantsARunEndsWithTheSameBytes() throws Exception {
+        killedAtRandomInstants(4, 11);
+    }
+
+    @Test
+    @Tag("long")
+    void killedAtFiftyRandomInstantsARunEndsWithTheSameBytes() throws Exception {
+        killedAtRandomInstants(50, 12);
+    }
+
+    /** Checkpoints behind every step and every batch of the Fisher pass, so that many a kill comes while one is written. */
+    private void killedAtRandomInstants(int kills, long seed) throws Exception {
+        Object[] settings = {"--set", "training.epochs=8", "--set", "checkpoint.every_minutes=1e-6", "--resume"};
+        Path whole = folder.resolve("whole");
+        assertThat(run(with(settings, whole)).code()).isZero();
+        Random random = new Random(seed);
+        int runs = 0;
+        for (int done = 0; done < kills; ) {
+            Path output = folder.resolve("killed-" + runs);
+            Process process = CommandLineFixture.start(folder, List.of(), with(settings, output))
+                    .start();
+            if (random.nextInt(6) > 0) {
+                awaitBegin(process);
+                Thread.sleep(random.nextInt(1200));
+            } else {
+                Thread.sleep(random.nextInt(1500)); // while it starts
+            }
+            if (process.isAlive()) {
+                process.destroyForcibly().waitFor();
+                done++;
+            } else {
+                assertThat(process.exitValue()).as(err()).isZero();
+                RunBytes.assertSame(output, whole);
+                runs++;
+            }
+        }
+        for (int i = 0; i <= runs; i++) {
+            Path output = folder.resolve("killed-" + i);
+            CommandLineFixture.Result result = CommandLineFixture.runAlone(folder, with(settings, output));
+            assertThat(result.code()).as(result.err()).isZero();
+            RunBytes.assertSame(output, whole);
+        }
+    }
+
+    private Object[] with(Object[] settings, Path output) {
+        List<Object> arguments = new ArrayList<>(List.of("train", configuration, "--output", output));
+        arguments.addAll(List.of(settings));
+        return arguments.toArray();
+    }
+
+    @Test
+    void resumeAndOverwriteExcludeEachOther() {
+        CommandLineFixture.Result result = run("train", configuration, "--resume", "--overwrite");
+
+        assertThat(result.code()).isEqualTo(2);
+        assertThat(result.err()).contains("--overwrite and --resume exclude each other");
+    }
+
+    @Test
+    void whatThereIsToResumeIsSaid() {
+        CommandLineFixture.Result first = run("train", configuration, "--resume");
+        assertThat(first.code()).as(first.err()).isZero();
+
+        CommandLineFixture.Result second = run("train", configuration, "--resume");
+        assertThat(second.code()).isZero();
+        assertThat(second.out()).contains("has ended already");
+    }
+}
