@@ -15,6 +15,7 @@ import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.RunConfigReader;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunInterruptedException;
+import org.ewc4j.eval.LambdaChoice;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.kernel.NativeResource;
 import org.ewc4j.report.RunListener;
@@ -200,6 +201,34 @@ class ResumeTest {
         goOn(config);
 
         RunBytes.assertSame(folder.resolve("stopped"), whole(settings));
+    }
+
+    /** λ as it was chosen when the run began is not chosen again, and what it was chosen from is still told. */
+    @Test
+    void withAChosenLambdaThatActsProximallyByGroups() throws IOException {
+        String[] settings = {
+            "ewc={lambda: auto, penalty: proximal, lambda_warmup: 0.2, groups: [{pattern: '*.bias', lambda_factor: 0.5}]}",
+            "training.freeze=['*wpe*']"
+        };
+        RunConfig config = config("stopped", settings);
+        List<LambdaChoice> chosen = new ArrayList<>();
+        RunListener choices = new RunListener() {
+            @Override
+            public void lambdaChosen(LambdaChoice choice) {
+                chosen.add(choice);
+            }
+        };
+        assertThatThrownBy(() -> ContinualRun.execute(
+                        config, Existing.AS_CONFIGURED, List.of(choices, new Interruption("step", 8))))
+                .isInstanceOf(RunInterruptedException.class);
+        Thread.interrupted();
+        assertThat(chosen).hasSize(1);
+
+        ContinualRun.execute(config, Existing.RESUME, List.of(choices));
+
+        assertThat(chosen).hasSize(1);
+        RunBytes.assertSame(folder.resolve("stopped"), whole(settings));
+        assertThat(Files.readString(folder.resolve("stopped/results.json"))).contains("\"lambda_choice\"");
     }
 
     @Test
