@@ -43,6 +43,6 @@ class ResidentMemoryTest {
         assertThat(kibibytes).hasSize(ResidentMemory.STEPS / 100);
         assertThat(kibibytes[kibibytes.length - 1])
                 .as("KiB every 100 steps: %s", lines)
-                .isLessThan((long) (kibibytes[1] * 1.05));
+                .isLessThan((long) (kibibytes[9] * 1.03)); // the first thousand steps load classes and compile
     }
 }

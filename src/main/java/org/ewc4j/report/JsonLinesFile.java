@@ -21,8 +21,8 @@ import org.ewc4j.tensor.UninterruptedWork;
 
 /**
  * A file of one JSON object per line that grows during a run. Rows go in blocks to a hidden partial file beside it;
- * {@link #publish} copies that to a fresh file and renames it into place, so the visible file never ends in half a row,
- * whenever the process dies. Not for use by several threads.
+ * {@link #publish} copies that to a fresh file and renames it into place, {@link #close} renames the partial file itself, so the
+ * visible file never ends in half a row, whenever the process dies. Not for use by several threads.
  */
 final class JsonLinesFile implements AutoCloseable {
     private static final int BLOCK_BYTES = 1 << 16;
@@ -163,27 +163,30 @@ final class JsonLinesFile implements AutoCloseable {
         block.reset();
     }
 
-    /** Publishes what was not yet and removes the partial file. Does nothing the second time. */
+    /**
+     * Makes the partial file the target, with every row that could be written: also on a full disk, as that takes no room. Does
+     * nothing the second time.
+     */
     @Override
     public void close() {
         if (closed) {
             return;
         }
         closed = true;
-        try (channel) {
-            publish();
-        } catch (IOException e) {
-            throw AtomicFile.cannotWrite(target, e);
+        try {
+            flush();
         } finally {
-            deletePartial();
+            UninterruptedWork.run(this::becomeTarget);
         }
     }
 
-    private void deletePartial() {
-        try {
-            Files.deleteIfExists(partial);
+    private void becomeTarget() {
+        try (channel) {
+            channel.truncate(written); // a row that was written half
+            channel.force(false);
+            Files.move(partial, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } catch (IOException e) {
-            // It is hidden and known as ours: the next run with overwrite removes it.
+            throw AtomicFile.cannotWrite(target, e);
         }
     }
 }
