@@ -147,7 +147,8 @@ public final class ContinualRun {
             try {
                 CheckpointStore store = store(config);
                 if (store.isEmpty() && RunFolder.isFinished(config.output())) {
-                    RunFolder.writeReport(config.output());
+                    store.removeAll();
+                    RunFolder.tidyFinished(config.output());
                     return new Outcome(true, List.of());
                 }
                 RunConfig settled = StoppedRun.withChosenLambda(config);

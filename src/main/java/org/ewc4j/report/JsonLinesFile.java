@@ -79,6 +79,15 @@ final class JsonLinesFile implements AutoCloseable {
                 + " bytes of rows that were written when it was saved");
     }
 
+    /** Removes the partial file of a run that was killed when it had published all. */
+    static void removePartial(Path target) {
+        try {
+            Files.deleteIfExists(partial(target));
+        } catch (IOException e) {
+            throw AtomicFile.cannotWrite(target, e);
+        }
+    }
+
     private FileChannel openBehind(Path source, Checksum mark) {
         try {
             if (!source.equals(partial)) {

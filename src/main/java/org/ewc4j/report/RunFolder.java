@@ -269,8 +269,15 @@ public final class RunFolder implements RunListener, AutoCloseable {
         });
     }
 
+    /** Ends what a run was killed in the middle of when all else had been written: its report anew, temporary files away. */
+    public static void tidyFinished(Path folder) {
+        JsonLinesFile.removePartial(folder.resolve(STEPS));
+        JsonLinesFile.removePartial(folder.resolve(PREDICTIONS));
+        writeReport(folder);
+    }
+
     /** Makes the report of the run in a folder from what lies there. */
-    public static void writeReport(Path folder) {
+    private static void writeReport(Path folder) {
         UninterruptedWork.run(() -> write(folder.resolve("report.html"), ReportPage.of(List.of(folder))));
     }
 

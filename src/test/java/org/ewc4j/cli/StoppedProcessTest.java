@@ -40,7 +40,9 @@ class StoppedProcessTest {
     private Process start(Object... more) throws IOException {
         List<Object> arguments = new ArrayList<>(List.of("train", configuration));
         arguments.addAll(List.of(more));
-        return CommandLineFixture.start(folder, List.of(), arguments.toArray()).start();
+        // A build in the background ignores SIGINT, and so would the child.
+        return CommandLineFixture.start(folder, List.of("env", "--default-signal=INT"), arguments.toArray())
+                .start();
     }
 
     private String err() throws IOException {
