@@ -136,7 +136,7 @@ def section(experiment, folder, pretrained):
                      f"perplexity is {start:.2f}. *Protected* is: its Fisher on 256 rows of other glosses, of weight 3. Strengths are tuned by "
                      "the sum of the token losses of all tasks' training answers and of the general text.\n")
     parts += [table(experiment), "", differences(experiment), "", curves(experiment, folder), "",
-              "The picture has the development seed, a point for each strength; its points name themselves when pointed at."]
+              "The picture has the development seed, a point for each strength; its points name themselves when pointed at.\n"]
     return "\n".join(parts)
 
 
