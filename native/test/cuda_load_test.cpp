@@ -46,12 +46,13 @@ TEST(CudaLibrary, AProfilersCaptureNeedsADevice) {
 TEST(CudaLibrary, AVerbOnAMissingDeviceIsRefused) {
     int32_t devices = 0;
     ewc_cuda_device_count(&devices);
-    float value = 1.0f;
+    float value = 1.0f, other = 1.0f;
     const int64_t numel[] = {1};
-    void* data[] = {&value};
-    const ewc_list list = {1, numel, data, EWC_F32};
+    void* written[] = {&value};
+    void* read[] = {&other};
+    const ewc_list fisher = {1, numel, written, EWC_F32}, gradient = {1, numel, read, EWC_F32};
     const ewc_exec exec = {devices, 0, nullptr};
-    EXPECT_NE(EWC_OK, ewc_fisher_accumulate(&exec, &list, &list, 1.0, 0));
+    EXPECT_NE(EWC_OK, ewc_fisher_accumulate(&exec, &fisher, &gradient, 1.0, 0));
     EXPECT_NE(std::string::npos, std::string(ewc_last_error()).find("cuda")) << ewc_last_error();
     EXPECT_EQ(1.0f, value);
 }
