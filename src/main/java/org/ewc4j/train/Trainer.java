@@ -119,11 +119,13 @@ public final class Trainer implements AutoCloseable {
      */
     public void restore(TrainerState state, boolean hasMoments) {
         close();
-        firstMoment = null;
-        secondMoment = null;
         if (hasMoments) {
             takeMoments();
         }
+        count(state);
+    }
+
+    private void count(TrainerState state) {
         steps = state.steps();
         skipped = state.skipped();
         skippedInARow = state.skippedInARow();
@@ -385,8 +387,7 @@ public final class Trainer implements AutoCloseable {
         return new Snapshot(
                 firstMoment == null ? null : firstMoment.copy(),
                 secondMoment == null ? null : secondMoment.copy(),
-                steps,
-                skipped);
+                state());
     }
 
     /** Goes on from a snapshot of this trainer. */
@@ -394,8 +395,7 @@ public final class Trainer implements AutoCloseable {
         close();
         firstMoment = snapshot.firstMoment == null ? null : snapshot.firstMoment.copy();
         secondMoment = snapshot.secondMoment == null ? null : snapshot.secondMoment.copy();
-        steps = snapshot.steps;
-        skipped = snapshot.skipped;
+        count(snapshot.counts);
     }
 
     /**
@@ -403,7 +403,7 @@ public final class Trainer implements AutoCloseable {
      *
      * @param firstMoment null where nothing was trained yet, as secondMoment
      */
-    public record Snapshot(Arena firstMoment, Arena secondMoment, long steps, long skipped) implements AutoCloseable {
+    public record Snapshot(Arena firstMoment, Arena secondMoment, TrainerState counts) implements AutoCloseable {
         @Override
         public void close() {
             if (firstMoment != null) {
