@@ -1,5 +1,7 @@
 package org.ewc4j.checkpoint;
 
+import org.ewc4j.tensor.UninterruptedWork;
+
 /** One piece of work on a daemon thread of its own. An interrupt of whoever waits does not end the waiting. */
 final class BackgroundTask {
     private final Thread thread;
@@ -30,18 +32,7 @@ final class BackgroundTask {
 
     /** Waits for the end; throws what the work threw. */
     void await() {
-        boolean interrupted = false;
-        while (true) {
-            try {
-                thread.join();
-                break;
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        UninterruptedWork.join(thread);
         if (failure instanceof Error error) {
             throw error;
         }

@@ -47,7 +47,7 @@ public final class UninterruptedWork {
         }
         Worker worker = new Worker(work);
         worker.start();
-        joinUninterruptibly(worker);
+        join(worker);
         if (worker.failure instanceof Error error) {
             throw error;
         }
@@ -57,7 +57,8 @@ public final class UninterruptedWork {
         return (T) worker.result;
     }
 
-    private static void joinUninterruptibly(Thread thread) {
+    /** Waits for a thread's end, whatever interrupts the waiting; the interrupt is kept. */
+    public static void join(Thread thread) {
         boolean interrupted = false;
         while (true) {
             try {
