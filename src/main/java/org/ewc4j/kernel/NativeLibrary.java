@@ -33,8 +33,11 @@ public final class NativeLibrary {
                     "ewc4j's native library is built for " + PLATFORM + "; this JVM runs on " + platform);
         }
         try {
-            ProcessEnvironment.letIdleThreadsSleep();
-            Loader.load(EwcLibrary.class);
+            LibraryCache.alone(() -> {
+                ProcessEnvironment.letIdleThreadsSleep();
+                Loader.load(EwcLibrary.class);
+                placeCudaLibrary();
+            });
         } catch (LinkageError e) {
             throw notLoaded("ewc4j's native library, org/ewc4j/kernel/" + PLATFORM + " in its jar,", e);
         }
@@ -43,7 +46,6 @@ public final class NativeLibrary {
             throw new NativeLibraryException("libewc.so has ABI version " + version + ", expected "
                     + EwcLibrary.ABI_VERSION + ": two versions of ewc4j are on the path");
         }
-        placeCudaLibrary();
         loaded = true;
         LOG.debug("{}", describe());
     }

@@ -9,6 +9,7 @@ import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.kernel.CudaLibraries;
 import org.ewc4j.kernel.KernelException;
 import org.ewc4j.kernel.Kernels;
+import org.ewc4j.kernel.LibraryCache;
 import org.ewc4j.kernel.NativeLibrary;
 
 /**
@@ -37,8 +38,10 @@ public final class Torch {
         if (threads == 0) {
             NativeLibrary.load();
             try {
-                torch.set_num_threads(requested);
-                org.bytedeco.openblas.global.openblas.blas_set_num_threads(requested);
+                LibraryCache.alone(() -> {
+                    torch.set_num_threads(requested);
+                    org.bytedeco.openblas.global.openblas.blas_set_num_threads(requested);
+                });
             } catch (LinkageError e) {
                 throw NativeLibrary.notLoaded("libtorch", e);
             }
@@ -57,7 +60,8 @@ public final class Torch {
      */
     public static String description() {
         NativeLibrary.load();
-        int processors = torch.get_num_threads(); // loads libtorch
+        LibraryCache.alone(torch::get_num_threads); // loads libtorch
+        int processors = torch.get_num_threads();
         if (!CudaLibraries.find().cudaBuild()) {
             return "CPU build, " + processors + " threads unless told otherwise";
         }
