@@ -34,7 +34,11 @@ void fisher_accumulate(const FisherAccumulate& functor, int64_t n, float* fisher
     Tile gradient(gradients);
     for (int64_t first = 0; first < n; first += kTile) {
         const int64_t count = least(kTile, n - first);
-        accumulate_tile(functor, count, fisher + first, gradient.read(first, count));
+        const float* values = gradient.read(first, count);
+        if (all_zero(count, values)) {
+            continue; // adds nothing: an input embedding's rows of tokens that did not occur
+        }
+        accumulate_tile(functor, count, fisher + first, values);
         if (zero_gradient) {
             gradient.clear(first, count);
         }
@@ -244,6 +248,8 @@ void adamw_statistics(const AdamWChunk& chunk, bool zero_gradient, AdamWPartial*
     *partial = sum;
 }
 
+// Most rows of an input embedding belong to tokens that a run never meets. What changes no bit of them is left out, with the
+// memory it would move: the anchor where the Fisher is 0, and all but the decay where gradient and moments are 0 too.
 void adamw(const AdamW& functor, const AdamWChunk& chunk, AdamWMode mode, AdamWPartial* partial) {
     if (functor.skipped) {
         adamw_statistics(chunk, mode.zero_gradient, partial);
@@ -258,13 +264,18 @@ void adamw(const AdamW& functor, const AdamWChunk& chunk, AdamWMode mode, AdamWP
         float* first_moment = chunk.first_moment + first;
         float* second_moment = chunk.second_moment + first;
         const float* gradient = gradients.read(first, n);
-        if (chunk.fisher.data == nullptr) {
+        const float* fisher = chunk.fisher.data == nullptr ? nullptr : fishers.read(first, n);
+        const bool held = fisher != nullptr && !all_zero(n, fisher);
+        const bool moves = held || functor.epsilon == 0.0f || !all_zero(n, gradient) || !all_zero(n, first_moment) ||
+                           !all_zero(n, second_moment);
+        if (held) {
+            ewc_tile(functor, n, theta, first_moment, second_moment, gradient, fisher, anchors.read(first, n), sum);
+        } else if (moves) {
             adamw_tile(functor, n, theta, first_moment, second_moment, gradient, sum);
-        } else {
-            ewc_tile(functor, n, theta, first_moment, second_moment, gradient, fishers.read(first, n),
-                     anchors.read(first, n), sum);
+        } else if (functor.decay != 1.0f) {
+            scale_tile(functor.decay, n, theta);
         }
-        if (mode.zero_gradient) {
+        if (mode.zero_gradient && moves) {
             gradients.clear(first, n);
         }
         if (chunk.theta_copy.data != nullptr) {

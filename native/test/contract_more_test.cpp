@@ -61,6 +61,53 @@ TEST_P(Properties, ZeroingAndCopyingChangeNothingElse) {
     EXPECT_EQ(norm_squared(plain.gradient), plain.statistics.gradient_norm_squared);
 }
 
+// Stretches where Fisher, gradient and moments are 0 may be left out: what they end as is what they end as where one element
+// in each is not 0, so that nothing is.
+TEST_P(Properties, StretchesOfZerosAreAsAnyOther) {
+    constexpr int64_t kTile = 2048, kSize = 4 * kTile + 40;
+    const auto spare = [](int64_t i) { return i % kTile == kTile - 1 || i == kSize - 1; };
+    for (const Dtypes& dtypes : {Dtypes{}, Dtypes{EWC_BF16, EWC_BF16, EWC_F16}}) {
+        for (const uint32_t flags : {0u, EWC_ZERO_GRADIENT, EWC_PROXIMAL}) {
+            for (const double decay : {0.0, 0.1}) {
+                Step zeros({kSize}, offset(), dtypes), others({kSize}, offset(), dtypes);
+                for (Step* step : {&zeros, &others}) {
+                    step->options.weight_decay = decay;
+                    step->options.theta_copy = step->copy.list();
+                    for (int64_t i = 0; i < kSize; ++i) {
+                        const int64_t tile = i / kTile; // 0: no Fisher; 1: no gradient and moments; 2 and 4: none of both
+                        const bool held = tile == 1 || tile == 3, moves = tile == 0 || tile == 3;
+                        const float value = step == &others && spare(i) ? 1.0f : 0.0f;
+                        if (!held) {
+                            step->fisher.set(0, i, value);
+                        }
+                        if (!moves) {
+                            step->gradient.set(0, i, value);
+                            step->first.set(0, i, value);
+                            step->second.set(0, i, value);
+                        }
+                    }
+                    ASSERT_EQ(EWC_OK, step->run(true, flags)) << ewc_last_error();
+                }
+                for (int64_t i = 0; i < kSize; ++i) {
+                    if (!spare(i)) {
+                        ASSERT_EQ(others.theta.get(0, i), zeros.theta.get(0, i)) << i;
+                        ASSERT_EQ(others.first.get(0, i), zeros.first.get(0, i)) << i;
+                        ASSERT_EQ(others.second.get(0, i), zeros.second.get(0, i)) << i;
+                        ASSERT_EQ(others.gradient.get(0, i), zeros.gradient.get(0, i)) << i;
+                        ASSERT_EQ(others.copy.get(0, i), zeros.copy.get(0, i)) << i;
+                    }
+                }
+                EXPECT_TRUE(zeros.theta.guards_hold());
+                const ewc_exec exec = exec_here(2);
+                const Values sum({kSize}, 9, 0, 1, offset()), same({kSize}, 9, 0, 1, offset());
+                const Values gradient({kSize}, 4, 0, 0, offset(), dtypes.gradient);
+                ASSERT_EQ(EWC_OK, ewc_fisher_accumulate(&exec, sum.list(), gradient.list(), 0.5, EWC_ZERO_GRADIENT));
+                EXPECT_TRUE(sum.bits() == same.bits());
+            }
+        }
+    }
+}
+
 // A step of 0 reduces and zeroes as any other, and leaves every bit of what it would update.
 TEST_P(Properties, SkippedStep) {
     const std::vector<int64_t> sizes = {5, 0, 65536 + 7};
