@@ -21,6 +21,23 @@ void convert(int64_t n, const Elements& destination, const Elements& source) {
     }
 }
 
+// Whether all are +0, bit for bit. Gives up at the first stretch that holds another, so that it costs nothing where few are.
+bool all_zero(int64_t n, const float* values) {
+    constexpr int64_t kStretch = 64;
+    for (int64_t first = 0; first < n; first += kStretch) {
+        const int64_t end = least(first + kStretch, n);
+        uint32_t bits = 0;
+#pragma omp simd reduction(| : bits)
+        for (int64_t i = first; i < end; ++i) {
+            bits |= bits_of(values[i]);
+        }
+        if (bits != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void accumulate_tile(const FisherAccumulate accumulate, int64_t n, float* EWC_RESTRICT fisher,
                      const float* EWC_RESTRICT gradient) {
 #pragma omp simd

@@ -102,23 +102,6 @@ float narrow_u8(int64_t n, uint8_t* EWC_RESTRICT to, const float* EWC_RESTRICT f
 
 inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// Whether all are +0, bit for bit. Gives up at the first stretch that holds another, so that it costs nothing where few are.
-bool all_zero(int64_t n, const float* values) {
-    constexpr int64_t kStretch = 64;
-    for (int64_t first = 0; first < n; first += kStretch) {
-        const int64_t end = least(first + kStretch, n);
-        uint32_t bits = 0;
-#pragma omp simd reduction(| : bits)
-        for (int64_t i = first; i < end; ++i) {
-            bits |= bits_of(values[i]);
-        }
-        if (bits != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 // One tile of a list as f32: where it lies, if it is f32, else in a buffer of its own.
 class Tile {
 public:
