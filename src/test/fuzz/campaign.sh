@@ -20,6 +20,6 @@ cd "$root"
 mkdir -p target/fuzz
 sh ./mvnw --quiet test-compile dependency:build-classpath -Dmdep.outputFile=target/fuzz/class-path >target/fuzz/build.log
 export OMP_WAIT_POLICY=PASSIVE
-exec java -Xmx1g -XX:+UseSerialGC --enable-native-access=ALL-UNNAMED \
+exec java -Xmx1g -Xmn600m -XX:+UseSerialGC --enable-native-access=ALL-UNNAMED \
     -cp "target/test-classes:target/classes:$(cat target/fuzz/class-path)" \
     org.ewc4j.hostile.Campaign "$seconds" "$inputs" "$seed" "$@"

@@ -40,25 +40,33 @@ final class JsonLines {
     /** Said of an exponent that BigDecimal does not take, which Jackson lets through as it comes. */
     static final String BEYOND_NUMBERS = "holds a number whose exponent is beyond 32 bits; write it as a text";
 
+    private static final int BUFFER_BYTES = 1 << 16;
+
     private static final ObjectReader ONE_VALUE = STRICT.with(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
     private JsonLines() {}
 
     static void forEach(Path file, Consumer<Row> consumer) {
-        try (InputStream in = new BufferedInputStream(open(file), 1 << 16)) {
-            long number = 1;
-            for (byte[] line = readLine(in, file, number); line != null; line = readLine(in, file, ++number)) {
-                String location = file + ":" + number;
-                String text = decode(line, location);
-                if (number == 1 && text.startsWith("\uFEFF")) {
-                    text = text.substring(1);
-                }
-                if (!text.isBlank()) {
-                    consumer.accept(parse(text, location));
+        try (InputStream in = new BufferedInputStream(open(file), BUFFER_BYTES)) {
+            // One for all lines: a file may have nothing but empty ones, and each would cost a thousand times its byte.
+            ByteArrayOutputStream line = new ByteArrayOutputStream(256);
+            for (long number = 1; readLine(in, line, file, number); number++) {
+                if (line.size() > 0) {
+                    accept(line.toByteArray(), file, number, consumer);
                 }
             }
         } catch (IOException e) {
             throw new InvalidInputException(file + ": cannot be read: " + e.getMessage(), e);
+        }
+    }
+
+    private static void accept(byte[] line, Path file, long number, Consumer<Row> consumer) {
+        String text = decode(line, file, number);
+        if (number == 1 && text.startsWith("\uFEFF")) {
+            text = text.substring(1);
+        }
+        if (!text.isBlank()) {
+            consumer.accept(parse(text, file + ":" + number));
         }
     }
 
@@ -73,11 +81,13 @@ final class JsonLines {
         }
     }
 
-    private static byte[] readLine(InputStream in, Path file, long number) throws IOException {
-        ByteArrayOutputStream line = new ByteArrayOutputStream(256);
+    /** Reads a line without its end; false where there is none. */
+    private static boolean readLine(InputStream in, ByteArrayOutputStream line, Path file, long number)
+            throws IOException {
+        line.reset();
         for (int b = in.read(); b != '\n'; b = in.read()) {
             if (b < 0) {
-                return line.size() == 0 ? null : line.toByteArray();
+                return line.size() > 0;
             }
             if (line.size() == MAX_LINE_BYTES) {
                 throw new InvalidInputException(file + ":" + number + ": the line is longer than "
@@ -85,17 +95,17 @@ final class JsonLines {
             }
             line.write(b);
         }
-        return line.toByteArray();
+        return true;
     }
 
-    private static String decode(byte[] line, String location) {
+    private static String decode(byte[] line, Path file, long number) {
         try {
             return StandardCharsets.UTF_8
                     .newDecoder()
                     .decode(ByteBuffer.wrap(line))
                     .toString();
         } catch (CharacterCodingException e) {
-            throw new InvalidInputException(location + ": is not UTF-8; save the file as UTF-8", e);
+            throw new InvalidInputException(file + ":" + number + ": is not UTF-8; save the file as UTF-8", e);
         }
     }
 

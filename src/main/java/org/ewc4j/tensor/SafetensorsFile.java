@@ -262,10 +262,10 @@ public final class SafetensorsFile implements AutoCloseable {
         if (entry.type() != StoredType.F32) {
             throw new IllegalArgumentException(entry.name() + " is " + entry.type() + ", not F32");
         }
-        ByteBuffer window =
-                ByteBuffer.allocateDirect(WINDOW_ELEMENTS * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-        for (long from = 0; from < entry.elements(); from += WINDOW_ELEMENTS) {
-            long count = Math.min(WINDOW_ELEMENTS, entry.elements() - from);
+        int most = (int) Math.min(WINDOW_ELEMENTS, entry.elements());
+        ByteBuffer window = ByteBuffer.allocateDirect(most * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        for (long from = 0; from < entry.elements(); from += most) {
+            long count = Math.min(most, entry.elements() - from);
             window.clear().limit((int) count * Float.BYTES);
             read(entry, from, window);
             values.accept(window.flip().asFloatBuffer());

@@ -1,7 +1,7 @@
 package org.ewc4j.hostile;
 
-import java.io.IOException;
-import java.nio.file.Files;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -9,10 +9,12 @@ import java.util.Random;
 
 /** Changed inputs by the million, without instrumentation: src/test/fuzz/campaign.sh. The same inputs for the same seed. */
 public final class Campaign {
+    private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
+
     private Campaign() {}
 
     /** {@code args}: seconds for each parser at most, inputs for each, seed, parsers (all where none is named). */
-    public static void main(String[] args) throws IOException {
+    public static void main(String[] args) {
         double seconds = Double.parseDouble(args[0]);
         long inputs = Long.parseLong(args[1]);
         long seed = Long.parseLong(args[2]);
@@ -21,13 +23,10 @@ public final class Campaign {
                 : List.of(args).subList(3, args.length).stream()
                         .map(Parser::valueOf)
                         .toList();
-        Path memory = Path.of("/dev/shm");
-        Path folder = Files.isWritable(memory)
-                ? Files.createTempDirectory(memory, "ewc4j-campaign")
-                : Files.createTempDirectory("ewc4j-campaign");
-        HostileFixture fixture = HostileFixture.make(folder);
-        for (Parser parser : parsers) {
-            System.out.println(run(fixture, parser, new Random(seed), inputs, seconds));
+        try (HostileFixture fixture = HostileFixture.make(Path.of(System.getProperty("java.io.tmpdir")))) {
+            for (Parser parser : parsers) {
+                System.out.println(run(fixture, parser, new Random(seed), inputs, seconds));
+            }
         }
     }
 
@@ -35,6 +34,7 @@ public final class Campaign {
         Ordeal ordeal = new Ordeal(fixture, parser);
         Mutator mutator = new Mutator(parser.seeds(fixture));
         long started = System.nanoTime();
+        long processor = THREADS.getCurrentThreadCpuTime();
         long done = 0;
         long read = 0;
         while (done < inputs && (System.nanoTime() - started) * 1e-9 < seconds) {
@@ -49,6 +49,12 @@ public final class Campaign {
         }
         fixture.restore(parser.file);
         return String.format(
-                Locale.ROOT, "| `%s` | %,d | %,d | %.0f |", parser, done, read, (System.nanoTime() - started) * 1e-9);
+                Locale.ROOT,
+                "| `%s` | %,d | %,d | %.0f | %.0f |",
+                parser,
+                done,
+                read,
+                (System.nanoTime() - started) * 1e-9,
+                (THREADS.getCurrentThreadCpuTime() - processor) * 1e-9);
     }
 }

@@ -17,11 +17,8 @@ public final class FuzzTarget {
     /** Called once. Takes the parser from {@code ewc4j.fuzz.parser} and puts its seeds into {@code ewc4j.fuzz.corpus}. */
     public static void fuzzerInitialize() throws IOException {
         Parser parser = Parser.valueOf(System.getProperty("ewc4j.fuzz.parser"));
-        Path memory = Path.of("/dev/shm"); // a file system without a disk, where there is one
-        Path folder = Files.isWritable(memory)
-                ? Files.createTempDirectory(memory, "ewc4j-fuzz")
-                : Files.createTempDirectory("ewc4j-fuzz");
-        HostileFixture fixture = HostileFixture.make(folder);
+        HostileFixture fixture = HostileFixture.make(Path.of(System.getProperty("java.io.tmpdir")));
+        Runtime.getRuntime().addShutdownHook(new Thread(fixture::close));
         Path corpus = Files.createDirectories(Path.of(System.getProperty("ewc4j.fuzz.corpus")));
         List<byte[]> seeds = parser.seeds(fixture);
         for (int i = 0; i < seeds.size(); i++) {

@@ -1,38 +1,67 @@
 package org.ewc4j.hostile;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.ewc4j.ContinualLearner;
 import org.ewc4j.Golden;
 import org.ewc4j.TinyRun;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.SaveConfig.StoredType;
+import org.ewc4j.kernel.Kernels;
+import org.ewc4j.model.ModelDirectory;
 import org.ewc4j.task.Task;
+import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.SafetensorsFile;
+import org.ewc4j.tensor.Torch;
 
 /**
  * A folder with one whole and valid file of each kind that ewc4j reads: a model, the same in shards, a configuration, tasks
- * in both formats, text in both, a consolidation that points to its anchor. Used by one thread.
+ * in both formats, text in both, a consolidation that points to its anchor. All of it is as small as it can be, so that most of
+ * a file is what a parser looks at, and a million inputs take minutes. Used by one thread.
  */
-final class HostileFixture {
-    static final int THREADS = Golden.THREADS;
+final class HostileFixture implements AutoCloseable {
+    /** The characters of {@link TinyRun#tasks}. */
+    private static final String CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ!?:";
+
+    private static final JsonMapper JSON = new JsonMapper();
 
     private final Path folder;
     private final Map<String, byte[]> originals = new HashMap<>();
+    private final Map<String, FileChannel> channels = new HashMap<>();
+    private final Map<String, ModelDirectory> directories = new HashMap<>();
+    private final Kernels kernels = Torch.kernels(Device.CPU, Golden.THREADS);
 
     private HostileFixture(Path folder) {
         this.folder = folder;
     }
 
-    static HostileFixture make(Path folder) {
+    /** In {@code parent}, or where there is a file system in memory in that: a disk is slower than most parsers. */
+    static HostileFixture make(Path parent) {
+        Path memory = Path.of("/dev/shm");
+        try {
+            return fill(Files.createTempDirectory(Files.isWritable(memory) ? memory : parent, "ewc4j-hostile"));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static HostileFixture fill(Path folder) {
         HostileFixture fixture = new HostileFixture(folder);
-        Path source = TinyRun.model(folder.resolve("source"), "llama");
+        Path source = model(folder.resolve("source"));
         try (ContinualLearner learner = ContinualLearner.open(
                 ModelSource.random(source, 1),
                 TinyRun.training(),
@@ -69,6 +98,32 @@ final class HostileFixture {
         return fixture;
     }
 
+    /** The smallest LLaMA, with a tokenizer of the characters of the tasks. */
+    private static Path model(Path folder) {
+        TinyRun.model(
+                folder,
+                "llama",
+                config -> config.put("vocab_size", CHARACTERS.length() + 1)
+                        .put("hidden_size", 2)
+                        .put("num_attention_heads", 1)
+                        .put("num_key_value_heads", 1)
+                        .put("num_hidden_layers", 1)
+                        .put("intermediate_size", 2)
+                        .put("head_dim", 2));
+        try {
+            JsonNode tokenizer = JSON.readTree(read(folder.resolve("tokenizer.json")));
+            ObjectNode vocabulary =
+                    ((ObjectNode) tokenizer.get("model")).putObject("vocab").put("<eos>", 0);
+            for (int i = 0; i < CHARACTERS.length(); i++) {
+                vocabulary.put(CHARACTERS.substring(i, i + 1), i + 1);
+            }
+            write(folder.resolve("tokenizer.json"), JSON.writeValueAsBytes(tokenizer));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return folder;
+    }
+
     /** The model's weights as one shard with an index. */
     private void shard() {
         Path folder = this.folder.resolve("sharded");
@@ -96,20 +151,63 @@ final class HostileFixture {
         return folder;
     }
 
+    /** A folder with a model, opened once: what is tried is what is read of it later. */
+    ModelDirectory modelDirectory(String name) {
+        return directories.computeIfAbsent(
+                name, folder -> ModelDirectory.open(ModelSource.pretrained(this.folder.resolve(folder))));
+    }
+
+    Kernels kernels() {
+        return kernels;
+    }
+
     /** The valid content of a file. */
     byte[] original(String file) {
         return originals.computeIfAbsent(file, name -> read(folder.resolve(name)));
     }
 
-    /** Puts an input in the place of a file. */
+    /** Puts an input in the place of a file, through a channel that stays open: opening takes longer than some parsers. */
     void replace(String file, byte[] input) {
         original(file);
-        write(folder.resolve(file), input);
+        try {
+            FileChannel channel = channels.get(file);
+            if (channel == null) {
+                channel = FileChannel.open(folder.resolve(file), StandardOpenOption.WRITE);
+                channels.put(file, channel);
+            }
+            channel.truncate(input.length);
+            ByteBuffer bytes = ByteBuffer.wrap(input);
+            while (bytes.hasRemaining()) {
+                channel.write(bytes, bytes.position());
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** Puts the valid content back. */
     void restore(String file) {
-        write(folder.resolve(file), original(file));
+        replace(file, original(file));
+    }
+
+    /** Removes the folder. */
+    @Override
+    public void close() {
+        kernels.close();
+        channels.values().forEach(channel -> {
+            try {
+                channel.close();
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        });
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     static Path write(Path file, byte[] bytes) {

@@ -2,8 +2,6 @@ package org.ewc4j.hostile;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.List;
@@ -21,15 +19,13 @@ import net.jqwik.api.lifecycle.BeforeContainer;
  * inputs go through a coverage-guided fuzzer, a million a parser: src/test/fuzz/run.sh, docs/reliability.md.
  */
 class HostileInputTest {
-    private static Path place;
     private static HostileFixture fixture;
     private static final Map<Parser, Ordeal> ORDEALS = new EnumMap<>(Parser.class);
     private static final Map<Parser, Mutator> MUTATORS = new EnumMap<>(Parser.class);
 
     @BeforeContainer
-    static void makeFixture() throws IOException {
-        place = Files.createTempDirectory("hostile");
-        fixture = HostileFixture.make(place);
+    static void makeFixture() {
+        fixture = HostileFixture.make(Path.of(System.getProperty("java.io.tmpdir")));
         for (Parser parser : Parser.values()) {
             ORDEALS.put(parser, new Ordeal(fixture, parser));
             MUTATORS.put(parser, new Mutator(parser.seeds(fixture)));
@@ -38,12 +34,8 @@ class HostileInputTest {
     }
 
     @AfterContainer
-    static void removeFixture() throws IOException {
-        try (var files = Files.walk(place)) {
-            for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
-        }
+    static void removeFixture() {
+        fixture.close();
     }
 
     @Example

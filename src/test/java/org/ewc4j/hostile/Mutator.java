@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 
 /** Makes inputs out of seeds, a few changes each: bytes, pieces, numbers and texts that are worth trying. */
 final class Mutator {
@@ -72,7 +73,6 @@ final class Mutator {
         "NaN",
         "Infinity",
         "1.0",
-        "10000",
         "10001",
         "0x10",
         "1_000",
@@ -80,24 +80,39 @@ final class Mutator {
         "4611686018427387904",
         "99999999999999999999999999999999"
     };
+    /** The most layers that are taken, and each has names. */
+    private static final String MANY = "10000";
+
+    /** One input of so many may be large, by its seed or by what is repeated in it: those take longer than all others. */
+    private static final int LARGE_ONE_OF = 64;
+
+    private static final int LARGE_BYTES = 2048;
 
     private final List<byte[]> seeds;
+    private final List<byte[]> smallSeeds;
 
+    /** @param seeds the valid file first */
     Mutator(List<byte[]> seeds) {
         this.seeds = seeds;
+        this.smallSeeds = IntStream.range(0, seeds.size())
+                .filter(seed -> seed == 0 || seeds.get(seed).length <= LARGE_BYTES)
+                .mapToObj(seeds::get)
+                .toList();
     }
 
     /** The same input for the same state of {@code random}. */
     byte[] next(Random random) {
+        boolean large = random.nextInt(LARGE_ONE_OF) == 0;
+        List<byte[]> from = large ? seeds : smallSeeds;
         // Mostly from the valid file, which the other seeds are far from.
-        byte[] input = seeds.get(random.nextInt(8) == 0 ? random.nextInt(seeds.size()) : 0);
+        byte[] input = from.get(random.nextInt(large ? 2 : 8) == 0 ? random.nextInt(from.size()) : 0);
         for (int changes = 1 + random.nextInt(6); changes > 0; changes--) {
-            input = change(input, random);
+            input = change(input, random, large);
         }
         return input;
     }
 
-    private byte[] change(byte[] input, Random random) {
+    private byte[] change(byte[] input, Random random, boolean large) {
         int from = random.nextInt(input.length + 1);
         int to = Math.min(input.length, from + 1 + random.nextInt(random.nextBoolean() ? 4 : 64));
         return switch (random.nextInt(10)) {
@@ -105,9 +120,11 @@ final class Mutator {
             case 2 -> splice(input, from, to, "");
             case 3 -> splice(input, from, from, PIECES[random.nextInt(PIECES.length)]);
             case 4 -> splice(input, from, to, PIECES[random.nextInt(PIECES.length)]);
-            case 5, 6 -> number(input, from, random);
-            case 7 -> splice(input, from, from, text(input, from, to).repeat(1 + random.nextInt(200)));
-            case 8 -> splice(input, from, from, PIECES[random.nextInt(4)].repeat(1 + random.nextInt(3000)));
+            case 5, 6 ->
+                number(input, from, large && random.nextBoolean() ? MANY : NUMBERS[random.nextInt(NUMBERS.length)]);
+            case 7 -> splice(input, from, from, text(input, from, to).repeat(1 + random.nextInt(large ? 200 : 4)));
+            case 8 ->
+                splice(input, from, from, PIECES[random.nextInt(4)].repeat(1 + random.nextInt(large ? 3000 : 40)));
             default -> Arrays.copyOf(input, from);
         };
     }
@@ -122,7 +139,7 @@ final class Mutator {
     }
 
     /** Another number in the place of the next one. */
-    private static byte[] number(byte[] input, int from, Random random) {
+    private static byte[] number(byte[] input, int from, String number) {
         int begin = from;
         while (begin < input.length && (input[begin] < '0' || input[begin] > '9')) {
             begin++;
@@ -131,7 +148,7 @@ final class Mutator {
         while (end < input.length && input[end] >= '0' && input[end] <= '9') {
             end++;
         }
-        return splice(input, begin, end, NUMBERS[random.nextInt(NUMBERS.length)]);
+        return splice(input, begin, end, number);
     }
 
     private static String text(byte[] input, int from, int to) {

@@ -20,12 +20,10 @@ import org.ewc4j.data.PromptTemplate;
 import org.ewc4j.data.TaskReader;
 import org.ewc4j.data.TextReader;
 import org.ewc4j.data.TextTokenizer;
-import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.ModelDirectory;
 import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.SafetensorsFile;
 import org.ewc4j.tensor.StoredType;
-import org.ewc4j.tensor.Torch;
 
 /**
  * Everything that reads data from outside, with what it may take: one file of a {@link HostileFixture} is replaced by an
@@ -48,21 +46,19 @@ enum Parser {
     SHARD_INDEX("sharded/model.safetensors.index.json", 1 << 20, 96) {
         @Override
         void parse(HostileFixture fixture) {
-            ModelDirectory.open(ModelSource.pretrained(fixture.folder().resolve("sharded")))
-                    .isStoredIn(StoredType.F32);
+            fixture.modelDirectory("sharded").isStoredIn(StoredType.F32);
         }
     },
     SAFETENSORS("model/model.safetensors", 6 << 20, 96) {
         @Override
         void parse(HostileFixture fixture) {
-            Path folder = fixture.folder().resolve("model");
-            try (SafetensorsFile file = SafetensorsFile.open(folder.resolve("model.safetensors"))) {
+            try (SafetensorsFile file = SafetensorsFile.open(fixture.folder().resolve("model/model.safetensors"))) {
                 file.entries().values().stream()
                         .filter(entry -> entry.type() == StoredType.F32)
                         .limit(1)
                         .forEach(entry -> file.forEachFloat(entry, values -> {}));
             }
-            ModelDirectory.open(ModelSource.pretrained(folder)).isStoredIn(StoredType.F32);
+            fixture.modelDirectory("model").isStoredIn(StoredType.F32);
         }
     },
     /** The library behind it is native: what it allocates is not seen here. */
@@ -163,11 +159,13 @@ enum Parser {
 
     private static void readConsolidation(HostileFixture fixture) {
         ConsolidationFolder folder = ConsolidationFolder.open(fixture.folder().resolve("run/consolidation"));
-        try (Kernels kernels = Torch.kernels(Device.CPU, HostileFixture.THREADS)) {
-            EwcConfig ewc = EwcConfig.defaults();
-            folder.read(kernels, folder.layout(), MergeSchedule.of(ewc), StateTypes.FULL, Device.CPU)
-                    .close();
-        }
+        folder.read(
+                        fixture.kernels(),
+                        folder.layout(),
+                        MergeSchedule.of(EwcConfig.defaults()),
+                        StateTypes.FULL,
+                        Device.CPU)
+                .close();
     }
 
     private static byte[] bytes(String text) {
