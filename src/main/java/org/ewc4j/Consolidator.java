@@ -15,6 +15,7 @@ import org.ewc4j.consolidation.ConsolidationState;
 import org.ewc4j.consolidation.HeldFisher;
 import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.consolidation.StateTypes;
+import org.ewc4j.data.RowLimit;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.eval.ProtectedScore;
@@ -39,6 +40,7 @@ final class Consolidator implements AutoCloseable {
     private final Kernels kernels;
     private final EwcConfig ewc;
     private final TrainingConfig training;
+    private final RowLimit memory = new RowLimit();
     private Consolidation consolidation;
 
     /**
@@ -114,7 +116,7 @@ final class Consolidator implements AutoCloseable {
      *
      * @param index of the task, which takes part in what the pass draws
      * @param taskTraining its batch size and accumulation make the batches of the pass
-     * @param microBatchRows the most rows of a micro-batch that there is memory for
+     * @param microBatchRows the most rows of a micro-batch that training has memory for
      * @param progress told how many rows have been read
      */
     void add(
@@ -124,7 +126,8 @@ final class Consolidator implements AutoCloseable {
             TrainingConfig taskTraining,
             int microBatchRows,
             IntConsumer progress) {
-        add(ewc, fisherRows(index, rows, taskTraining, microBatchRows), task, 1, progress);
+        memory.lowerTo(microBatchRows);
+        add(ewc, fisherRows(index, rows, taskTraining), task, 1, progress);
     }
 
     /** As {@link #add}, of data that stands for what the parameters know before the first task. */
@@ -133,7 +136,7 @@ final class Consolidator implements AutoCloseable {
                 ? ewc.withFisherOptions(ewc.fisherOptions()
                         .withMaxExamples(protect.maxExamples().getAsInt()))
                 : ewc;
-        FisherRows read = fisherRows(ProtectedScore.START, rows, training, Integer.MAX_VALUE);
+        FisherRows read = fisherRows(ProtectedScore.START, rows, training);
         add(estimate, read, name, protect.weight(), progress);
     }
 
@@ -165,7 +168,12 @@ final class Consolidator implements AutoCloseable {
                 model.theta().device());
     }
 
-    private FisherRows fisherRows(int task, List<TokenizedRow> rows, TrainingConfig taskTraining, int microBatchRows) {
+    /** How many rows of a batch of the Fisher pass there is memory for. */
+    RowLimit memory() {
+        return memory;
+    }
+
+    private FisherRows fisherRows(int task, List<TokenizedRow> rows, TrainingConfig taskTraining) {
         return new FisherRows(
                 rows,
                 task,
@@ -173,7 +181,7 @@ final class Consolidator implements AutoCloseable {
                 taskTraining.gradientAccumulation(),
                 training.maxLength(),
                 taskTraining.seed(),
-                microBatchRows);
+                memory);
     }
 
     /**

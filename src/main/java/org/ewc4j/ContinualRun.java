@@ -222,6 +222,7 @@ public final class ContinualRun {
     }
 
     private Outcome goOn(StoppedRun stopped, CheckpointStore store, FolderLock lock, Map<Path, Checksum> inputs) {
+        stopped.run().requireTasks(tasks.size(), stopped.folder());
         try (ContinualLearner learner = open(config)) {
             List<String> warnings = warnings(learner);
             stopped.restore(learner);

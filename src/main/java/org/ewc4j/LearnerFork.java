@@ -10,12 +10,14 @@ import org.ewc4j.train.Trainer;
  * anchor, what is replayed. It may be restored as often as wanted. Whoever takes it ({@link ContinualLearner#fork}) closes it, before the
  * learner.
  *
+ * @param fisherMicroBatchRows rows of a micro-batch that a Fisher pass has memory for
  * @param consolidation empty before the first
  * @param replayed rows kept for replay
  */
 record LearnerFork(
         ModelSnapshot model,
         Trainer.Snapshot trainer,
+        int fisherMicroBatchRows,
         Optional<Consolidation> consolidation,
         int replayed,
         int tasksLearned)

@@ -1,19 +1,20 @@
 package org.ewc4j;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.IntBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import org.ewc4j.checkpoint.StateFolder;
+import org.ewc4j.checkpoint.StateNode;
 import org.ewc4j.consolidation.ConsolidationState;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.model.ModelDirectory;
 import org.ewc4j.tensor.Fingerprint;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.train.TrainerState;
@@ -28,6 +29,7 @@ import org.ewc4j.train.TrainerState;
  * @param replayed rows that are kept of the tasks learned, to be learned again
  * @param underWay the task that was not; empty between tasks
  * @param trainer counts of steps
+ * @param fisherMicroBatchRows rows of a micro-batch that a Fisher pass has memory for, as {@link TrainerState#microBatchRows}
  * @param randomState of dropout
  * @param consolidation of the tasks so far; empty where there is none
  * @param seconds by phase
@@ -40,6 +42,7 @@ record LearnerState(
         List<TokenizedRow> replayed,
         Optional<UnderWay> underWay,
         TrainerState trainer,
+        int fisherMicroBatchRows,
         byte[] randomState,
         Optional<ConsolidationState> consolidation,
         ContinualLearner.PhaseSeconds seconds) {
@@ -76,6 +79,7 @@ record LearnerState(
                 .put("first_step", task.firstStep()));
         node.put("steps", trainer.steps()).put("skipped", trainer.skipped());
         node.put("skipped_in_a_row", trainer.skippedInARow()).put("micro_batch_rows", trainer.microBatchRows());
+        node.put("fisher_micro_batch_rows", fisherMicroBatchRows);
         node.put("random_state", Base64.getEncoder().encodeToString(randomState));
         consolidation.ifPresent(state -> node.set("consolidation", state.toJson()));
         node.putObject("seconds")
@@ -86,39 +90,38 @@ record LearnerState(
     }
 
     /** @throws InvalidInputException where it is not what {@link #toJson} makes */
-    static LearnerState of(JsonNode node, StateFolder folder) {
-        try {
-            JsonNode underWay = node.path("under_way");
-            JsonNode seconds = node.path("seconds");
-            return new LearnerState(
-                    required(node, "architecture").asText(),
-                    required(node, "layout_sha256").asText(),
-                    required(node, "tasks_learned").asInt(),
-                    required(node, "protected").asBoolean(),
-                    decoded(required(node, "replayed").binaryValue()),
-                    underWay.isMissingNode()
-                            ? Optional.empty()
-                            : Optional.of(new UnderWay(
-                                    required(underWay, "task").asText(),
-                                    Phase.valueOf(
-                                            required(underWay, "phase").asText().toUpperCase(Locale.ROOT)),
-                                    required(underWay, "first_step").asLong())),
-                    new TrainerState(
-                            required(node, "steps").asLong(),
-                            required(node, "skipped").asLong(),
-                            required(node, "skipped_in_a_row").asInt(),
-                            required(node, "micro_batch_rows").asInt()),
-                    required(node, "random_state").binaryValue(),
-                    node.has("consolidation")
-                            ? Optional.of(ConsolidationState.of(node.get("consolidation"), folder.file()))
-                            : Optional.empty(),
-                    new ContinualLearner.PhaseSeconds(
-                            required(seconds, "train").asDouble(),
-                            required(seconds, "fisher").asDouble(),
-                            required(seconds, "evaluate").asDouble()));
-        } catch (IOException | IllegalArgumentException e) {
-            throw new InvalidInputException(folder.file() + ": is not the state of a learner: " + e.getMessage(), e);
-        }
+    static LearnerState of(StateNode node, StateFolder folder) {
+        StateNode seconds = node.object("seconds");
+        long steps = node.whole("steps", 0, Long.MAX_VALUE);
+        return new LearnerState(
+                node.text("architecture"),
+                node.text("layout_sha256"),
+                node.count("tasks_learned", 0),
+                node.flag("protected"),
+                decoded(node),
+                node.optional("under_way").map(task -> underWay(task, steps)),
+                new TrainerState(
+                        steps,
+                        node.whole("skipped", 0, steps),
+                        (int) node.whole("skipped_in_a_row", 0, Math.min(steps, Integer.MAX_VALUE)),
+                        node.count("micro_batch_rows", 1)),
+                // States of the time before there was a number of its own have none.
+                node.has("fisher_micro_batch_rows")
+                        ? node.count("fisher_micro_batch_rows", 1)
+                        : node.count("micro_batch_rows", 1),
+                node.bytes("random_state"),
+                node.optional("consolidation").map(state -> ConsolidationState.of(state.json(), folder.file())),
+                new ContinualLearner.PhaseSeconds(
+                        seconds.number("train"), seconds.number("fisher"), seconds.number("evaluate")));
+    }
+
+    private static UnderWay underWay(StateNode node, long steps) {
+        String given = node.text("phase");
+        Phase phase = Arrays.stream(Phase.values())
+                .filter(each -> each.name().toLowerCase(Locale.ROOT).equals(given))
+                .findFirst()
+                .orElseThrow(() -> node.wrong("phase", "train, fisher or consolidate"));
+        return new UnderWay(node.text("task"), phase, node.whole("first_step", 0, steps));
     }
 
     /** Of each row its length, that of its prompt, and its ids, 32 bits each; in base 64. */
@@ -134,15 +137,18 @@ record LearnerState(
         return Base64.getEncoder().encodeToString(bytes.array());
     }
 
-    private static List<TokenizedRow> decoded(byte[] encoded) {
+    private static List<TokenizedRow> decoded(StateNode node) {
         List<TokenizedRow> rows = new ArrayList<>();
-        IntBuffer numbers = ByteBuffer.wrap(encoded).asIntBuffer();
+        IntBuffer numbers = ByteBuffer.wrap(node.bytes("replayed")).asIntBuffer();
         while (numbers.hasRemaining()) {
             int length = numbers.get();
-            if (length < 0 || numbers.remaining() <= length) {
-                throw new IllegalArgumentException("key 'replayed' ends within a row");
+            if (length < 1 || numbers.remaining() <= length) {
+                throw node.wrong("replayed", "whole rows");
             }
             int prompt = numbers.get();
+            if (prompt < 1 || prompt > length) {
+                throw node.wrong("replayed", "rows with a prompt that lies in them");
+            }
             int[] ids = new int[length];
             numbers.get(ids);
             rows.add(new TokenizedRow(ids, prompt));
@@ -150,22 +156,25 @@ record LearnerState(
         return rows;
     }
 
-    private static JsonNode required(JsonNode node, String key) {
-        if (!node.hasNonNull(key)) {
-            throw new IllegalArgumentException("key '" + key + "' is missing");
-        }
-        return node.get(key);
-    }
-
     /**
-     * That the state is of such a model.
+     * That the state is of such a model: its parameters are the model's, and the rows that it replays can be read by it.
      *
      * @throws InvalidInputException otherwise
      */
-    void requireModel(String name, ParameterLayout layout, StateFolder folder) {
-        if (!architecture.equals(name) || !layoutFingerprint.equals(layoutFingerprint(layout))) {
+    void requireModel(ModelDirectory model, StateFolder folder) {
+        if (!architecture.equals(model.architectureName())
+                || !layoutFingerprint.equals(layoutFingerprint(model.layout()))) {
             throw new InvalidInputException(folder.path() + ": is the state of a " + architecture
-                    + " with other parameters than this " + name + "; give the state of this model");
+                    + " with other parameters than this " + model.architectureName()
+                    + "; give the state of this model");
+        }
+        for (TokenizedRow row : replayed) {
+            if (row.ids().length > model.positions()
+                    || Arrays.stream(row.ids()).anyMatch(id -> id < 0 || id >= model.vocabularySize())) {
+                throw new InvalidInputException(folder.file() + ": replays a row that is longer than"
+                        + " the model's " + model.positions() + " positions, or a token beyond its vocabulary of "
+                        + model.vocabularySize() + "; give the state of this model");
+            }
         }
     }
 }

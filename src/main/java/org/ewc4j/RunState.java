@@ -1,16 +1,16 @@
 package org.ewc4j;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.ewc4j.checkpoint.StateFolder;
+import org.ewc4j.checkpoint.StateNode;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.eval.LambdaChoice;
@@ -72,49 +72,61 @@ record RunState(
     }
 
     /** @throws InvalidInputException where it is not what {@link #toJson} makes */
-    static RunState of(JsonNode node, StateFolder folder) {
-        if (!node.path("tasks_finished").isInt() || !node.path("inputs").isArray()) {
-            throw new InvalidInputException(folder.file() + ": is not the state of a run");
-        }
-        Map<String, String> versions = new LinkedHashMap<>();
-        node.path("versions")
-                .properties()
-                .forEach(entry -> versions.put(entry.getKey(), entry.getValue().asText()));
+    static RunState of(StateNode node) {
         Map<Path, Checksum> inputs = new LinkedHashMap<>();
-        node.path("inputs").forEach(file -> inputs.put(Path.of(file.path("file").asText()), checksum(file)));
-        List<TaskScore> scores = new ArrayList<>();
-        node.path("scores").forEach(score -> scores.add(score(score)));
-        List<ProtectedScore> protectedScores = new ArrayList<>();
-        node.path("protected_scores")
-                .forEach(score -> protectedScores.add(new ProtectedScore(
-                        score.path("after_task").asInt(),
-                        score.path("token_loss").asDouble())));
+        node.objects("inputs").forEach(file -> inputs.put(path(file), file.checksum()));
         return new RunState(
-                node.path("tasks_finished").asInt(),
-                node.path("device").asText(),
-                versions,
+                node.count("tasks_finished", 0),
+                node.text("device"),
+                node.texts("versions"),
                 inputs,
-                LambdaChoiceJson.read(node.path("lambda_choice")),
+                LambdaChoiceJson.read(node.json().path("lambda_choice")),
                 new RunFolder.Mark(
-                        checksum(node.path("steps_rows")),
-                        checksum(node.path("predictions_rows")),
-                        scores,
-                        protectedScores));
+                        node.checksum("steps_rows"),
+                        node.checksum("predictions_rows"),
+                        node.objects("scores").stream().map(RunState::score).toList(),
+                        node.objects("protected_scores").stream()
+                                .map(score -> new ProtectedScore(
+                                        (int) score.whole("after_task", ProtectedScore.START, Integer.MAX_VALUE),
+                                        score.number("token_loss")))
+                                .toList()));
     }
 
-    private static Checksum checksum(JsonNode node) {
-        return new Checksum(node.path("bytes").asLong(), node.path("crc32c").asText());
+    private static Path path(StateNode file) {
+        try {
+            return Path.of(file.text("file"));
+        } catch (InvalidPathException e) {
+            throw file.wrong("file", "a name that a file can have here");
+        }
     }
 
-    private static TaskScore score(JsonNode node) {
+    private static TaskScore score(StateNode node) {
         return new TaskScore(
-                node.path("after_task").asInt(),
-                node.path("task").asInt(),
-                node.path("task_name").asText(),
-                node.path("split").asText().equals("train") ? Split.TRAIN : Split.TEST,
-                node.path("exact_match").asDouble(Double.NaN), // text has none
-                node.path("token_loss").asDouble(),
+                node.count("after_task", 0),
+                node.count("task", 0),
+                node.text("task_name"),
+                node.text("split").equals("train") ? Split.TRAIN : Split.TEST,
+                node.has("exact_match") ? node.number("exact_match") : Double.NaN, // text has none
+                node.number("token_loss"),
                 List.of());
+    }
+
+    /**
+     * That it is a state of a run over so many tasks.
+     *
+     * @throws InvalidInputException naming the first task beyond
+     */
+    void requireTasks(int tasks, StateFolder folder) {
+        int last = mark.scores().stream()
+                .mapToInt(score -> Math.max(score.task(), score.afterTask()))
+                .reduce(tasksFinished - 1, Math::max);
+        int lastProtected = mark.protectedScores().stream()
+                .mapToInt(ProtectedScore::afterTask)
+                .reduce(last, Math::max);
+        if (lastProtected >= tasks) {
+            throw new InvalidInputException(folder.file() + ": has task " + lastProtected + ", but the run has " + tasks
+                    + " tasks, from 0; the file is damaged or of another run");
+        }
     }
 
     /**

@@ -62,9 +62,16 @@ record StoppedRun(LearnerState learner, RunState run, StateFolder folder) {
         return config.withEwc(config.ewc().withLambda(begun.ewc().lambda()));
     }
 
-    private static StoppedRun read(StateFolder folder, Path output) {
-        LearnerState learner = LearnerState.of(folder.state().path("learner"), folder);
-        RunState run = RunState.of(folder.state().path("run"), folder);
+    /** @throws InvalidInputException where a part of it is missing or not what a run writes */
+    static StoppedRun read(StateFolder folder, Path output) {
+        LearnerState learner = LearnerState.of(folder.state().object("learner"), folder);
+        RunState run = RunState.of(folder.state().object("run"));
+        int begun = learner.tasksLearned() - run.tasksFinished();
+        if (begun != 0 && begun != 1) {
+            throw folder.state()
+                    .object("learner")
+                    .wrong("tasks_learned", run.tasksFinished() + ", the tasks that the run has finished, or one more");
+        }
         RunFolder.requireRows(output, run.mark());
         return new StoppedRun(learner, run, folder);
     }

@@ -260,6 +260,7 @@ final class TaskLearner {
                 replay.kept(),
                 Optional.ofNullable(underWay),
                 trainer.state(),
+                consolidator.memory().rows(),
                 model.randomState(),
                 Optional.ofNullable(consolidator.current()).map(Consolidation::state),
                 new ContinualLearner.PhaseSeconds(trainSeconds, fisherSeconds, evaluateSeconds));
@@ -281,12 +282,13 @@ final class TaskLearner {
 
     /** Goes on from what a folder holds; where that does not fit, the state is lost. */
     void restore(LearnerState state, StateFolder folder) {
-        state.requireModel(model.directory().architectureName(), model.layout(), folder);
+        state.requireModel(model.directory(), folder);
         lost = true;
         consolidator.restore(state.consolidation());
         trainer.restore(state.trainer(), folder.has("first_moment"));
+        consolidator.memory().restore(state.fisherMicroBatchRows());
         folder.fill(arenas());
-        model.restored(state.randomState());
+        restoreRandomState(state, folder);
         tasksLearned = state.tasksLearned();
         protectedBefore = state.protectedBefore();
         replay.restore(state.replayed());
@@ -296,11 +298,23 @@ final class TaskLearner {
         lost = false;
     }
 
+    private void restoreRandomState(LearnerState state, StateFolder folder) {
+        try {
+            model.restored(state.randomState());
+        } catch (RuntimeException e) { // libtorch's own, which says where in its source
+            throw new InvalidInputException(
+                    folder.file() + ": key 'random_state' is no state of a generator on "
+                            + model.theta().device() + "; the file is damaged or of another device",
+                    e);
+        }
+    }
+
     /** The whole state between tasks, in memory of its own, to come back to; the caller closes it. */
     LearnerFork fork() {
         return new LearnerFork(
                 model.snapshot(),
                 trainer.snapshot(),
+                consolidator.memory().rows(),
                 Optional.ofNullable(consolidator.current()).map(Consolidation::copy),
                 replay.size(),
                 tasksLearned);
@@ -310,6 +324,7 @@ final class TaskLearner {
     void restore(LearnerFork fork) {
         model.restore(fork.model());
         trainer.restore(fork.trainer());
+        consolidator.memory().restore(fork.fisherMicroBatchRows());
         consolidator.restore(fork.consolidation().orElse(null));
         replay.forgetBehind(fork.replayed());
         tasksLearned = fork.tasksLearned();

@@ -5,10 +5,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EwcConfig;
+import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.TrainingConfig;
+import org.ewc4j.eval.TaskScore;
 import org.ewc4j.report.RunListener;
 import org.ewc4j.task.Example;
 import org.ewc4j.task.Task;
@@ -23,32 +27,53 @@ public final class ScarceMemory {
 
     private ScarceMemory() {}
 
-    /** {@code args}: a folder, and megabytes (0: no limit). */
+    /** {@code args}: a folder, megabytes (0: no limit), and {@code steps} or the kind of Fisher whose pass is tried. */
     public static void main(String[] args) throws IOException, InterruptedException {
         Path folder = Path.of(args[0]);
         Path model = TinyRun.model(folder.resolve("model"), "gpt2", config -> config.put("n_embd", 128));
         TrainingConfig training =
                 TinyRun.training().withMaxLength(TinyRun.POSITIONS).withBatchSize(ROWS);
+        boolean steps = args[2].equals("steps");
+        EwcConfig ewc = EwcConfig.defaults().withLambda(10);
         try (ContinualLearner learner = ContinualLearner.open(
                 ModelSource.random(model, 1),
                 training,
-                EwcConfig.defaults().withLambda(10),
-                EvaluationConfig.defaults().withMaxNewTokens(4))) {
+                steps ? ewc : ewc.withFisher(FisherKind.valueOf(args[2])),
+                EvaluationConfig.defaults().withMaxNewTokens(4).withBatchSize(ROWS))) {
             // What is taken once (threads, moments, OpenBLAS's buffers, without which it ends the process) is taken
             // before the limit.
-            learner.learn(task("warm-up", 64));
+            Task small = task("warm-up", 64);
+            learner.learn(small);
+            learner.evaluate(Map.of(0, small));
             limit(Long.parseLong(args[1]));
-            learner.addListener(new RunListener() {
-                @Override
-                public void step(StepMetrics step) {
-                    System.out.println(step.lmLoss() + " " + step.gradNorm());
-                }
-            });
-            learner.learn(task("large", ROWS));
-            learner.saveState(folder.resolve("state"));
-            System.out.println(Files.readString(folder.resolve("state/state.json"))
-                    .replaceAll("(?s).*\"micro_batch_rows\" : (\\d+).*", "$1"));
+            if (steps) {
+                steps(learner, folder);
+            } else {
+                passes(learner, folder);
+            }
         }
+    }
+
+    private static void steps(ContinualLearner learner, Path folder) throws IOException {
+        learner.addListener(new RunListener() {
+            @Override
+            public void step(StepMetrics step) {
+                System.out.println(step.lmLoss() + " " + step.gradNorm());
+            }
+        });
+        learner.learn(task("large", ROWS));
+        learner.saveState(folder.resolve("state"));
+        System.out.println(Files.readString(folder.resolve("state/state.json"))
+                .replaceAll("(?s).*\"micro_batch_rows\" : (\\d+).*", "$1"));
+    }
+
+    /** Without a step before them, which would have found out how many rows there is memory for. */
+    private static void passes(ContinualLearner learner, Path folder) {
+        Task large = task("large", ROWS);
+        learner.consolidate(large);
+        learner.saveConsolidation(folder.resolve("consolidation"), Optional.empty());
+        TaskScore score = learner.evaluate(Map.of(0, large)).get(0);
+        System.out.println(score.tokenLoss() + " " + score.exactMatch());
     }
 
     private static Task task(String name, int rows) {

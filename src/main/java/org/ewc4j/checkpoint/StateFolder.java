@@ -39,7 +39,7 @@ public final class StateFolder {
     private static final long MAX_BYTES = 256L << 20;
     private static final Pattern OWN_FILE = Pattern.compile("[a-z][a-z0-9_]*\\.safetensors");
     private static final Pattern KEPT_FILE = Pattern.compile("\\.\\./kept/[a-z][a-z0-9_]*-\\d{1,19}\\.safetensors");
-    private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
+    static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                     .enable(StreamWriteFeature.USE_FAST_DOUBLE_WRITER)
                     .build())
@@ -99,7 +99,8 @@ public final class StateFolder {
         return (root.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8);
     }
 
-    private static byte[] compact(JsonNode node) {
+    /** The bytes that the checksum of a state.json is of. */
+    static byte[] compact(JsonNode node) {
         try {
             return JSON.writeValueAsBytes(node);
         } catch (JsonProcessingException e) {
@@ -264,8 +265,8 @@ public final class StateFolder {
     }
 
     /** What was given to write. */
-    public JsonNode state() {
-        return state;
+    public StateNode state() {
+        return new StateNode(this, "", state);
     }
 
     /** Whether it holds an arena of this name. */

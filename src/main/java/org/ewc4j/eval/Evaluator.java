@@ -9,6 +9,8 @@ import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.data.Batch;
 import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.EncodedTask;
+import org.ewc4j.data.RowLimit;
+import org.ewc4j.data.StepBatch;
 import org.ewc4j.data.TextTokenizer;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.RunFailedException;
@@ -23,10 +25,13 @@ import org.ewc4j.task.Task;
  * Dropout off. Used by the learner's thread; closes nothing.
  */
 public final class Evaluator {
+    private static final String EVALUATION = "the evaluation";
+
     private final CausalLm model;
     private final TextTokenizer tokenizer;
     private final EvaluationConfig config;
     private final int maxLength;
+    private final RowLimit memory = new RowLimit();
 
     /** @param maxLength that the rows were encoded with */
     public Evaluator(CausalLm model, TextTokenizer tokenizer, EvaluationConfig config, int maxLength) {
@@ -67,10 +72,11 @@ public final class Evaluator {
             int afterTask, int index, Task task, List<int[]> prompts, Split split, IntConsumer progress) {
         List<Example> examples = split == Split.TRAIN ? task.train() : task.test();
         List<Prediction> predictions = new ArrayList<>(examples.size());
-        for (int from = 0; from < prompts.size(); from += config.batchSize()) {
+        int to;
+        for (int from = 0; from < prompts.size(); from = to) {
             RunInterruptedException.throwIfInterrupted("evaluation of task '" + task.name() + "'");
-            int to = Math.min(prompts.size(), from + config.batchSize());
-            List<int[]> answers = model.generate(prompts.subList(from, to), config.maxNewTokens());
+            List<int[]> answers = answers(prompts, from);
+            to = from + answers.size();
             for (int i = from; i < to; i++) {
                 String generated = ExactMatch.strip(tokenizer.decode(answers.get(i - from)));
                 Example example = examples.get(i);
@@ -89,6 +95,18 @@ public final class Evaluator {
         return predictions;
     }
 
+    /** Of the prompts from one on, as many as are asked at once; fewer where there is no memory for those. */
+    private List<int[]> answers(List<int[]> prompts, int from) {
+        while (true) {
+            int count = Math.min(Math.min(config.batchSize(), memory.rows()), prompts.size() - from);
+            try {
+                return model.generate(prompts.subList(from, from + count), config.maxNewTokens());
+            } catch (RuntimeException | OutOfMemoryError e) {
+                memory.halve(e, count, EVALUATION);
+            }
+        }
+    }
+
     /**
      * The mean token loss over the scored positions of rows, in nats: every token weighs the same.
      *
@@ -101,11 +119,22 @@ public final class Evaluator {
         for (Batch batch : BatchLoader.inFileOrder(
                 rows, config.batchSize(), model.specialTokens().padding(), maxLength)) {
             RunInterruptedException.throwIfInterrupted("evaluation");
-            sum += model.loss(batch);
+            sum += loss(batch);
             scored += batch.scoredPositions();
             progress.accept(batch.rows());
         }
         return sum / scored;
+    }
+
+    private double loss(Batch batch) {
+        while (true) {
+            StepBatch parts = new StepBatch(0, List.of(batch)).inMicroBatchesOf(memory.rows());
+            try {
+                return parts.microBatches().stream().mapToDouble(model::loss).sum();
+            } catch (RuntimeException | OutOfMemoryError e) {
+                memory.halve(e, parts.largestMicroBatch(), EVALUATION);
+            }
+        }
     }
 
     private static double requireFinite(double loss, String task, Split split) {

@@ -5,6 +5,7 @@ import java.util.function.IntConsumer;
 import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.data.Batch;
+import org.ewc4j.data.RowLimit;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.tensor.Arena;
@@ -20,24 +21,30 @@ public final class BatchFisher implements FisherEstimator {
     private final CausalLm model;
     private final List<StepBatch> batches;
     private final Unit unit;
+    private final RowLimit memory;
 
     /** A mean over examples. */
     public BatchFisher(CausalLm model, List<StepBatch> batches) {
-        this(model, batches, Unit.SEQUENCE);
+        this(model, batches, Unit.SEQUENCE, new RowLimit());
     }
 
-    /** @param batches the task's training rows in file order; the gradient over each one's micro-batches is squared as one */
-    public BatchFisher(CausalLm model, List<StepBatch> batches, Unit unit) {
+    /**
+     * @param batches the task's training rows in file order; the gradient over each one's micro-batches is squared as one
+     * @param memory how many rows a micro-batch may have
+     */
+    public BatchFisher(CausalLm model, List<StepBatch> batches, Unit unit, RowLimit memory) {
         this.model = model;
         this.batches = List.copyOf(batches);
         this.unit = unit;
+        this.memory = memory;
     }
 
     @Override
     public void accumulateInto(Arena fisher, double weight, int done, IntConsumer progress) {
         long total = FisherPass.total(batches, unit);
         model.training(false);
-        FisherPass.forEach(batches, done, progress, batch -> {
+        // A batch's squares are added when its gradient is whole: one that failed has left nothing.
+        FisherPass.forEach(batches, done, memory, progress, before -> before, batch -> {
             double loss = accumulate(batch, fisher, weight * batch.examples() / total);
             FisherPass.requireFinite(loss, "a loss", batch);
         });

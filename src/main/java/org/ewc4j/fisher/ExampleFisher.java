@@ -5,6 +5,7 @@ import java.util.function.IntConsumer;
 import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.data.Batch;
+import org.ewc4j.data.RowLimit;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.CausalLm;
@@ -27,14 +28,25 @@ public final class ExampleFisher implements FisherEstimator {
     private final List<StepBatch> batches;
     private final Unit unit;
     private final Labels labels;
+    private final RowLimit memory;
 
     /** @param batches the task's training rows */
     public ExampleFisher(CausalLm model, Kernels kernels, List<StepBatch> batches, Unit unit, Labels labels) {
+        this(model, kernels, batches, unit, labels, new RowLimit());
+    }
+
+    /**
+     * @param batches the task's training rows
+     * @param memory how many rows a micro-batch may have
+     */
+    public ExampleFisher(
+            CausalLm model, Kernels kernels, List<StepBatch> batches, Unit unit, Labels labels, RowLimit memory) {
         this.model = model;
         this.kernels = kernels;
         this.batches = List.copyOf(batches);
         this.unit = unit;
         this.labels = labels;
+        this.memory = memory;
     }
 
     @Override
@@ -42,7 +54,7 @@ public final class ExampleFisher implements FisherEstimator {
         double ofExample = weight / FisherPass.total(batches, unit);
         model.training(false);
         try (ExampleGradients gradients = model.exampleGradients(kernels)) {
-            FisherPass.forEach(batches, done, progress, batch -> {
+            FisherPass.forEach(batches, done, memory, progress, before -> beginAnew(fisher), batch -> {
                 for (Batch microBatch : batch.microBatches()) {
                     ExampleGradients.Findings found = gradients.addSquares(microBatch, labels, fisher, ofExample);
                     FisherPass.requireFinite(found.loss(), "a loss", batch);
@@ -50,6 +62,12 @@ public final class ExampleFisher implements FisherEstimator {
                 }
             });
         }
+    }
+
+    /** Some layers have the squares of the batch that failed and some do not: nothing tells which, so that all is dropped. */
+    private static int beginAnew(Arena fisher) {
+        fisher.fill(0);
+        return 0;
     }
 
     /** No: a batch's squares are added layer by layer on the way back, before the last gradient of it is known. */

@@ -24,7 +24,8 @@ public sealed interface FisherEstimator
      *
      * @param fisher in the layout of the model's parameters, fp32; zeros unless {@link #inPlace}
      * @param weight of the new estimate; 1 unless {@link #inPlace}
-     * @param progress told how many examples have been read
+     * @param progress told how many examples have been read; where there was no memory for some and {@link #inPlace} is
+     *     false, the estimate may have begun anew, and the number falls
      * @throws org.ewc4j.error.RunFailedException where a loss or a gradient is not finite; {@code fisher} is then half
      *     accumulated
      */
@@ -55,16 +56,18 @@ public sealed interface FisherEstimator
         FisherOptions options = ewc.fisherOptions();
         FisherEstimator estimator = switch (ewc.fisher()) {
             case UNIFORM -> new UniformFisher(model, model.trained());
-            case BATCH -> new BatchFisher(model, rows.batches(ewc, model), options.unit());
+            case BATCH -> new BatchFisher(model, rows.batches(ewc, model), options.unit(), rows.memory());
             case EXAMPLE ->
-                new ExampleFisher(model, kernels, rows.batches(ewc, model), options.unit(), new Labels.OfData());
+                new ExampleFisher(
+                        model, kernels, rows.batches(ewc, model), options.unit(), new Labels.OfData(), rows.memory());
             case SAMPLED ->
                 new ExampleFisher(
                         model,
                         kernels,
                         rows.batches(ewc, model),
                         options.unit(),
-                        new Labels.Sampled(rows.seed(), rows.task(), options.samples()));
+                        new Labels.Sampled(rows.seed(), rows.task(), options.samples()),
+                        rows.memory());
         };
         boolean asItComes =
                 options.normalize() == Normalize.NONE && options.clamp().isEmpty();

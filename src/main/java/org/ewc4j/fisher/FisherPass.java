@@ -4,7 +4,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
+import java.util.function.IntUnaryOperator;
 import org.ewc4j.config.FisherOptions.Unit;
+import org.ewc4j.data.RowLimit;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.error.RunFailedException;
 
@@ -20,18 +22,48 @@ final class FisherPass {
     }
 
     /**
-     * Reads the batches that were not read before, and tells how many examples have been read behind each.
+     * Reads the batches that were not read before, and tells how many examples have been read behind each. Where there is no
+     * memory for a batch, it and all behind it are read in smaller micro-batches.
      *
      * @param done examples that were read before, in whole batches
+     * @param takeBack given how many examples the estimate held before a batch failed, puts it back to where it holds what
+     *     it had of some number of whole batches, and gives that number: reading goes on behind them
      */
-    static void forEach(List<StepBatch> batches, int done, IntConsumer progress, Consumer<StepBatch> read) {
-        int examples = 0;
-        for (StepBatch batch : batches) {
-            examples += batch.examples();
-            if (examples > done) {
-                read.accept(batch);
-                progress.accept(examples);
+    static void forEach(
+            List<StepBatch> batches,
+            int done,
+            RowLimit memory,
+            IntConsumer progress,
+            IntUnaryOperator takeBack,
+            Consumer<StepBatch> read) {
+        int held = done;
+        int next = 0;
+        int before = 0;
+        while (next < batches.size()) {
+            int behind = before + batches.get(next).examples();
+            if (behind > held) {
+                if (!isRead(batches.get(next), memory, read)) {
+                    held = takeBack.applyAsInt(before);
+                    next = 0;
+                    before = 0;
+                    continue;
+                }
+                progress.accept(behind);
             }
+            next++;
+            before = behind;
+        }
+    }
+
+    /** Whether there was memory to read a batch; where there was not, the limit is lower now. */
+    private static boolean isRead(StepBatch batch, RowLimit memory, Consumer<StepBatch> read) {
+        StepBatch parts = batch.inMicroBatchesOf(memory.rows());
+        try {
+            read.accept(parts);
+            return true;
+        } catch (RuntimeException | OutOfMemoryError e) {
+            memory.halve(e, parts.largestMicroBatch(), "the Fisher pass");
+            return false;
         }
     }
 

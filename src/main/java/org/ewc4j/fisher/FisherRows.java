@@ -6,6 +6,7 @@ import java.util.OptionalInt;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.data.Batch;
 import org.ewc4j.data.BatchLoader;
+import org.ewc4j.data.RowLimit;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.model.CausalLm;
@@ -19,7 +20,7 @@ import org.ewc4j.model.CausalLm;
  * @param gradientAccumulation batches whose gradient is squared as one, of the {@code batch} Fisher
  * @param maxLength of the training settings
  * @param seed of what is drawn: rows and labels
- * @param microBatchRows the most rows of a micro-batch that there is memory for; larger batches are read in parts
+ * @param memory how many rows of a batch there is memory for; larger batches are read in parts
  */
 public record FisherRows(
         List<TokenizedRow> rows,
@@ -28,7 +29,7 @@ public record FisherRows(
         int gradientAccumulation,
         int maxLength,
         long seed,
-        int microBatchRows) {
+        RowLimit memory) {
     public FisherRows {
         rows = List.copyOf(rows);
     }
@@ -43,8 +44,7 @@ public record FisherRows(
                 : BatchLoader.inFileOrder(rows, size, padding, maxLength);
         List<StepBatch> groups = new ArrayList<>();
         for (int from = 0; from < batches.size(); from += gradientAccumulation) {
-            groups.add(new StepBatch(0, batches.subList(from, Math.min(batches.size(), from + gradientAccumulation)))
-                    .inMicroBatchesOf(microBatchRows));
+            groups.add(new StepBatch(0, batches.subList(from, Math.min(batches.size(), from + gradientAccumulation))));
         }
         return groups;
     }

@@ -313,7 +313,8 @@ public final class CausalLm implements AutoCloseable {
 
     /**
      * Adds the squared gradient of (Σ token losses of this batch) ÷ its scored positions to a Fisher: fisher += weight · g².
-     * Nothing is added where the loss is not finite. The gradients that were formed on the way are dropped.
+     * Nothing is added where the loss is not finite, nor where there is no memory for a gradient. The gradients that were
+     * formed on the way are dropped.
      *
      * @param fisher in the layout of the parameters, fp32
      * @return Σ token losses of the batch, in nats
@@ -331,9 +332,15 @@ public final class CausalLm implements AutoCloseable {
             sparseLookups = true;
             try (PointerScope step = new PointerScope()) {
                 long output = fisher.segment(layout.get(architecture.outputEmbedding()));
-                double loss = outputLayer.square(hidden(staged), staged, ownSlot, output, weight);
-                new SquaredGradients(layout, leaves, numerics.type(), kernels).addTo(fisher, weight);
-                return loss;
+                OutputLayer.WeightSquares last = outputLayer.square(hidden(staged), staged, ownSlot);
+                if (Double.isFinite(last.loss())) {
+                    SquaredGradients others = SquaredGradients.of(layout, leaves, numerics.type(), kernels);
+                    AddedSquares.whole(() -> {
+                        last.addTo(output, weight);
+                        others.addTo(fisher, weight);
+                    });
+                }
+                return last.loss();
             }
         } finally {
             sparseLookups = false;
@@ -344,12 +351,13 @@ public final class CausalLm implements AutoCloseable {
     /** fisher += weight · g² of the gradients that are there, of {@link #trained}; fisher fp32 in the layout of the parameters. */
     public void addSquaredGradients(Arena fisher, double weight) {
         requireOpen();
+        TensorList formed = gradients();
         if (trained.isAll()) {
-            kernels.fisherAccumulate(fisher.list(), gradients(), weight);
+            AddedSquares.whole(() -> kernels.fisherAccumulate(fisher.list(), formed, weight));
             return;
         }
         try (TensorList some = fisher.list().select(trained.indices())) {
-            kernels.fisherAccumulate(some, gradients(), weight);
+            AddedSquares.whole(() -> kernels.fisherAccumulate(some, formed, weight));
         }
     }
 

@@ -85,17 +85,13 @@ final class OutputLayer implements AutoCloseable {
     }
 
     /**
-     * As {@link #learn} for a step of one micro-batch, but the square of the weight's gradient is added to a Fisher block by
-     * block, while the block is in the cache: the gradient is never formed whole. Reads the loss first; where it is not
-     * finite, nothing is added and no gradient is formed.
-     *
-     * @param fisher address of the weight's (vocabulary, hidden size), fp32
-     * @param factor of the squares
-     * @return Σ token losses, in nats
+     * As {@link #learn} for a step of one micro-batch, but without the weight's gradient: its square can be added to a Fisher
+     * afterwards. Reads the loss first; where it is not finite, no gradient is formed.
      */
-    double square(Tensor hidden, StagedBatch batch, StepSlots slots, long fisher, double factor) {
+    WeightSquares square(Tensor hidden, StagedBatch batch, StepSlots slots) {
         Tensor scored = scored(hidden, batch);
         Tensor gradient;
+        WeightSquares squares;
         try (NoGradGuard guard = new NoGradGuard();
                 ProfilerRange range = ProfilerRange.open("output layer")) {
             Tensor x = scored.detach();
@@ -113,29 +109,60 @@ final class OutputLayer implements AutoCloseable {
                     0);
             slots.read();
             if (!Double.isFinite(slots.loss(0))) {
-                return slots.loss(0);
+                return new WeightSquares(slots.loss(0), null, null, null);
             }
-            addSquares(logits.t(), x, fisher, factor);
             gradient = torch.mm(logits, weight);
+            long rows = Math.min(weight.size(0), Math.max(1, BLOCK_BYTES / (weight.size(1) * type.bytes())));
+            Tensor block = torch.empty(new long[] {rows, weight.size(1)}, x.options(), null);
+            squares = new WeightSquares(slots.loss(0), logits.t(), x, block);
         }
         backward(scored, gradient);
-        return slots.loss(0);
+        return squares;
     }
 
-    private void addSquares(Tensor logitGradient, Tensor x, long fisher, double factor) {
-        long vocabulary = weight.size(0);
-        long size = weight.size(1);
-        long rows = Math.min(vocabulary, Math.max(1, BLOCK_BYTES / (size * type.bytes())));
-        Tensor block = torch.empty(new long[] {rows, size}, x.options(), null);
-        long at = block.data_ptr().address();
-        for (long from = 0; from < vocabulary; from += rows) {
-            long count = Math.min(rows, vocabulary - from);
-            try (PointerScope scope = new PointerScope();
-                    TensorList squares =
-                            TensorList.of(ElementType.F32, fisher + from * size * Float.BYTES, count * size);
-                    TensorList gradients = TensorList.of(type, at, count * size)) {
-                torch.mm_out(block.narrow(0, 0, count), logitGradient.narrow(0, from, count), x);
-                kernels.fisherAccumulate(squares, gradients, factor);
+    /**
+     * What {@link #square} left to be added: the gradient of the weight as the two factors that it is a product of. Valid until
+     * the next logits are formed, within the pointer scope of the pass.
+     */
+    final class WeightSquares {
+        private final double loss;
+        private final Tensor logitGradient; // null where the loss is not finite
+        private final Tensor x;
+        private final Tensor block;
+
+        private WeightSquares(double loss, Tensor logitGradient, Tensor x, Tensor block) {
+            this.loss = loss;
+            this.logitGradient = logitGradient;
+            this.x = x;
+            this.block = block;
+        }
+
+        /** Σ token losses, in nats. */
+        double loss() {
+            return loss;
+        }
+
+        /**
+         * Adds the squares block by block, while a block is in the cache: the gradient is never formed whole.
+         *
+         * @param fisher address of the weight's (vocabulary, hidden size), fp32
+         * @param factor of the squares
+         */
+        void addTo(long fisher, double factor) {
+            long vocabulary = weight.size(0);
+            long size = weight.size(1);
+            long rows = block.size(0);
+            long at = block.data_ptr().address();
+            for (long from = 0; from < vocabulary; from += rows) {
+                long count = Math.min(rows, vocabulary - from);
+                try (PointerScope scope = new PointerScope();
+                        NoGradGuard guard = new NoGradGuard();
+                        TensorList squares =
+                                TensorList.of(ElementType.F32, fisher + from * size * Float.BYTES, count * size);
+                        TensorList gradients = TensorList.of(type, at, count * size)) {
+                    torch.mm_out(block.narrow(0, 0, count), logitGradient.narrow(0, from, count), x);
+                    kernels.fisherAccumulate(squares, gradients, factor);
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.StreamSupport;
 import org.ewc4j.eval.AccuracyMatrix;
 import org.ewc4j.eval.LambdaChoice;
 import org.ewc4j.eval.LambdaTrial;
@@ -41,6 +42,12 @@ public final class LambdaChoiceJson {
         List<String> tasks = new ArrayList<>();
         root.path("tasks").forEach(name -> tasks.add(name.asText()));
         List<LambdaTrial> trials = new ArrayList<>();
+        for (JsonNode node : root.path("trials")) {
+            // Names without scores would be held as the square of them.
+            if (!isSquare(node.path("matrix"), tasks.size()) || !isSquare(node.path("loss"), tasks.size())) {
+                return Optional.empty();
+            }
+        }
         root.path("trials")
                 .forEach(node -> trials.add(new LambdaTrial(
                         node.path("lambda").asDouble(Double.NaN),
@@ -57,6 +64,11 @@ public final class LambdaChoiceJson {
                         root.path("lambda_1").asDouble(Double.NaN),
                         trials,
                         best));
+    }
+
+    private static boolean isSquare(JsonNode rows, int size) {
+        return rows.size() == size
+                && StreamSupport.stream(rows.spliterator(), false).allMatch(row -> row.size() == size);
     }
 
     private static AccuracyMatrix matrix(JsonNode node, int tasks) {

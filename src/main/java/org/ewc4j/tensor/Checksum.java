@@ -36,10 +36,11 @@ public record Checksum(long bytes, String crc32c) {
         return UninterruptedWork.call(() -> {
             CRC32C crc = new CRC32C();
             long read = 0;
-            ByteBuffer window = ByteBuffer.allocateDirect(WINDOW_BYTES);
             try (FileChannel channel = FileChannel.open(file)) {
+                // One more than a small file has, so that its end is seen.
+                ByteBuffer window = ByteBuffer.allocateDirect((int) Math.min(WINDOW_BYTES, channel.size() + 1));
                 while (read < most) {
-                    window.clear().limit((int) Math.min(WINDOW_BYTES, most - read));
+                    window.clear().limit((int) Math.min(window.capacity(), most - read));
                     int count = channel.read(window);
                     if (count < 0) {
                         break;

@@ -12,6 +12,7 @@ import org.ewc4j.config.TrainingConfig.ClipTarget;
 import org.ewc4j.config.TrainingConfig.OnNonfinite;
 import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.data.BatchLoader;
+import org.ewc4j.data.RowLimit;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.InvalidInputException;
@@ -30,7 +31,6 @@ import org.ewc4j.kernel.StepSlots;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.model.StagedBatch;
 import org.ewc4j.tensor.Arena;
-import org.ewc4j.tensor.OutOfMemory;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -69,7 +69,7 @@ public final class Trainer implements AutoCloseable {
     private long steps;
     private long skipped;
     private int skippedInARow;
-    private int microBatchRows = Integer.MAX_VALUE;
+    private final RowLimit memory = new RowLimit();
 
     /** With the same λ for every parameter. */
     public Trainer(CausalLm model, Kernels kernels) {
@@ -104,7 +104,7 @@ public final class Trainer implements AutoCloseable {
 
     /** As of the last reading. */
     public TrainerState state() {
-        return new TrainerState(steps, skipped, skippedInARow, microBatchRows);
+        return new TrainerState(steps, skipped, skippedInARow, memory.rows());
     }
 
     /** The first and the second moment, fp32 in the layout of θ; none before the first step. */
@@ -129,7 +129,7 @@ public final class Trainer implements AutoCloseable {
         steps = state.steps();
         skipped = state.skipped();
         skippedInARow = state.skippedInARow();
-        microBatchRows = state.microBatchRows();
+        memory.restore(state.microBatchRows());
     }
 
     /**
@@ -245,7 +245,7 @@ public final class Trainer implements AutoCloseable {
     }
 
     private StagedStep stage(Optional<StepBatch> batch) {
-        return batch.map(present -> new StagedStep(model, present.inMicroBatchesOf(microBatchRows)))
+        return batch.map(present -> new StagedStep(model, present.inMicroBatchesOf(memory.rows())))
                 .orElse(null);
     }
 
@@ -279,23 +279,8 @@ public final class Trainer implements AutoCloseable {
                 step(task, staged, rates, consolidation, lists, ledger);
                 return staged;
             } catch (RuntimeException | OutOfMemoryError e) {
-                int rows = staged.batch().largestMicroBatch();
-                if (!OutOfMemory.isMeantBy(e)) {
-                    throw e;
-                } else if (rows <= 1) {
-                    throw new RunFailedException(
-                            "there is no memory for a step with a single row of "
-                                    + task.config().maxLength() + " tokens; a smaller training.max_length needs less",
-                            e);
-                }
-                microBatchRows = (rows + 1) / 2;
-                LOG.warn(
-                        "no memory for micro-batches of {} rows: from step {} on they have {}; a step's gradient is still that"
-                                + " of all its rows",
-                        rows,
-                        steps,
-                        microBatchRows);
                 StepBatch batch = staged.batch();
+                memory.halve(e, batch.largestMicroBatch(), "step " + steps);
                 staged.close();
                 staged = stage(Optional.of(batch));
             }

@@ -28,6 +28,7 @@ import org.ewc4j.consolidation.HeldFisher;
 import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.data.Batch;
 import org.ewc4j.data.BatchLoader;
+import org.ewc4j.data.RowLimit;
 import org.ewc4j.data.TokenizedRow;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.kernel.Kernels;
@@ -85,7 +86,7 @@ class FisherEstimatorTest {
                 .withFisherOptions(options.apply(FisherOptions.defaults()))
                 .withFisherBatchSize(batchSize);
         return FisherEstimator.of(
-                ewc, new FisherRows(tokens(), 0, 99, 1, MAX_LENGTH, seed, Integer.MAX_VALUE), model, kernels);
+                ewc, new FisherRows(tokens(), 0, 99, 1, MAX_LENGTH, seed, new RowLimit()), model, kernels);
     }
 
     private double[] estimated(FisherKind kind, UnaryOperator<FisherOptions> options, int batchSize, long seed) {
@@ -93,6 +94,22 @@ class FisherEstimatorTest {
             estimator(kind, options, batchSize, seed).accumulateInto(fisher, 1, done -> {});
             return values(fisher);
         }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = FisherKind.class,
+            names = {"BATCH", "EXAMPLE", "SAMPLED"})
+    void microBatchesThatThereIsMemoryForGiveTheSameEstimate(FisherKind kind) {
+        RowLimit memory = new RowLimit();
+        memory.lowerTo(3);
+        EwcConfig ewc = EwcConfig.defaults().withFisher(kind).withFisherBatchSize(8);
+        FisherRows rows = new FisherRows(tokens(), 0, 99, 1, MAX_LENGTH, 5, memory);
+        try (Arena fisher = new Arena(model.layout())) {
+            FisherEstimator.of(ewc, rows, model, kernels).accumulateInto(fisher, 1, done -> {});
+            assertClose(values(fisher), estimated(kind, options -> options, 8, 5), 1);
+        }
+        assertThat(memory.rows()).isEqualTo(3);
     }
 
     private double[] estimated(FisherKind kind, UnaryOperator<FisherOptions> options) {

@@ -47,7 +47,7 @@ public final class Campaign {
             }
             done++;
         }
-        fixture.restore(parser.file);
+        parser.restore(fixture);
         return String.format(
                 Locale.ROOT,
                 "| `%s` | %,d | %,d | %.0f | %.0f |",

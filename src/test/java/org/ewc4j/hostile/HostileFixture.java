@@ -37,12 +37,16 @@ final class HostileFixture implements AutoCloseable {
     /** The characters of {@link TinyRun#tasks}. */
     private static final String CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ!?:";
 
+    /** The folder of the checkpoint of a run that was stopped. */
+    static final String STOPPED_CHECKPOINT = "stopped/checkpoints/checkpoint-000001/";
+
     private static final JsonMapper JSON = new JsonMapper();
 
     private final Path folder;
     private final Map<String, byte[]> originals = new HashMap<>();
     private final Map<String, FileChannel> channels = new HashMap<>();
     private final Map<String, ModelDirectory> directories = new HashMap<>();
+    private StoppedRunFixture stoppedRun; // null until it is asked for
     private final Kernels kernels = Torch.kernels(Device.CPU, Golden.THREADS);
 
     private HostileFixture(Path folder) {
@@ -157,12 +161,23 @@ final class HostileFixture implements AutoCloseable {
                 name, folder -> ModelDirectory.open(ModelSource.pretrained(this.folder.resolve(folder))));
     }
 
+    /** A run that was stopped; made when it is asked for first. */
+    StoppedRunFixture stoppedRun() {
+        if (stoppedRun == null) {
+            stoppedRun = StoppedRunFixture.make(folder, folder.resolve(STOPPED_CHECKPOINT));
+        }
+        return stoppedRun;
+    }
+
     Kernels kernels() {
         return kernels;
     }
 
     /** The valid content of a file. */
     byte[] original(String file) {
+        if (file.startsWith(STOPPED_CHECKPOINT)) {
+            stoppedRun();
+        }
         return originals.computeIfAbsent(file, name -> read(folder.resolve(name)));
     }
 
@@ -185,15 +200,13 @@ final class HostileFixture implements AutoCloseable {
         }
     }
 
-    /** Puts the valid content back. */
-    void restore(String file) {
-        replace(file, original(file));
-    }
-
     /** Removes the folder. */
     @Override
     public void close() {
         kernels.close();
+        if (stoppedRun != null) {
+            stoppedRun.close();
+        }
         channels.values().forEach(channel -> {
             try {
                 channel.close();

@@ -29,7 +29,7 @@ class HostileInputTest {
         for (Parser parser : Parser.values()) {
             ORDEALS.put(parser, new Ordeal(fixture, parser));
             MUTATORS.put(parser, new Mutator(parser.seeds(fixture)));
-            fixture.restore(parser.file);
+            parser.restore(fixture);
         }
     }
 
@@ -47,7 +47,7 @@ class HostileInputTest {
                     .as("%s: its valid file", parser)
                     .isTrue();
             seeds.forEach(ordeal::undergo);
-            fixture.restore(parser.file);
+            parser.restore(fixture);
         }
     }
 
@@ -56,7 +56,7 @@ class HostileInputTest {
         try {
             ORDEALS.get(parser).undergo(MUTATORS.get(parser).next(new Random(seed)));
         } finally {
-            fixture.restore(parser.file);
+            parser.restore(fixture);
         }
     }
 }

@@ -20,7 +20,7 @@ final class Ordeal {
     Ordeal(HostileFixture fixture, Parser parser) {
         this.fixture = fixture;
         this.parser = parser;
-        fixture.restore(parser.file);
+        parser.restore(fixture);
         parser.parse(fixture);
     }
 
@@ -32,7 +32,7 @@ final class Ordeal {
      */
     boolean undergo(byte[] input) {
         long mostBytes = parser.fixedBytes + (long) parser.perByte * input.length;
-        fixture.replace(parser.file, input);
+        parser.place(fixture, input);
         Cost cost = cost(input);
         if (cost.bytes() > mostBytes || cost.seconds() > MOST_SECONDS) {
             cost = cost(input); // the first time it may have been classes that were loaded

@@ -4,9 +4,15 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.ewc4j.checkpoint.CheckpointSeal;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
@@ -113,12 +119,75 @@ enum Parser {
             readConsolidation(fixture);
         }
     },
+    /** With its checksum in consolidation.json made right, so that its values are looked at. */
     CONSOLIDATION_FISHER("run/consolidation/fisher.safetensors", 2 << 20, 96) {
+        @Override
+        void place(HostileFixture fixture, byte[] input) {
+            super.place(fixture, input);
+            String record = new String(fixture.original(CONSOLIDATION.file), StandardCharsets.UTF_8);
+            String sealed = record.replace(sha256(fixture.original(file)), sha256(input));
+            fixture.replace(CONSOLIDATION.file, bytes(sealed));
+        }
+
         @Override
         void parse(HostileFixture fixture) {
             readConsolidation(fixture);
         }
+    },
+    /** state.json, with its checksum made right. A learner is put into the state. */
+    CHECKPOINT(HostileFixture.STOPPED_CHECKPOINT + "state.json", 2 << 20, 128) {
+        @Override
+        void place(HostileFixture fixture, byte[] input) {
+            String whole = latin(input).replace(RANDOM_STATE, randomState(fixture));
+            super.place(fixture, CheckpointSeal.sealed(whole.getBytes(StandardCharsets.ISO_8859_1)));
+        }
+
+        /** A word for the state of the generator, most of the file, so that the rest of it is changed too. */
+        @Override
+        List<byte[]> seeds(HostileFixture fixture) {
+            List<byte[]> seeds = super.seeds(fixture);
+            String valid = latin(seeds.get(0));
+            String shorter = valid.replace(randomState(fixture), RANDOM_STATE);
+            String chosen = shorter.replaceFirst("\"inputs\"", LAMBDA_CHOICE + "\"inputs\"");
+            seeds.set(0, shorter.getBytes(StandardCharsets.ISO_8859_1));
+            seeds.add(chosen.getBytes(StandardCharsets.ISO_8859_1));
+            seeds.add(valid.getBytes(StandardCharsets.ISO_8859_1));
+            return seeds;
+        }
+
+        private String randomState(HostileFixture fixture) {
+            Matcher matcher = Pattern.compile("\"random_state\" : \"([^\"]*)\"").matcher(latin(fixture.original(file)));
+            if (!matcher.find()) {
+                throw new AssertionError("the valid state has no random_state");
+            }
+            return matcher.group(1);
+        }
+
+        @Override
+        void parse(HostileFixture fixture) {
+            fixture.stoppedRun().read();
+        }
+    },
+    /** With its checksum in state.json made right. */
+    CHECKPOINT_ARENA(HostileFixture.STOPPED_CHECKPOINT + "theta.safetensors", 2 << 20, 96) {
+        @Override
+        void place(HostileFixture fixture, byte[] input) {
+            super.place(fixture, input);
+            fixture.replace(CHECKPOINT.file, CheckpointSeal.sealed(fixture.original(CHECKPOINT.file), "theta", input));
+        }
+
+        @Override
+        void parse(HostileFixture fixture) {
+            fixture.stoppedRun().read();
+        }
     };
+
+    private static final String RANDOM_STATE = "<random state>";
+    private static final String LAMBDA_CHOICE = """
+            "lambda_choice": {"tasks": ["red", "green"], "questions": "train", "lambda_1": 3.0, "best": 1, "trials": [
+              {"lambda": 0, "matrix": [[9, null], [5, 9]], "loss": [[1, null], [2, 1]], "penalty_grad_ratio": null},
+              {"lambda": 3.0, "matrix": [[9, null], [8, 8]], "loss": [[1, null], [1, 1]], "penalty_grad_ratio": 0.5}]},
+            """;
 
     /** The file that an input takes the place of. */
     final String file;
@@ -132,6 +201,16 @@ enum Parser {
         this.file = file;
         this.fixedBytes = fixedBytes;
         this.perByte = perByte;
+    }
+
+    /** Puts an input into the file's place, and makes right what says which content the file has. */
+    void place(HostileFixture fixture, byte[] input) {
+        fixture.replace(file, input);
+    }
+
+    /** Puts the valid content back. */
+    void restore(HostileFixture fixture) {
+        place(fixture, fixture.original(file));
     }
 
     /** Reads the fixture's file. May throw InvalidInputException and nothing else. */
@@ -166,6 +245,19 @@ enum Parser {
                         StateTypes.FULL,
                         Device.CPU)
                 .close();
+    }
+
+    private static String sha256(byte[] bytes) {
+        try {
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every JVM has SHA-256", e);
+        }
+    }
+
+    /** Every byte a character. */
+    private static String latin(byte[] bytes) {
+        return new String(bytes, StandardCharsets.ISO_8859_1);
     }
 
     private static byte[] bytes(String text) {

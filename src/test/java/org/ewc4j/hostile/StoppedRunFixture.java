@@ -1,0 +1,66 @@
+package org.ewc4j.hostile;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.stream.Stream;
+import org.ewc4j.CheckpointReading;
+import org.ewc4j.ContinualLearner;
+import org.ewc4j.ContinualRun;
+import org.ewc4j.Golden;
+import org.ewc4j.config.RunConfig;
+import org.ewc4j.task.TaskSequence;
+
+/** A run that was stopped within its second task, and a learner that goes on from its checkpoint again and again. */
+final class StoppedRunFixture implements AutoCloseable {
+    private final RunConfig config;
+    private final TaskSequence tasks;
+    private final ContinualLearner learner;
+
+    private StoppedRunFixture(RunConfig config) {
+        this.config = config;
+        this.tasks = ContinualRun.readTasks(config);
+        this.learner = ContinualRun.open(config);
+    }
+
+    /**
+     * @param folder with a model and tasks.jsonl
+     * @param checkpoint the folder of the run's only checkpoint, which its output folder is above
+     */
+    static StoppedRunFixture make(Path folder, Path checkpoint) {
+        Path configuration = HostileFixture.write(
+                folder.resolve("stopped.yaml"), """
+                model: {path: model, init: random, seed: 1}
+                tasks: {file: tasks.jsonl, test_question_field: test}
+                prompt: "{question}:"
+                training: {epochs: 2, batch_size: 2, learning_rate: 1.0e-2, max_length: 16, threads: %d, replay: 1}
+                ewc: {lambda: 1000}
+                evaluation: {max_new_tokens: 4}
+                """.formatted(Golden.THREADS).getBytes(StandardCharsets.UTF_8));
+        Path checkpoints = checkpoint.getParent();
+        RunConfig config = CheckpointReading.stoppedRun(configuration, checkpoints.getParent());
+        try (Stream<Path> entries = Files.list(checkpoints)) {
+            // Whatever its number is, the parsers know it by that of the first.
+            Path newest = entries.filter(entry -> entry.getFileName().toString().startsWith("checkpoint-"))
+                    .max(Comparator.naturalOrder())
+                    .orElseThrow();
+            Files.move(newest, checkpoint);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return new StoppedRunFixture(config);
+    }
+
+    /** Reads the checkpoint as it is now and puts the learner into its state. */
+    void read() {
+        CheckpointReading.read(config.output(), learner, tasks);
+    }
+
+    @Override
+    public void close() {
+        learner.close();
+    }
+}
