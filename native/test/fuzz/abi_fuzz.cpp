@@ -260,7 +260,11 @@ void accumulate_linear(Bytes& bytes, Call& call) {
     const ewc_status queried =
         ewc_fisher_accumulate_linear_workspace(call.given_exec(), left, right, at, examples, &needed);
     void* workspace = call.workspace(queried, needed, &given);
-    if (!small(positions) && queried == EWC_OK && needed <= given) {
+    const auto lies_there = [](const ewc_matrix* matrix) {
+        return matrix == nullptr || (small(matrix->columns) && small(matrix->stride));
+    };
+    const bool all_there = small(positions) && lies_there(left) && lies_there(right);
+    if (!all_there && queried == EWC_OK && needed <= given) {
         return; // as above: nothing wrong with it but that the memory is not there
     }
     call.judge("ewc_fisher_accumulate_linear",

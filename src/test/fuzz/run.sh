@@ -19,7 +19,7 @@ done
 shift $((OPTIND - 1))
 if [ $# = 0 ]; then
     # shellcheck disable=SC2046 # names of parsers have no blanks
-    set -- $(sed -n 's/^    \([A-Z_]*\)("[a-z].*/\1/p' "$root/src/test/java/org/ewc4j/hostile/Parser.java")
+    set -- $(sed -n 's/^    \([A-Z_]*\)([A-Za-z"].*{$/\1/p' "$root/src/test/java/org/ewc4j/hostile/Parser.java")
 fi
 cd "$root"
 sh ./mvnw --quiet -Pfuzz test-compile

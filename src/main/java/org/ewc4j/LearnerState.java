@@ -139,7 +139,11 @@ record LearnerState(
 
     private static List<TokenizedRow> decoded(StateNode node) {
         List<TokenizedRow> rows = new ArrayList<>();
-        IntBuffer numbers = ByteBuffer.wrap(node.bytes("replayed")).asIntBuffer();
+        byte[] bytes = node.bytes("replayed");
+        if (bytes.length % Integer.BYTES != 0) {
+            throw node.wrong("replayed", "whole rows");
+        }
+        IntBuffer numbers = ByteBuffer.wrap(bytes).asIntBuffer();
         while (numbers.hasRemaining()) {
             int length = numbers.get();
             if (length < 1 || numbers.remaining() <= length) {

@@ -7,7 +7,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.ewc4j.config.EvaluationConfig;
+import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.ModelSource;
@@ -39,7 +41,10 @@ public final class ScarceMemory {
                 ModelSource.random(model, 1),
                 training,
                 steps ? ewc : ewc.withFisher(FisherKind.valueOf(args[2])),
-                EvaluationConfig.defaults().withMaxNewTokens(4).withBatchSize(ROWS))) {
+                EvaluationConfig.defaults()
+                        .withMaxNewTokens(4)
+                        .withBatchSize(ROWS)
+                        .withSplits(Set.of(Split.TRAIN)))) {
             // What is taken once (threads, moments, OpenBLAS's buffers, without which it ends the process) is taken
             // before the limit.
             Task small = task("warm-up", 64);

@@ -96,7 +96,8 @@ class SealedStateTest {
                 "under_way | 7 | key 'under_way': expected an object",
             })
     void whatIsNotWhatItShouldBeIsRefusedByKey(String key, String value, String message) throws IOException {
-        String content = key.equals("under_way") ? valid.replaceFirst("\"steps\"", "\"under_way\" : 0, \"steps\"") : valid;
+        String content =
+                key.equals("under_way") ? valid.replaceFirst("\"steps\"", "\"under_way\" : 0, \"steps\"") : valid;
         change(state, content, key, value);
         assertRefused(message);
     }
@@ -146,7 +147,7 @@ class SealedStateTest {
                 "task | 4000000000 | key 'run.scores[0].task': expected a whole number of at least 0, at most",
                 "token_loss | null | key 'run.scores[0].token_loss': expected a number",
                 "device | 7 | key 'run.device': expected a text",
-                "libtorch | 7 | key 'run.versions.libtorch': expected a text",
+                "ewc4j | 7 | key 'run.versions.ewc4j': expected a text",
                 "file | \"a\\\\u0000b\" | key 'run.inputs[0].file': expected a name that a file can have here",
             })
     void soItIsOfARun(String key, String value, String message) throws IOException {
@@ -161,8 +162,8 @@ class SealedStateTest {
         int run = content.indexOf("\"run\"");
         String behind = content.substring(run)
                 .replaceFirst("\"" + key + "\" : (\"[^\"]*\"|[^,\\s]+)", "\"" + key + "\" : " + value);
-        Files.write(
-                file, CheckpointSeal.sealed((content.substring(0, run) + behind).getBytes(StandardCharsets.UTF_8)));
+        assertThat(content).doesNotEndWith(behind);
+        Files.write(file, CheckpointSeal.sealed((content.substring(0, run) + behind).getBytes(StandardCharsets.UTF_8)));
         try (ContinualLearner learner = ContinualRun.open(config)) {
             assertThatThrownBy(() -> CheckpointReading.read(config.output(), learner, tasks))
                     .isInstanceOf(InvalidInputException.class)

@@ -2,6 +2,7 @@ package org.ewc4j.data;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParseException;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonStreamContext;
@@ -21,6 +22,9 @@ import org.ewc4j.error.InvalidInputException;
  * @param vocabularySize the highest id in the vocabulary and the added tokens, plus one
  */
 record TokenizerFile(byte[] json, int vocabularySize) {
+    /** Less than the library's own limit, 128. */
+    private static final int MAX_DEPTH = 100;
+
     static TokenizerFile read(Path file) {
         try {
             byte[] source = Files.readAllBytes(file);
@@ -54,10 +58,66 @@ record TokenizerFile(byte[] json, int vocabularySize) {
             this.generator = generator;
         }
 
+        /**
+         * Copies an event, unless it is one at which the library would not fail in order: its JSON reader takes less than
+         * Jackson, and in some places, within {@code decoder} say, its error is a panic, which ends the process.
+         */
+        private void copy() throws IOException {
+            switch (parser.currentToken()) {
+                case FIELD_NAME, VALUE_STRING -> requireWholeCharacters();
+                case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> requireNumber();
+                case START_OBJECT, START_ARRAY -> requireShallow();
+                default -> {}
+            }
+            generator.copyCurrentEvent(parser);
+        }
+
+        private void copyStructure() throws IOException {
+            int depth = 0;
+            while (true) {
+                copy();
+                depth += parser.currentToken().isStructStart()
+                        ? 1
+                        : parser.currentToken().isStructEnd() ? -1 : 0;
+                if (depth == 0) {
+                    return;
+                }
+                parser.nextToken(); // throws where the file ends within
+            }
+        }
+
+        private void requireWholeCharacters() throws IOException {
+            String text = parser.getText();
+            for (int i = 0; i < text.length(); i++) {
+                if (Character.isHighSurrogate(text.charAt(i))
+                        && i + 1 < text.length()
+                        && Character.isLowSurrogate(text.charAt(i + 1))) {
+                    i++;
+                } else if (Character.isSurrogate(text.charAt(i))) {
+                    throw new JsonParseException(parser, "a text holds half of a surrogate pair");
+                }
+            }
+        }
+
+        private void requireNumber() throws IOException {
+            boolean fits = parser.currentToken() == JsonToken.VALUE_NUMBER_INT
+                    ? parser.getNumberType() != JsonParser.NumberType.BIG_INTEGER
+                    : Double.isFinite(parser.getDoubleValue());
+            if (!fits) {
+                throw new JsonParseException(parser, "a number is beyond 64 bits");
+            }
+        }
+
+        private void requireShallow() throws IOException {
+            if (parser.getParsingContext().getNestingDepth() > MAX_DEPTH) {
+                throw new JsonParseException(parser, "nested deeper than " + MAX_DEPTH);
+            }
+        }
+
         int run() throws IOException {
             JsonToken token = parser.nextToken();
             while (token != null) {
-                generator.copyCurrentEvent(parser);
+                copy();
                 if (token == JsonToken.FIELD_NAME) {
                     field(parser.getParsingContext());
                 }
@@ -89,7 +149,7 @@ record TokenizerFile(byte[] json, int vocabularySize) {
         /** An object from token to id, or (Unigram) a list of [token, score] whose index is the id. */
         private void vocabulary() throws IOException {
             JsonToken token = parser.nextToken();
-            generator.copyCurrentEvent(parser);
+            copy();
             boolean list = token == JsonToken.START_ARRAY;
             if (!list && token != JsonToken.START_OBJECT) {
                 return;
@@ -98,17 +158,17 @@ record TokenizerFile(byte[] json, int vocabularySize) {
             for (token = parser.nextToken();
                     token != JsonToken.END_ARRAY && token != JsonToken.END_OBJECT && token != null; ) {
                 if (list) {
-                    generator.copyCurrentStructure(parser);
+                    copyStructure();
                     highest = Math.max(highest, index++);
                 } else if (token == JsonToken.VALUE_NUMBER_INT) {
                     id(token);
                 } else {
-                    generator.copyCurrentEvent(parser);
+                    copy();
                 }
                 token = parser.nextToken();
             }
             if (token != null) {
-                generator.copyCurrentEvent(parser);
+                copy();
             }
         }
 
@@ -116,7 +176,7 @@ record TokenizerFile(byte[] json, int vocabularySize) {
             if (token == JsonToken.VALUE_NUMBER_INT) {
                 highest = Math.max(highest, parser.getIntValue());
             }
-            generator.copyCurrentEvent(parser);
+            copy();
         }
     }
 }

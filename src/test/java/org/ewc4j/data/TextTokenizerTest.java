@@ -14,6 +14,7 @@ import org.ewc4j.error.InvalidInputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class TextTokenizerTest {
@@ -147,6 +148,28 @@ class TextTokenizerTest {
                 .hasMessageStartingWith(file + ": is broken, the tokenizers library says: ")
                 .message()
                 .doesNotContain("\n");
+    }
+
+    /** In {@code decoder} each of these is a panic of the library, which ends the process. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "\"\\ud800\" | a text holds half of a surrogate pair",
+                "\"\\udc00\\ud800\" | a text holds half of a surrogate pair",
+                "{\"\\ud83d\": 1} | Broken surrogate pair in field name",
+                "1e999 | a number is beyond 64 bits",
+                "99999999999999999999 | a number is beyond 64 bits",
+                "[[DEEP]] | nested deeper than 100",
+            })
+    void refusesWhatTheLibraryWouldNotSurvive(String value, String message) throws IOException {
+        String json = value.replace("DEEP", "[".repeat(110) + "]".repeat(110));
+        Files.writeString(folder.resolve("tokenizer.json"), """
+                {"decoder": {"type": "ByteLevel", "x": %s},
+                 "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}""".formatted(json));
+        assertThatThrownBy(() -> TextTokenizer.load(folder))
+                .isInstanceOf(InvalidInputException.class)
+                .hasMessageStartingWith(folder.resolve("tokenizer.json") + ":1: is broken: malformed JSON: " + message);
     }
 
     private void assertRefused(String message) {

@@ -24,6 +24,7 @@ import org.ewc4j.config.SaveConfig.StoredType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.ModelDirectory;
 import org.ewc4j.task.Task;
+import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.SafetensorsFile;
 import org.ewc4j.tensor.Torch;
@@ -46,6 +47,7 @@ final class HostileFixture implements AutoCloseable {
     private final Map<String, byte[]> originals = new HashMap<>();
     private final Map<String, FileChannel> channels = new HashMap<>();
     private final Map<String, ModelDirectory> directories = new HashMap<>();
+    private Arena arena; // null until it is asked for
     private StoppedRunFixture stoppedRun; // null until it is asked for
     private final Kernels kernels = Torch.kernels(Device.CPU, Golden.THREADS);
 
@@ -169,6 +171,14 @@ final class HostileFixture implements AutoCloseable {
         return stoppedRun;
     }
 
+    /** Of the model's parameters, to read into. */
+    Arena arena() {
+        if (arena == null) {
+            arena = new Arena(modelDirectory("model").layout());
+        }
+        return arena;
+    }
+
     Kernels kernels() {
         return kernels;
     }
@@ -206,6 +216,9 @@ final class HostileFixture implements AutoCloseable {
         kernels.close();
         if (stoppedRun != null) {
             stoppedRun.close();
+        }
+        if (arena != null) {
+            arena.close();
         }
         channels.values().forEach(channel -> {
             try {

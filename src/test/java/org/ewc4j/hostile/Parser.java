@@ -13,6 +13,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.ewc4j.checkpoint.CheckpointSeal;
+import org.ewc4j.checkpoint.KeptArena;
+import org.ewc4j.checkpoint.StateFolder;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
@@ -178,7 +180,8 @@ enum Parser {
 
         @Override
         void parse(HostileFixture fixture) {
-            fixture.stoppedRun().read();
+            StateFolder.open(fixture.folder().resolve(file).getParent())
+                    .fill(List.of(KeptArena.changing("theta", fixture.arena())));
         }
     };
 
