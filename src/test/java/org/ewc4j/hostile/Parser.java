@@ -15,6 +15,7 @@ import org.ewc4j.config.RunConfigReader;
 import org.ewc4j.config.TaskSource;
 import org.ewc4j.consolidation.ConsolidationFolder;
 import org.ewc4j.consolidation.MergeSchedule;
+import org.ewc4j.consolidation.StatePlaces;
 import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.data.PromptTemplate;
 import org.ewc4j.data.TaskReader;
@@ -165,7 +166,7 @@ enum Parser {
         ConsolidationFolder folder = ConsolidationFolder.open(fixture.folder().resolve("run/consolidation"));
         try (Kernels kernels = Torch.kernels(Device.CPU, HostileFixture.THREADS)) {
             EwcConfig ewc = EwcConfig.defaults();
-            folder.read(kernels, folder.layout(), MergeSchedule.of(ewc), StateTypes.FULL, Device.CPU)
+            folder.read(kernels, folder.layout(), MergeSchedule.of(ewc), StateTypes.FULL, StatePlaces.on(Device.CPU))
                     .close();
         }
     }
