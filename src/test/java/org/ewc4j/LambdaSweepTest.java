@@ -24,7 +24,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Several λ from one fork, against the runs that they stand for. */
 class LambdaSweepTest {
@@ -135,9 +135,16 @@ class LambdaSweepTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"gradient", "proximal"})
-    void aBranchIsTheRunThatItStandsFor(String penalty) {
-        String[] sets = {"ewc.penalty=" + penalty, "ewc.merge=sum", "ewc.lambda_warmup=0.5", "training.replay=4"};
+    @CsvSource({"gradient, device", "proximal, mapped"})
+    void aBranchIsTheRunThatItStandsFor(String penalty, String anchorMemory) {
+        String[] sets = {
+            "ewc.penalty=" + penalty,
+            "ewc.merge=sum",
+            "ewc.lambda_warmup=0.5",
+            "training.replay=4",
+            "ewc.anchor_memory=" + anchorMemory,
+            "ewc.anchor_folder=" + Path.of("target").toAbsolutePath()
+        };
         Count sweep = new Count();
         LambdaChoice choice = LambdaSweep.overAllTasks(config(sets), List.of(3e4, 20.0), List.of(sweep), trial -> {});
         List<List<String>> branches = sweep.trainings(1);

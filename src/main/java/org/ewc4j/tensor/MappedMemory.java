@@ -19,7 +19,7 @@ import org.ewc4j.error.RunFailedException;
 
 /** Makes tensors whose memory is a file: {@link ArenaPlace.Mapped} says why it is one without a name. */
 final class MappedMemory {
-    private static final int CHUNK_BYTES = 16 << 20;
+    private static final int CHUNK_BYTES = 1 << 20; // the buffer stays until a garbage collection
 
     private MappedMemory() {}
 

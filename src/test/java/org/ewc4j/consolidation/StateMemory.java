@@ -26,7 +26,7 @@ public final class StateMemory {
 
     private StateMemory() {}
 
-    /** {@code args}: a folder for maps. Prints bytes a parameter for each kind of memory, the first one twice. */
+    /** {@code args}: a folder for maps. Prints bytes a parameter of one in memory and one with a mapped anchor, twice. */
     public static void main(String[] args) {
         Torch.start(Golden.THREADS);
         ParameterLayout layout = ParameterLayout.of(Map.of("weight", new long[] {ELEMENTS}));
@@ -34,7 +34,8 @@ public final class StateMemory {
                 FisherKind.UNIFORM, Unit.SEQUENCE, 8, 3, 4, 2, Normalize.NONE, OptionalDouble.empty(), "abc", "");
         HeldFisher what = new HeldFisher("a task", estimate);
         AnchorPlacement.Memory[] memories = {
-            AnchorPlacement.Memory.DEVICE, // once for what the first use of anything takes
+            AnchorPlacement.Memory.DEVICE,
+            AnchorPlacement.Memory.MAPPED, // both once for what the first use of anything takes
             AnchorPlacement.Memory.DEVICE,
             AnchorPlacement.Memory.MAPPED
         };

@@ -27,7 +27,7 @@ class StateMemoryTest {
                 StateMemory.class,
                 Path.of("target").toAbsolutePath().toString());
 
-        assertThat(Double.parseDouble(bytes.get(1))).as("in memory").isCloseTo(8, within(0.1));
-        assertThat(Double.parseDouble(bytes.get(2))).as("mapped").isCloseTo(4, within(0.1));
+        assertThat(Double.parseDouble(bytes.get(2))).as("in memory").isCloseTo(8, within(0.1));
+        assertThat(Double.parseDouble(bytes.get(3))).as("mapped").isCloseTo(4, within(0.1));
     }
 }
