@@ -168,7 +168,7 @@ class LambdaSweepTest {
     @Test
     void theRunWithAutoIsTheRunWithTheNumber() throws IOException {
         Count auto = new Count();
-        ContinualRun.execute(config("ewc.lambda=auto", "training.epochs=8"), false, List.of(auto));
+        ContinualRun.execute(config("ewc.lambda=auto", "training.epochs=10"), false, List.of(auto));
         JsonNode results = Golden.json(folder.resolve("out/results.json"));
         JsonNode choice = results.path("lambda_choice");
         double lambda = results.path("lambda").asDouble();
@@ -184,7 +184,7 @@ class LambdaSweepTest {
         Map<String, String> chosen = files("out");
 
         Files.move(folder.resolve("out"), folder.resolve("auto"));
-        ContinualRun.execute(config("ewc.lambda=" + lambda, "training.epochs=8"), false, List.of());
+        ContinualRun.execute(config("ewc.lambda=" + lambda, "training.epochs=10"), false, List.of());
         assertThat(files("out")).isEqualTo(chosen);
     }
 
