@@ -21,8 +21,8 @@ def joint(rows):
     return [{**row, "task": "all"} for row in rows]
 
 
-def make(folder, wordnet_folder, budget):
-    """Everything but the pretrained model; what is there is left as it is."""
+def make_facts(folder, budget):
+    """The quick start's domains of facts, each cut to the budget's rows, and the configurations."""
     folder.mkdir(parents=True, exist_ok=True)
     facts = read_json_lines(QUICKSTART / "facts.jsonl")
     by_task = {}
@@ -30,6 +30,12 @@ def make(folder, wordnet_folder, budget):
         by_task.setdefault(row["task"], []).append(row)
     facts = [row for rows in by_task.values() for row in rows[: budget.rows]]
     write_tasks(folder, "facts", facts)
+    write_configurations(folder, budget)
+
+
+def make(folder, wordnet_folder, budget):
+    """Everything but the pretrained model; what is there is left as it is."""
+    make_facts(folder, budget)
     if not (folder / "words.jsonl").exists():
         found = wordnet.synsets(wordnet_folder)
         rows = wordnet.tasks(found, budget.tasks, budget.rows, seed=1)
@@ -45,7 +51,6 @@ def make(folder, wordnet_folder, budget):
         config = json.loads((QUICKSTART / "model" / "config.json").read_text())
         (model / "config.json").write_text(json.dumps({**config, "vocab_size": size}, indent=1))
         write_tasks(folder, "words", rows)
-    write_configurations(folder, budget)
 
 
 def write_tasks(folder, name, rows):

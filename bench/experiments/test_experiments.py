@@ -2,6 +2,8 @@
 
     python3 -m unittest discover -s bench/experiments
 """
+import contextlib
+import io
 import json
 import math
 import sys
@@ -14,6 +16,7 @@ import data
 import experiments
 import page
 import run
+import state_types
 import tokenizer
 import wordnet
 from scores import Scores
@@ -29,7 +32,7 @@ output = Path(words[words.index("--output") + 1])
 tasks = 1 if "joint" in settings.get("tasks.file", "") else 2
 strength = float(settings.get("ewc.lambda", 0))
 seed = int(settings["training.seed"])
-final = 50 + (10 if strength else 0) + seed
+final = 50 + (10 if strength else 0) + seed - (seed * 2 if settings.get("ewc.fisher_dtype") == "int8" else 0)
 matrix = [[90.0 if i == j else final if j < i else None for j in range(tasks)] for i in range(tasks)]
 split = lambda value: {"train": value, "test": value}
 results = {"matrix": split(matrix), "metrics": split({"average": final}), "loss_metrics": split({"average": 1.0}),
@@ -158,6 +161,18 @@ class ExperimentsTest(unittest.TestCase):
         run.main()
         again = [line for log in work.rglob("started") for line in log.read_text().splitlines()]
         self.assertEqual(again, started, "what was run is not run again")
+
+    def test_types_of_state_are_compared_to_fp32_by_seed(self):
+        pretender = self.folder / "pretender.py"
+        pretender.write_text(PRETENDER)
+        run.say = lambda text: None
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            state_types.main(["--budget", "small", "--seeds", "1,3", "--work", str(self.folder / "work"),
+                              "--launcher", f"{sys.executable} {pretender}"])
+        self.assertIn("| fp32 | fp32 | 62.0 ± 1.0 | 62.0 ± 1.0 |  |", printed.getvalue())
+        self.assertIn("| int8 | fp32 | 58.0 ± 1.0 | 58.0 ± 1.0 | -4.0 ± 2.0 |", printed.getvalue())
+        self.assertIn("| bf16 | int16 | 62.0 ± 1.0 | 62.0 ± 1.0 | +0.0 ± 0.0 |", printed.getvalue())
 
     def test_scores_of_a_joint_run_have_nothing_retained(self):
         results = {"matrix": {"train": [[80.0]]}, "metrics": {"train": {"average": 80.0}, "test": {"average": 40.0}},

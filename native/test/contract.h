@@ -101,10 +101,10 @@ struct Step {
     ewc_adamw_statistics statistics{};
 
     explicit Step(const std::vector<int64_t>& sizes, int64_t offset = 0, Dtypes dtypes = {},
-                  ewc_dtype copied = EWC_BF16)
+                  ewc_dtype copied = EWC_BF16, Where anchor_at = Where::kPlace)
         : theta(sizes, 1, -1, 1, offset), first(sizes, 2, -0.1, 0.1, offset), second(sizes, 3, 0, 0.1, offset),
           gradient(sizes, 4, -1, 1, offset, dtypes.gradient), fisher(sizes, 5, 0, 1, offset, dtypes.fisher),
-          anchor(sizes, 6, -1, 1, offset, dtypes.anchor), copy(sizes, 7, 0, 1, offset, copied) {}
+          anchor(sizes, 6, -1, 1, offset, dtypes.anchor, anchor_at), copy(sizes, 7, 0, 1, offset, copied) {}
 
     ewc_status run(bool ewc, uint32_t flags = 0, int32_t threads = 2) {
         const ewc_exec exec = exec_here(threads);

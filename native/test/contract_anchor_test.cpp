@@ -54,6 +54,36 @@ void sparsify(Values& fisher, const std::vector<int64_t>& sizes, unsigned seed) 
     }
 }
 
+// The anchor may stay in the host's memory: every verb that reads or writes it gives the same bits there.
+TEST_P(Consolidation, AnchorInTheHostsMemory) {
+    for (const ewc_dtype dtype : kAnchors) {
+        for (const auto& sizes : few_cuts()) {
+            Step there(sizes, offset(), {EWC_F32, EWC_F32, dtype});
+            Step host(sizes, offset(), {EWC_F32, EWC_F32, dtype}, EWC_BF16, Where::kPinned);
+            for (const uint32_t flags : {0u, static_cast<uint32_t>(EWC_PROXIMAL)}) {
+                ASSERT_EQ(EWC_OK, there.run(true, flags)) << ewc_last_error();
+                ASSERT_EQ(EWC_OK, host.run(true, flags)) << ewc_last_error();
+            }
+            EXPECT_EQ(there.theta.bits(), host.theta.bits());
+            EXPECT_EQ(there.statistics.penalty, host.statistics.penalty);
+            EXPECT_EQ(penalty(there.theta, there.anchor, there.fisher), penalty(host.theta, host.anchor, host.fisher));
+
+            const ewc_exec exec = exec_here();
+            ASSERT_EQ(EWC_OK, ewc_convert(&exec, there.anchor.list(), there.first.list())) << ewc_last_error();
+            ASSERT_EQ(EWC_OK, ewc_convert(&exec, host.anchor.list(), host.first.list())) << ewc_last_error();
+            EXPECT_EQ(there.anchor.bits(), host.anchor.bits());
+            if (dtype == EWC_F32) {
+                for (const AnchorVerb verb : {ewc_anchor_displace, ewc_anchor_restore}) {
+                    EXPECT_EQ(change(verb, there.anchor, there.theta, there.fisher),
+                              change(verb, host.anchor, host.theta, host.fisher));
+                    EXPECT_EQ(there.anchor.bits(), host.anchor.bits());
+                }
+            }
+            EXPECT_TRUE(host.anchor.guards_hold());
+        }
+    }
+}
+
 TEST_P(Consolidation, FisherMax) {
     const ewc_exec exec = exec_here();
     for (const ewc_dtype kept : kFishers) {

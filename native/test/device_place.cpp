@@ -29,6 +29,12 @@ public:
     }
     // Destructors call this: an error shows at the next copy.
     void release(void* address) override { cudaFree(address); }
+    void* allocate_pinned(size_t bytes) override {
+        void* address = nullptr;
+        require(cudaHostAlloc(&address, bytes == 0 ? 1 : bytes, cudaHostAllocDefault));
+        return address;
+    }
+    void release_pinned(void* address) override { cudaFreeHost(address); }
     void copy_there(void* to, const void* from, size_t bytes) override {
         require(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice));
     }

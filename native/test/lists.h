@@ -19,14 +19,14 @@ namespace ewc::test {
 class Values {
 public:
     Values(const std::vector<int64_t>& sizes, unsigned seed, double low, double high, int64_t offset = 0,
-           ewc_dtype dtype = EWC_F32)
+           ewc_dtype dtype = EWC_F32, Where where = Where::kPlace)
         : numel_(sizes), dtype_(dtype),
           front_(kGuardBytes + offset * (has_steps(dtype) ? 4 : element_bytes(dtype))) {
         std::minstd_rand random(seed + 1);
         const double scale = (high - low) / static_cast<double>(std::minstd_rand::max());
         for (const int64_t size : sizes) {
             const int64_t bytes = ewc_segment_bytes(dtype, size);
-            memory_.push_back(std::make_unique<Memory>(static_cast<size_t>(front_ + bytes + kGuardBytes)));
+            memory_.push_back(std::make_unique<Memory>(static_cast<size_t>(front_ + bytes + kGuardBytes), where));
             std::memset(memory_.back()->write(), kGuard, memory_.back()->bytes());
             addresses_.push_back(nullptr);
             std::vector<float> segment(static_cast<size_t>(size));

@@ -25,14 +25,21 @@ Place* current = nullptr;
 
 } // namespace
 
-Memory::Memory(size_t bytes)
-    : place_(&here()), bytes_(bytes), host_(std::malloc(bytes == 0 ? 1 : bytes)), device_(place_->allocate(bytes)) {}
+Memory::Memory(size_t bytes, Where where)
+    : place_(&here()), bytes_(bytes), pinned_(where == Where::kPinned ? place_->allocate_pinned(bytes) : nullptr),
+      host_(pinned_ != nullptr ? pinned_ : std::malloc(bytes == 0 ? 1 : bytes)),
+      device_(where == Where::kPinned ? nullptr : place_->allocate(bytes)) {}
 
 Memory::~Memory() {
     if (device_ != nullptr) {
         place_->release(device_);
     }
-    std::free(host_);
+    if (pinned_ != nullptr) {
+        place_->finish();
+        place_->release_pinned(pinned_);
+    } else {
+        std::free(host_);
+    }
 }
 
 void* Memory::there() const {
@@ -48,6 +55,9 @@ void* Memory::there() const {
 }
 
 const void* Memory::read() const {
+    if (pinned_ != nullptr) {
+        place_->finish();
+    }
     if (newer_there_) {
         place_->copy_back(host_, device_, bytes_);
         newer_there_ = false;

@@ -23,6 +23,9 @@ public:
     // Memory that the verbs reach; null: they reach the host's. Copies wait for the verbs before.
     virtual void* allocate(size_t) { return nullptr; }
     virtual void release(void*) {}
+    // Memory of the host that the verbs reach where it is, pinned for a device; null: they reach all of it.
+    virtual void* allocate_pinned(size_t) { return nullptr; }
+    virtual void release_pinned(void*) {}
     virtual void copy_there(void*, const void*, size_t) {}
     virtual void copy_back(void*, const void*, size_t) {}
     virtual void finish() {}
@@ -35,11 +38,13 @@ const std::vector<Place*>& places();
 Place& here();
 void go_to(Place* place);
 
-// Bytes that a test reads and writes on the host and a verb in the place's memory, copied when the other side looks. Of
-// exactly that size, so that AddressSanitizer or memcheck sees one more.
+enum class Where { kPlace, kPinned };
+
+// Bytes that a test reads and writes on the host and a verb in the place's memory, copied when the other side looks, or
+// in the host's own, pinned. Of exactly that size, so that AddressSanitizer or memcheck sees one more.
 class Memory {
 public:
-    explicit Memory(size_t bytes);
+    explicit Memory(size_t bytes, Where where = Where::kPlace);
     Memory(const Memory&) = delete;
     Memory& operator=(const Memory&) = delete;
     ~Memory();
@@ -52,6 +57,7 @@ public:
 private:
     Place* place_;
     size_t bytes_;
+    void* pinned_; // null: host_ is not
     void* host_;
     void* device_; // null: the verbs reach host_
     mutable bool newer_on_host_ = false; // what nobody wrote is not copied, so that initcheck sees a verb read it

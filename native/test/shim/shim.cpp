@@ -153,6 +153,8 @@ public:
     // Memory apart from the host's, as a device has it.
     void* allocate(size_t bytes) override { return std::malloc(bytes == 0 ? 1 : bytes); }
     void release(void* address) override { std::free(address); }
+    void* allocate_pinned(size_t bytes) override { return std::malloc(bytes == 0 ? 1 : bytes); }
+    void release_pinned(void* address) override { std::free(address); }
     void copy_there(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
     void copy_back(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
 };

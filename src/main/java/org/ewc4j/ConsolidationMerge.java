@@ -6,6 +6,7 @@ import org.ewc4j.config.EwcConfig;
 import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.consolidation.ConsolidationFolder;
 import org.ewc4j.consolidation.MergeSchedule;
+import org.ewc4j.consolidation.StatePlaces;
 import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.fisher.FisherRecord;
@@ -48,10 +49,11 @@ public final class ConsolidationMerge {
         }
         Torch.start(threads);
         ParameterLayout layout = first.layout();
+        StatePlaces here = StatePlaces.on(Device.CPU);
         try (Kernels kernels = Kernels.host(threads);
-                Consolidation merged = first.read(kernels, layout, schedule, StateTypes.FULL, Device.CPU)) {
+                Consolidation merged = first.read(kernels, layout, schedule, StateTypes.FULL, here)) {
             for (ConsolidationFolder folder : kept.subList(1, kept.size())) {
-                try (Consolidation next = folder.read(kernels, layout, schedule, StateTypes.FULL, Device.CPU)) {
+                try (Consolidation next = folder.read(kernels, layout, schedule, StateTypes.FULL, here)) {
                     merged.join(kernels, next);
                 }
             }

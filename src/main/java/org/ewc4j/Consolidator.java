@@ -14,6 +14,7 @@ import org.ewc4j.consolidation.ConsolidationFolder;
 import org.ewc4j.consolidation.ConsolidationState;
 import org.ewc4j.consolidation.HeldFisher;
 import org.ewc4j.consolidation.MergeSchedule;
+import org.ewc4j.consolidation.StatePlaces;
 import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.data.RowLimit;
 import org.ewc4j.data.TokenizedRow;
@@ -41,19 +42,21 @@ final class Consolidator implements AutoCloseable {
     private final EwcConfig ewc;
     private final TrainingConfig training;
     private final RowLimit memory = new RowLimit();
+    private final StatePlaces places;
     private Consolidation consolidation;
 
     /**
      * Reads the consolidation that {@code ewc.from} names.
      *
-     * @throws InvalidInputException where that is broken or of another model or kind, or where θ* is to be kept in bf16 and
-     *     the checkpoint is not
+     * @throws InvalidInputException where that is broken or of another model or kind, where θ* is to be kept in bf16 and
+     *     the checkpoint is not, or where θ* can not lie where it should
      */
     Consolidator(CausalLm model, Kernels kernels, EwcConfig ewc, TrainingConfig training) {
         this.model = model;
         this.kernels = kernels;
         this.ewc = ewc;
         this.training = training;
+        this.places = StatePlaces.of(ewc.anchorPlacement(), model.theta().device());
         requireExactAnchor();
         this.consolidation = ewc.from().map(this::read).orElse(null);
     }
@@ -75,12 +78,7 @@ final class Consolidator implements AutoCloseable {
         FisherOptions options = ewc.fisherOptions();
         kept.requireMergeable(ewc.fisher(), options.unit(), options.normalize(), schedule);
         warnOfAnotherBatchSize(kept);
-        return kept.read(
-                kernels,
-                model.layout(),
-                schedule,
-                StateTypes.of(ewc),
-                model.theta().device());
+        return kept.read(kernels, model.layout(), schedule, StateTypes.of(ewc), places);
     }
 
     /** Of the kinds only this one depends on it. */
@@ -104,6 +102,11 @@ final class Consolidator implements AutoCloseable {
     void restore(Consolidation kept) {
         close();
         consolidation = kept == null ? null : kept.copy();
+    }
+
+    /** Where F and θ* lie. */
+    StatePlaces places() {
+        return places;
     }
 
     /** What is kept of the tasks so far; null before the first. */
@@ -161,11 +164,7 @@ final class Consolidator implements AutoCloseable {
     }
 
     private Consolidation empty() {
-        return new Consolidation(
-                model.layout(),
-                MergeSchedule.of(ewc),
-                StateTypes.of(ewc),
-                model.theta().device());
+        return new Consolidation(model.layout(), MergeSchedule.of(ewc), StateTypes.of(ewc), places);
     }
 
     /** How many rows of a batch of the Fisher pass there is memory for. */

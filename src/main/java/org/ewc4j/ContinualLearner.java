@@ -39,6 +39,7 @@ import org.ewc4j.model.ModelDirectory;
 import org.ewc4j.model.Numerics;
 import org.ewc4j.report.RunListener;
 import org.ewc4j.task.Task;
+import org.ewc4j.tensor.ArenaPlace;
 import org.ewc4j.tensor.StoredType;
 import org.ewc4j.tensor.Torch;
 import org.ewc4j.tensor.TrainedParameters;
@@ -259,6 +260,11 @@ public final class ContinualLearner implements AutoCloseable {
             resource.release();
         }
         evaluateSeconds = saved.seconds().evaluate();
+    }
+
+    /** Where θ* lies, or would. */
+    ArenaPlace anchorPlace() {
+        return consolidator.places().anchor();
     }
 
     /** What is done between the public calls, for whoever saves the state piece by piece. */

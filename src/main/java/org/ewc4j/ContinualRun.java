@@ -1,5 +1,6 @@
 package org.ewc4j;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -8,9 +9,11 @@ import java.util.Map;
 import java.util.Optional;
 import org.ewc4j.checkpoint.CheckpointStore;
 import org.ewc4j.checkpoint.FolderLock;
+import org.ewc4j.config.AnchorPlacement;
 import org.ewc4j.config.CheckpointConfig.Resume;
 import org.ewc4j.config.EvaluationConfig.EveryTask;
 import org.ewc4j.config.EvaluationConfig.Split;
+import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.SaveConfig;
 import org.ewc4j.config.SaveConfig.Keep;
@@ -79,7 +82,21 @@ public final class ContinualRun {
 
     /** Opens a learner with the settings of a configuration. */
     public static ContinualLearner open(RunConfig config) {
-        return ContinualLearner.open(config.model(), config.training(), config.ewc(), config.evaluation());
+        return ContinualLearner.open(
+                config.model(), config.training(), placed(config.ewc(), config.output()), config.evaluation());
+    }
+
+    /** Settings whose anchor's map, where they want one and name no folder, lies on the disk of the output. */
+    static EwcConfig placed(EwcConfig ewc, Path output) {
+        AnchorPlacement placement = ewc.anchorPlacement();
+        if (placement.folder().isPresent()) {
+            return ewc;
+        }
+        Path folder = output.toAbsolutePath();
+        while (!Files.isDirectory(folder)) {
+            folder = folder.getParent();
+        }
+        return ewc.withAnchorPlacement(placement.withFolder(folder));
     }
 
     /** What becomes of a run that is in the output folder already. */

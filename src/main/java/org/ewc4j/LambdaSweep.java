@@ -81,7 +81,7 @@ public final class LambdaSweep {
         try (ContinualLearner learner = ContinualLearner.open(
                 config.model(),
                 config.training(),
-                config.ewc().withLambda(0),
+                ContinualRun.placed(config.ewc(), config.output()).withLambda(0),
                 config.evaluation().withSplits(Set.of(tasks.split())))) {
             tasks.tasks().forEach(learner::encode);
             Optional<Task> protectedData = protectedData();

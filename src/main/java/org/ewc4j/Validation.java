@@ -12,6 +12,7 @@ import org.ewc4j.data.RowPreview;
 import org.ewc4j.report.RunFolder;
 import org.ewc4j.task.Task;
 import org.ewc4j.task.TaskSequence;
+import org.ewc4j.tensor.ArenaPlace;
 
 /**
  * What a run would do, found out without training: everything that {@link ContinualRun#execute} checks is checked, the
@@ -20,7 +21,8 @@ import org.ewc4j.task.TaskSequence;
  * @param architecture as transformers calls its class
  * @param numerics device and precision of the passes, as in {@code cpu, fp32}
  * @param parameters trained parameters, a tied tensor once
- * @param stateBytes bytes of θ, its gradient, the two moments and, where there is a λ, F and θ*
+ * @param stateBytes bytes of θ, its gradient, the two moments and, where there is a λ, F and, unless it lies elsewhere, θ*
+ * @param anchorElsewhere where θ* lies and its bytes, for a person; empty where it lies with the others
  * @param tasks in order
  * @param protectedData what is read of the data of {@code ewc.protect}; empty where there is none
  * @param summary what would be cut
@@ -32,6 +34,7 @@ public record Validation(
         String numerics,
         long parameters,
         long stateBytes,
+        Optional<String> anchorElsewhere,
         List<TaskPlan> tasks,
         Optional<ProtectedPlan> protectedData,
         EncodingSummary summary,
@@ -65,6 +68,8 @@ public record Validation(
             EncodingSummary summary = ContinualRun.encodeAll(learner, tasks);
             Optional<EncodedTask> protectedRows = protectedData.map(learner::encodeProtected);
             boolean consolidates = ContinualRun.consolidates(config, tasks);
+            Optional<String> elsewhere =
+                    consolidates ? anchorElsewhere(learner, StateTypes.of(config.ewc())) : Optional.empty();
             List<TaskPlan> plans = new ArrayList<>();
             for (int i = 0; i < tasks.size(); i++) {
                 Task task = tasks.get(i);
@@ -82,11 +87,8 @@ public record Validation(
                     learner.device() + ", "
                             + config.training().precision().name().toLowerCase(Locale.ROOT),
                     learner.parameters(),
-                    learner.parameters()
-                            * (PLAIN_BYTES
-                                    + (consolidates
-                                            ? StateTypes.of(config.ewc()).bytesPerParameter()
-                                            : 0)),
+                    learner.parameters() * stateBytes(config, consolidates, elsewhere.isPresent()),
+                    elsewhere,
                     plans,
                     protectedRows.map(rows -> new ProtectedPlan(
                             config.ewc().protect().orElseThrow().maxExamples().stream()
@@ -104,6 +106,25 @@ public record Validation(
         }
     }
 
+    /** Bytes a parameter. */
+    private static int stateBytes(RunConfig config, boolean consolidates, boolean anchorElsewhere) {
+        StateTypes types = StateTypes.of(config.ewc());
+        int consolidation = anchorElsewhere ? types.fisher().bytes() : types.bytesPerParameter();
+        return PLAIN_BYTES + (consolidates ? consolidation : 0);
+    }
+
+    private static Optional<String> anchorElsewhere(ContinualLearner learner, StateTypes types) {
+        String size = String.format(
+                Locale.ROOT, "%,d MB", learner.parameters() * types.anchor().bytes() / 1_000_000);
+        ArenaPlace place = learner.anchorPlace();
+        if (place instanceof ArenaPlace.Mapped mapped) {
+            return Optional.of(size + " of anchor in a mapped file on the disk of " + mapped.folder());
+        }
+        return place instanceof ArenaPlace.Pinned
+                ? Optional.of(size + " of anchor in pinned memory of the machine")
+                : Optional.empty();
+    }
+
     /** The findings as lines for a person. */
     public String text() {
         StringBuilder text = new StringBuilder();
@@ -112,6 +133,7 @@ public record Validation(
                 text,
                 "memory: %,d MB of parameters, gradient, moments and consolidation, besides libtorch and the activations",
                 stateBytes / 1_000_000);
+        anchorElsewhere.ifPresent(anchor -> line(text, "  and %s", anchor));
         line(text, "  while a checkpoint is written: %,d MB more", parameters * COPIED_BYTES / 1_000_000);
         line(
                 text,

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Several λ from one fork, against the runs that they stand for. */
 class LambdaSweepTest {
@@ -135,9 +135,16 @@ class LambdaSweepTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"gradient", "proximal"})
-    void aBranchIsTheRunThatItStandsFor(String penalty) {
-        String[] sets = {"ewc.penalty=" + penalty, "ewc.merge=sum", "ewc.lambda_warmup=0.5", "training.replay=4"};
+    @CsvSource({"gradient, device", "proximal, mapped"})
+    void aBranchIsTheRunThatItStandsFor(String penalty, String anchorMemory) {
+        String[] sets = {
+            "ewc.penalty=" + penalty,
+            "ewc.merge=sum",
+            "ewc.lambda_warmup=0.5",
+            "training.replay=4",
+            "ewc.anchor_memory=" + anchorMemory,
+            "ewc.anchor_folder=" + Path.of("target").toAbsolutePath()
+        };
         Count sweep = new Count();
         LambdaChoice choice = LambdaSweep.overAllTasks(config(sets), List.of(3e4, 20.0), List.of(sweep), trial -> {});
         List<List<String>> branches = sweep.trainings(1);
@@ -161,7 +168,7 @@ class LambdaSweepTest {
     @Test
     void theRunWithAutoIsTheRunWithTheNumber() throws IOException {
         Count auto = new Count();
-        ContinualRun.execute(config("ewc.lambda=auto", "training.epochs=8"), false, List.of(auto));
+        ContinualRun.execute(config("ewc.lambda=auto", "training.epochs=10"), false, List.of(auto));
         JsonNode results = Golden.json(folder.resolve("out/results.json"));
         JsonNode choice = results.path("lambda_choice");
         double lambda = results.path("lambda").asDouble();
@@ -177,7 +184,7 @@ class LambdaSweepTest {
         Map<String, String> chosen = files("out");
 
         Files.move(folder.resolve("out"), folder.resolve("auto"));
-        ContinualRun.execute(config("ewc.lambda=" + lambda, "training.epochs=8"), false, List.of());
+        ContinualRun.execute(config("ewc.lambda=" + lambda, "training.epochs=10"), false, List.of());
         assertThat(files("out")).isEqualTo(chosen);
     }
 

@@ -176,6 +176,31 @@ class ResumeTest {
         RunBytes.assertSame(folder.resolve("stopped"), whole(settings));
     }
 
+    /** Where the anchor lies changes no bit, nor does moving it where a run goes on. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{}",
+                "{merge: sum}",
+                "{merge: sum, anchor_dtype: int16}",
+                "{merge: max, fisher_dtype: int8, anchor_dtype: fp16}"
+            })
+    void whereverTheAnchorLies(String ewc) {
+        String[] device = {"ewc=" + ewc, "ewc.lambda=100"};
+        String[] mapped = {
+            "ewc=" + ewc,
+            "ewc.lambda=100",
+            "ewc.anchor_memory=mapped",
+            "ewc.anchor_folder=" + Path.of("target").toAbsolutePath()
+        };
+        stop(config("stopped", mapped), Existing.AS_CONFIGURED, "fisher", 5);
+        stop(config("stopped", mapped), Existing.RESUME, "step", 2);
+        stop(config("stopped", device), Existing.RESUME, "step", 1);
+        goOn(config("stopped", mapped));
+
+        RunBytes.assertSame(folder.resolve("stopped"), whole(device));
+    }
+
     @Test
     void withTheComputedCopyOfBf16AndSkippedSteps() {
         String[] settings = {"precision=bf16", "training.on_nonfinite=skip", "training.clip_norm=0.5", "log_every=3"};

@@ -59,9 +59,9 @@ public final class BenchResult {
                     "%-20s %8d  %-24s %-24s %s",
                     kernel.name(),
                     kernel.bytesPerParameter(),
-                    spread(kernel.gigabytesPerSecond(), 1),
-                    spread(kernel.shareOfCopy(), 2),
-                    spread(kernel.milliseconds(), 1));
+                    kernel.gigabytesPerSecond().text(1),
+                    kernel.shareOfCopy().text(2),
+                    kernel.milliseconds().text(1));
         }
         line(text, "");
         line(text, "%-20s %-26s %-10s %-10s %s", "step", "ms", "CPU ms", "steps/s", "tokens/s");
@@ -71,9 +71,15 @@ public final class BenchResult {
         row(text, "Fisher pass, batch", step.fisher());
         row(text, "Fisher pass, example", step.exampleFisher());
         line(text, "");
-        line(text, "EWC step / plain step                  %s", spread(ewcOverPlain(), 3));
-        line(text, "Fisher, batch / forward + backward     %s", spread(overForwardBackward(step.fisher()), 3));
-        line(text, "Fisher, example / forward + backward   %s", spread(overForwardBackward(step.exampleFisher()), 3));
+        line(text, "EWC step / plain step                  %s", ewcOverPlain().text(3));
+        line(
+                text,
+                "Fisher, batch / forward + backward     %s",
+                overForwardBackward(step.fisher()).text(3));
+        line(
+                text,
+                "Fisher, example / forward + backward   %s",
+                overForwardBackward(step.exampleFisher()).text(3));
         line(
                 text,
                 "state of EWC, bytes a parameter        %.2f, F %s, anchor %s (beside %.2f of AdamW training and a gradient of 4)",
@@ -106,20 +112,10 @@ public final class BenchResult {
                 text,
                 "%-20s %-26s %-10.0f %-10.2f %.0f",
                 name,
-                spread(timing.wall(), 1),
+                timing.wall().text(1),
                 timing.processor().median(),
                 perSecond,
                 perSecond * batches.tokens());
-    }
-
-    private static String spread(Spread spread, int decimals) {
-        String number = "%." + decimals + "f";
-        return String.format(
-                Locale.ROOT,
-                number + " (" + number + " - " + number + ")",
-                spread.median(),
-                spread.minimum(),
-                spread.maximum());
     }
 
     private static void line(StringBuilder text, String format, Object... values) {
@@ -162,15 +158,15 @@ public final class BenchResult {
             ObjectNode node = (kernel.streaming() ? streaming : others).addObject();
             node.put("name", kernel.name());
             node.put("bytes_per_parameter", kernel.bytesPerParameter());
-            put(node, "gigabytes_per_second", kernel.gigabytesPerSecond());
-            put(node, "share_of_copy", kernel.shareOfCopy());
-            put(node, "ms", kernel.milliseconds());
+            kernel.gigabytesPerSecond().put(node, "gigabytes_per_second");
+            kernel.shareOfCopy().put(node, "share_of_copy");
+            kernel.milliseconds().put(node, "ms");
         }
         steps(root);
         root.put("fisher_dtype", options.state().fisher().name().toLowerCase(Locale.ROOT));
         root.put("anchor_dtype", options.state().anchor().name().toLowerCase(Locale.ROOT));
-        root.put("state_bytes_per_parameter", rounded(step.ewcStateBytesPerParameter()));
-        root.put("adamw_state_bytes_per_parameter", rounded(step.trainingStateBytesPerParameter()));
+        root.put("state_bytes_per_parameter", Spread.rounded(step.ewcStateBytesPerParameter()));
+        root.put("adamw_state_bytes_per_parameter", Spread.rounded(step.trainingStateBytesPerParameter()));
         return root.toPrettyString() + "\n";
     }
 
@@ -187,28 +183,18 @@ public final class BenchResult {
         put(node, "forward_backward", step.forwardBackward());
         put(node, "plain", step.plain());
         put(node, "ewc", step.ewc());
-        put(node, "ewc_over_plain", ewcOverPlain());
-        put(node, "steps_per_second", step.ewc().wall().map(ms -> 1e3 / ms));
-        put(node, "tokens_per_second", step.ewc().wall().map(ms -> 1e3 / ms * batches.tokens()));
+        ewcOverPlain().put(node, "ewc_over_plain");
+        step.ewc().wall().map(ms -> 1e3 / ms).put(node, "steps_per_second");
+        step.ewc().wall().map(ms -> 1e3 / ms * batches.tokens()).put(node, "tokens_per_second");
         ObjectNode fisher = root.putObject("fisher");
         put(fisher, "batch", step.fisher());
-        put(fisher, "batch_over_forward_backward", overForwardBackward(step.fisher()));
+        overForwardBackward(step.fisher()).put(fisher, "batch_over_forward_backward");
         put(fisher, "example", step.exampleFisher());
-        put(fisher, "example_over_forward_backward", overForwardBackward(step.exampleFisher()));
+        overForwardBackward(step.exampleFisher()).put(fisher, "example_over_forward_backward");
     }
 
     private static void put(ObjectNode node, String name, StepBenchmark.Timing timing) {
-        put(node, name + "_ms", timing.wall());
-        put(node, name + "_cpu_ms", timing.processor());
-    }
-
-    private static void put(ObjectNode node, String name, Spread spread) {
-        node.put(name, rounded(spread.median()));
-        node.put(name + "_min", rounded(spread.minimum()));
-        node.put(name + "_max", rounded(spread.maximum()));
-    }
-
-    private static double rounded(double value) {
-        return Math.round(value * 1e4) / 1e4;
+        timing.wall().put(node, name + "_ms");
+        timing.processor().put(node, name + "_cpu_ms");
     }
 }

@@ -1,5 +1,6 @@
 package org.ewc4j.bench;
 
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import org.ewc4j.config.TrainingConfig;
@@ -26,12 +27,7 @@ public final class Benchmark {
         BenchBatches batches = BenchBatches.of(options, shape);
         options.rows().ifPresent(batches::write);
         Torch.start(options.threads());
-        TrainingConfig config = TrainingConfig.defaults()
-                .withBatchSize(options.batch())
-                .withMaxLength(batches.maxLength())
-                .withThreads(options.threads())
-                .withDevice(options.device())
-                .withPrecision(options.precision());
+        TrainingConfig config = config(options, batches);
         Numerics numerics = Numerics.of(config);
         Device device = numerics.device();
         try (Kernels kernels = Torch.kernels(device, options.threads())) {
@@ -44,5 +40,36 @@ public final class Benchmark {
                 return new BenchResult(options, device, gpu, layout.elements(), batches, verbs, step);
             }
         }
+    }
+
+    /**
+     * Times each way to keep F and θ*; memory for some twenty copies of the parameters.
+     *
+     * @param folder on whose disk the maps lie
+     * @throws org.ewc4j.error.InvalidInputException as {@link #run}, or where the folder lies in memory
+     */
+    public static StateResult states(BenchOptions options, Path folder) {
+        ModelDirectory shape = Shapes.open(options.shape());
+        BenchBatches batches = BenchBatches.of(options, shape);
+        Torch.start(options.threads());
+        TrainingConfig config = config(options, batches);
+        Numerics numerics = Numerics.of(config);
+        try (Kernels kernels = Torch.kernels(numerics.device(), options.threads());
+                CausalLm model = CausalLm.open(shape, config.positions(), config.seed(), numerics)) {
+            return new StateResult(
+                    options,
+                    numerics.device(),
+                    model.layout().elements(),
+                    StateBenchmark.run(model, kernels, config, batches, options.rounds(), folder));
+        }
+    }
+
+    private static TrainingConfig config(BenchOptions options, BenchBatches batches) {
+        return TrainingConfig.defaults()
+                .withBatchSize(options.batch())
+                .withMaxLength(batches.maxLength())
+                .withThreads(options.threads())
+                .withDevice(options.device())
+                .withPrecision(options.precision());
     }
 }

@@ -1,6 +1,8 @@
 package org.ewc4j.bench;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.function.DoubleUnaryOperator;
 
 /** The values of one quantity, a value for each round; looked at by their median, minimum and maximum. */
@@ -29,6 +31,25 @@ final class Spread {
 
     double maximum() {
         return Arrays.stream(rounds).max().orElseThrow();
+    }
+
+    /** As {@code median (minimum - maximum)}. */
+    String text(int decimals) {
+        String number = "%." + decimals + "f";
+        return String.format(
+                Locale.ROOT, number + " (" + number + " - " + number + ")", median(), minimum(), maximum());
+    }
+
+    /** Puts the median by a name, and minimum and maximum beside it. */
+    void put(ObjectNode node, String name) {
+        node.put(name, rounded(median()));
+        node.put(name + "_min", rounded(minimum()));
+        node.put(name + "_max", rounded(maximum()));
+    }
+
+    /** To four decimals, as JSON has it. */
+    static double rounded(double value) {
+        return Math.round(value * 1e4) / 1e4;
     }
 
     /** Every round's value through a function. */

@@ -9,6 +9,7 @@ import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.consolidation.HeldFisher;
 import org.ewc4j.consolidation.MergeSchedule;
+import org.ewc4j.consolidation.StatePlaces;
 import org.ewc4j.data.Batch;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.fisher.BatchFisher;
@@ -64,8 +65,8 @@ final class StepBenchmark {
         Trainer.TaskTraining task =
                 new Trainer.TaskTraining(0, "bench", List.of(), config, LAMBDA, PenaltyOptions.defaults());
         try (Trainer trainer = new Trainer(model, kernels);
-                Consolidation consolidation =
-                        new Consolidation(model.layout(), new MergeSchedule.RunningMean(), options.state(), device);
+                Consolidation consolidation = new Consolidation(
+                        model.layout(), new MergeSchedule.RunningMean(), options.state(), StatePlaces.on(device));
                 Arena newFisher = new Arena(model.layout(), ElementType.F32, device)) {
             BatchFisher first = new BatchFisher(model, steps.subList(0, 1));
             consolidation.add(kernels, first, model.theta(), new HeldFisher("bench", first.describe()), done -> {});

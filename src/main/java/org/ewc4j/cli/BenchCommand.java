@@ -14,6 +14,7 @@ import java.util.concurrent.Callable;
 import org.ewc4j.bench.BenchOptions;
 import org.ewc4j.bench.BenchResult;
 import org.ewc4j.bench.Shapes;
+import org.ewc4j.bench.StateResult;
 import org.ewc4j.config.DeviceSetting;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.RunConfig;
@@ -45,7 +46,8 @@ import picocli.CommandLine.Spec;
             "",
             "Examples:",
             "  ewc4j bench --shape pythia-70m --batch 16",
-            "  ewc4j bench --questions examples/quickstart.yaml --json bench.json"
+            "  ewc4j bench --questions examples/quickstart.yaml --json bench.json",
+            "  ewc4j bench --states --repeat 20"
         })
 final class BenchCommand implements Callable<Integer> {
     private final Console console;
@@ -101,6 +103,14 @@ final class BenchCommand implements Callable<Integer> {
             description = "In which type the anchor is kept: fp32, fp16, int16 or bf16. Default: ${DEFAULT-VALUE}.")
     private EwcConfig.AnchorType anchorType;
 
+    @Option(
+            names = "--states",
+            description =
+                    "Time instead the optimizer's pass and the step with each type of Fisher and anchor, and with the"
+                            + " anchor off the device. Maps lie in the working folder; --fisher-dtype, --anchor-dtype and --rows are"
+                            + " not used.")
+    private boolean states;
+
     @Option(names = "--threads", description = "Threads. Default: one for each physical core.")
     private Integer threads;
 
@@ -147,16 +157,25 @@ final class BenchCommand implements Callable<Integer> {
     public Integer call() {
         BenchOptions options = options();
         Map<String, String> machine = machine();
-        BenchResult result = engine.bench(options);
-        console.out().print(result.text());
+        if (states) {
+            StateResult result = engine.benchStates(options);
+            report(result.text(), result.json(machine));
+        } else {
+            BenchResult result = engine.bench(options);
+            report(result.text(), result.json(machine));
+        }
+        return 0;
+    }
+
+    private void report(String text, String asJson) {
+        console.out().print(text);
         if (json != null) {
             try {
-                Files.writeString(json, result.json(machine));
+                Files.writeString(json, asJson);
             } catch (IOException e) {
                 throw new RunFailedException(json + ": cannot be written: " + e.getMessage(), e);
             }
         }
-        return 0;
     }
 
     private BenchOptions options() {

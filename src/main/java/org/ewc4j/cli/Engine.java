@@ -19,6 +19,7 @@ import org.ewc4j.Validation;
 import org.ewc4j.bench.BenchOptions;
 import org.ewc4j.bench.BenchResult;
 import org.ewc4j.bench.Benchmark;
+import org.ewc4j.bench.StateResult;
 import org.ewc4j.config.DeviceSetting;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EwcConfig;
@@ -185,6 +186,11 @@ class Engine {
     /** Measures kernels and steps. */
     BenchResult bench(BenchOptions options) {
         return Benchmark.run(options);
+    }
+
+    /** Measures each way to keep F and θ*; maps lie on the disk of the working folder. */
+    StateResult benchStates(BenchOptions options) {
+        return Benchmark.states(options, HERE);
     }
 
     /** One line on the native library that was loaded. Throws where it cannot be. */

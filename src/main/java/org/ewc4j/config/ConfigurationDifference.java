@@ -20,6 +20,8 @@ import org.yaml.snakeyaml.constructor.SafeConstructor;
 public record ConfigurationDifference(String key, String before, String now) {
     /** Keys that change neither what is computed nor the rows that are written, but for seconds. */
     private static final Set<String> WITHOUT_EFFECT = Set.of(
+            "ewc.anchor_memory",
+            "ewc.anchor_folder",
             "training.log_every",
             "training.loader_threads",
             "save.dtype",

@@ -17,6 +17,7 @@ import org.ewc4j.error.InvalidInputException;
  * @param alpha α of {@link Merge#EMA}
  * @param fisherType in which F is kept
  * @param anchorType in which θ* is kept
+ * @param anchorPlacement where θ* lies
  * @param from folder of a consolidation that training starts under
  * @param fisherBatchSize rows of a batch in the Fisher pass; none: the training batch size
  * @param fisherOptions what else there is to say about the estimate
@@ -31,6 +32,7 @@ public record EwcConfig(
         double alpha,
         FisherType fisherType,
         AnchorType anchorType,
+        AnchorPlacement anchorPlacement,
         Optional<Path> from,
         OptionalInt fisherBatchSize,
         FisherOptions fisherOptions,
@@ -133,6 +135,11 @@ public record EwcConfig(
         });
     }
 
+    /** Where θ* lies. */
+    public EwcConfig withAnchorPlacement(AnchorPlacement value) {
+        return with(draft -> draft.anchorPlacement = value);
+    }
+
     /** The folder of a consolidation that training starts under. */
     public EwcConfig withFrom(Path folder) {
         return with(draft -> draft.from = Optional.of(folder));
@@ -180,6 +187,7 @@ public record EwcConfig(
         private double alpha;
         private FisherType fisherType;
         private AnchorType anchorType;
+        private AnchorPlacement anchorPlacement;
         private Optional<Path> from;
         private OptionalInt fisherBatchSize;
         private FisherOptions fisherOptions;
@@ -194,6 +202,7 @@ public record EwcConfig(
             alpha = config.alpha;
             fisherType = config.fisherType;
             anchorType = config.anchorType;
+            anchorPlacement = config.anchorPlacement;
             from = config.from;
             fisherBatchSize = config.fisherBatchSize;
             fisherOptions = config.fisherOptions;
@@ -210,6 +219,7 @@ public record EwcConfig(
                     alpha,
                     fisherType,
                     anchorType,
+                    anchorPlacement,
                     from,
                     fisherBatchSize,
                     fisherOptions,

@@ -38,6 +38,10 @@ final class RunConfigWriter {
         writer.put("ewc.alpha", config.ewc().alpha());
         writer.put("ewc.fisher_dtype", config.ewc().fisherType());
         writer.put("ewc.anchor_dtype", config.ewc().anchorType());
+        writer.put("ewc.anchor_memory", config.ewc().anchorPlacement().memory());
+        writer.put(
+                "ewc.anchor_folder",
+                config.ewc().anchorPlacement().folder().map(Path::toString).orElse(null));
         writer.put("ewc.from", config.ewc().from().map(Path::toString).orElse(null));
         writer.put("ewc.fisher_batch_size", config.ewc().fisherBatchSize());
         writer.fisher(config.ewc().fisherOptions());

@@ -104,6 +104,8 @@ final class SettingValues {
                 real("ewc.alpha"),
                 get("ewc.fisher_dtype", EwcConfig.FisherType.class),
                 get("ewc.anchor_dtype", EwcConfig.AnchorType.class),
+                new AnchorPlacement(
+                        get("ewc.anchor_memory", AnchorPlacement.Memory.class), find("ewc.anchor_folder", Path.class)),
                 find("ewc.from", Path.class),
                 optionalWhole("ewc.fisher_batch_size"),
                 new FisherOptions(

@@ -289,6 +289,20 @@ final class Settings {
                     "Type in which the anchor is kept: 4 or 2 bytes a parameter. `int16` has a step for each 256 elements and "
                             + "is the more exact of the 16-bit types; `bf16` is taken only where the checkpoint is stored in "
                             + "bf16. docs/methods.md has the error of each."),
+            Setting.of(
+                    "ewc.anchor_memory",
+                    Choice.of(AnchorPlacement.Memory.class),
+                    "device",
+                    "Where the anchor lies; no bit of the results depends on it. `device`: where the parameters are. `host`: in "
+                            + "pinned memory of the machine, from where a CUDA device's kernels read it over the bus (on the CPU "
+                            + "as `device`). `mapped`, on the CPU: in a file, mapped, whose pages the system may drop when it "
+                            + "needs the memory. docs/methods.md has what each costs."),
+            Setting.optional(
+                    "ewc.anchor_folder",
+                    new Location("the path of a folder on a disk"),
+                    "where `output` goes",
+                    "With `anchor_memory: mapped`: the folder on whose disk the file lies; it must exist. The file has no name, "
+                            + "takes what the anchor takes, and is freed when the process ends."),
             Setting.optional(
                     "ewc.from",
                     new Location("the path of a consolidation folder"),

@@ -30,6 +30,7 @@ import org.ewc4j.tensor.ParameterLayout;
  */
 public final class Consolidation implements AutoCloseable {
     private final MergeSchedule schedule;
+    private final StatePlaces places;
     private final Arena fisher;
     private final Arena anchor;
     private final List<HeldFisher> fishers = new ArrayList<>();
@@ -58,19 +59,20 @@ public final class Consolidation implements AutoCloseable {
 
     /** An empty consolidation in fp32 on the CPU. */
     public Consolidation(ParameterLayout layout, MergeSchedule schedule) {
-        this(layout, schedule, StateTypes.FULL, Device.CPU);
+        this(layout, schedule, StateTypes.FULL, StatePlaces.on(Device.CPU));
     }
 
     /**
      * An empty consolidation; the arenas are taken at once.
      *
-     * @throws RunFailedException where there is not that much memory
+     * @throws RunFailedException where there is not that much memory, or room on the disk for a map
      */
-    public Consolidation(ParameterLayout layout, MergeSchedule schedule, StateTypes types, Device device) {
+    public Consolidation(ParameterLayout layout, MergeSchedule schedule, StateTypes types, StatePlaces places) {
         this.schedule = schedule;
-        this.fisher = new Arena(layout, types.fisher(), device);
+        this.places = places;
+        this.fisher = new Arena(layout, types.fisher(), places.device());
         try {
-            this.anchor = new Arena(layout, types.anchor(), device);
+            this.anchor = new Arena(layout, types.anchor(), places.anchor());
         } catch (RuntimeException e) {
             fisher.close();
             throw e;
@@ -258,10 +260,10 @@ public final class Consolidation implements AutoCloseable {
         }
     }
 
-    /** A copy that later merges do not touch. Whoever calls closes it. */
+    /** A copy that later merges do not touch, in the same kinds of places. Whoever calls closes it. */
     public Consolidation copy() {
-        Consolidation made = new Consolidation(
-                fisher.layout(), schedule, new StateTypes(fisher.type(), anchor.type()), fisher.device());
+        Consolidation made =
+                new Consolidation(fisher.layout(), schedule, new StateTypes(fisher.type(), anchor.type()), places);
         made.fisher.copyBits(fisher);
         made.anchor.copyBits(anchor);
         made.restore(fishers, constant);
@@ -347,7 +349,7 @@ public final class Consolidation implements AutoCloseable {
         return anchor;
     }
 
-    /** Bytes of F and θ*. */
+    /** Bytes of F and θ*, wherever they lie. */
     public long stateBytes() {
         return fisher.bytes() + anchor.bytes();
     }

@@ -19,7 +19,6 @@ import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.AtomicFile;
-import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.Fingerprint;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
@@ -257,8 +256,10 @@ public final class ConsolidationFolder {
      *     or a value is not finite or a Fisher negative
      */
     public Consolidation read(
-            Kernels kernels, ParameterLayout target, MergeSchedule schedule, StateTypes types, Device device) {
-        Consolidation full = new Consolidation(target, schedule, StateTypes.FULL, device);
+            Kernels kernels, ParameterLayout target, MergeSchedule schedule, StateTypes types, StatePlaces places) {
+        boolean reduces = !types.equals(StateTypes.FULL);
+        Consolidation full = new Consolidation(
+                target, schedule, StateTypes.FULL, reduces ? StatePlaces.on(places.device()) : places);
         try {
             fill(full.fisher(), fisherFile(), record.fisherFingerprint());
             fill(full.anchor(), anchorFile(), record.anchorFingerprint());
@@ -275,11 +276,11 @@ public final class ConsolidationFolder {
             full.close();
             throw e;
         }
-        if (types.equals(StateTypes.FULL)) {
+        if (!reduces) {
             return full;
         }
         try (full) {
-            Consolidation reduced = new Consolidation(target, schedule, types, device);
+            Consolidation reduced = new Consolidation(target, schedule, types, places);
             reduced.join(kernels, full);
             return reduced;
         }

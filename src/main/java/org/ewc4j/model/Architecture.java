@@ -49,7 +49,7 @@ interface Architecture {
     /** The layers, bound to their weights. */
     @FunctionalInterface
     interface Decoder {
-        /** Final hidden states (rows, columns, hidden size), behind the last norm. */
+        /** Final hidden states behind the last norm: (rows, columns, hidden size), or of what {@link ForwardPass} leaves of these. */
         Tensor hidden(ForwardPass pass);
     }
 

@@ -269,10 +269,19 @@ public final class CausalLm implements AutoCloseable {
         return computeCopy == null ? null : computeCopy.list();
     }
 
-    /** Sends a batch to where the model computes; it travels while what was started before runs. The caller closes it. */
+    /**
+     * Sends what a batch's loss depends on to where the model computes; it travels while what was started before runs. The caller
+     * closes it.
+     */
     public StagedBatch stage(Batch batch) {
         requireOpen();
         return StagedBatch.of(batch, positions, uploads);
+    }
+
+    /** Sends all of a batch. */
+    StagedBatch stageWhole(Batch batch) {
+        requireOpen();
+        return StagedBatch.whole(batch, positions, uploads);
     }
 
     /**
@@ -287,11 +296,11 @@ public final class CausalLm implements AutoCloseable {
         gradients.requireCleared();
         sparseLookups = !numerics.device().isCuda(); // there a dense gradient costs nothing, and has no atomic sums
         try (PointerScope step = new PointerScope()) {
-            Tensor hidden;
+            Tensor scored;
             try (ProfilerRange forward = ProfilerRange.open("forward")) {
-                hidden = hidden(batch);
+                scored = scored(batch);
             }
-            outputLayer.learn(hidden, batch, divisor, slots, slot, first);
+            outputLayer.learn(scored, batch, divisor, slots, slot, first);
         } finally {
             sparseLookups = false;
         }
@@ -332,7 +341,7 @@ public final class CausalLm implements AutoCloseable {
             sparseLookups = true;
             try (PointerScope step = new PointerScope()) {
                 long output = fisher.segment(layout.get(architecture.outputEmbedding()));
-                OutputLayer.WeightSquares last = outputLayer.square(hidden(staged), staged, ownSlot);
+                OutputLayer.WeightSquares last = outputLayer.square(scored(staged), staged, ownSlot);
                 if (Double.isFinite(last.loss())) {
                     SquaredGradients others = SquaredGradients.of(layout, leaves, numerics.type(), kernels);
                     AddedSquares.whole(() -> {
@@ -367,28 +376,35 @@ public final class CausalLm implements AutoCloseable {
         try (StagedBatch staged = stage(batch);
                 PointerScope step = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
-            outputLayer.loss(hidden(staged), staged, ownSlot, 0);
+            outputLayer.loss(scored(staged), staged, ownSlot, 0);
         }
         ownSlot.read();
         return ownSlot.loss(0);
     }
 
-    private Tensor hidden(StagedBatch batch) {
-        return hidden(decoder, batch);
+    /** Of a batch to learn or to score, (scored positions, hidden size). */
+    private Tensor scored(StagedBatch batch) {
+        ForwardPass pass = ForwardPass.forLoss(batch, architecture.slidingWindow(), numerics, dropout);
+        return pass.scored(decoder.hidden(pass));
     }
 
-    /** What a decoder over this model's parameters gives, (rows, columns, hidden size). */
-    Tensor hidden(Architecture.Decoder over, StagedBatch batch) {
-        return over.hidden(ForwardPass.of(batch, architecture.slidingWindow(), numerics, dropout, null));
+    /** The same of a batch that was staged whole, by another decoder over this model's parameters. */
+    Tensor scored(Architecture.Decoder over, StagedBatch batch) {
+        ForwardPass pass = wholePass(batch);
+        return pass.scored(over.hidden(pass));
+    }
+
+    private ForwardPass wholePass(StagedBatch batch) {
+        return ForwardPass.of(batch, architecture.slidingWindow(), numerics, dropout, null);
     }
 
     /** Logits of every position, (rows · columns · vocabulary) row-major; for tests and inspection of small batches. */
     public float[] logits(Batch batch) {
         requireOpen();
-        try (StagedBatch staged = stage(batch);
+        try (StagedBatch staged = stageWhole(batch);
                 PointerScope step = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
-            Tensor logits = torch.linear(hidden(staged), outputEmbedding)
+            Tensor logits = torch.linear(decoder.hidden(wholePass(staged)), outputEmbedding)
                     .to(ScalarType.Float)
                     .cpu()
                     .contiguous();

@@ -78,10 +78,10 @@ public final class ExampleGradients implements AutoCloseable {
         if (batch.scoredPositions() == 0) {
             return new Findings(0, 0);
         }
-        try (StagedBatch staged = model.stage(batch);
+        try (StagedBatch staged = model.stageWhole(batch);
                 PointerScope step = new PointerScope()) {
             tape.begin();
-            Tensor scored = OutputLayer.scored(model.hidden(decoder, staged), staged);
+            Tensor scored = model.scored(decoder, staged);
             try (NoGradGuard guard = new NoGradGuard()) {
                 ExampleSquares squares =
                         new ExampleSquares(kernels, fisher, model.trained(), weight / labels.draws(), batch);

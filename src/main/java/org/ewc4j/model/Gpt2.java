@@ -182,17 +182,17 @@ record Gpt2(
 
         private Tensor layer(ForwardPass pass, int index, Layer layer, Tensor hidden) {
             Dropout dropout = pass.dropout();
-            Tensor attended = attention(pass, index, layer, layer.attentionNorm.apply(hidden));
-            Tensor residual = dropout.apply(layer.attentionOut.apply(attended), residualDropout)
-                    .add(hidden);
+            boolean last = index == layers - 1;
+            Tensor attention = attention(pass, index, layer, layer.attentionNorm.apply(hidden));
+            Tensor attended = layer.attentionOut.apply(pass.behindAttention(attention, last));
+            Tensor residual = dropout.apply(attended, residualDropout).add(pass.pastAttention(hidden, last));
             Tensor up = activation.apply(layer.up.apply(layer.feedForwardNorm.apply(residual)));
             return dropout.apply(layer.down.apply(up), residualDropout).add(residual);
         }
 
         private Tensor attention(ForwardPass pass, int index, Layer layer, Tensor x) {
             long size = headSize();
-            TensorVector qkv = layer.qkv
-                    .apply(x)
+            TensorVector qkv = pass.inRows(layer.qkv.apply(x))
                     .view(pass.rows(), pass.columns(), 3, heads, size)
                     .transpose(1, 3)
                     .unbind(2);

@@ -171,11 +171,12 @@ record GptNeoX(
             return finalNorm.apply(hidden);
         }
 
-        private Tensor layer(ForwardPass pass, int index, Layer layer, RotaryAngles angles, Tensor hidden) {
+        private Tensor layer(ForwardPass pass, int index, Layer layer, RotaryAngles angles, Tensor all) {
             Dropout dropout = pass.dropout();
-            Tensor attended = dropout.apply(
-                    layer.dense.apply(attention(pass, index, layer, angles, layer.inputNorm.apply(hidden))),
-                    hiddenDropout);
+            boolean last = index == layers - 1;
+            Tensor attention = attention(pass, index, layer, angles, layer.inputNorm.apply(all));
+            Tensor attended = dropout.apply(layer.dense.apply(pass.behindAttention(attention, last)), hiddenDropout);
+            Tensor hidden = pass.pastAttention(all, last);
             Tensor residual = parallelResidual ? hidden : attended.add(hidden);
             Tensor up = activation.apply(layer.up.apply(layer.postNorm.apply(residual)));
             Tensor fed = dropout.apply(layer.down.apply(up), hiddenDropout);
@@ -185,7 +186,7 @@ record GptNeoX(
         private Tensor attention(ForwardPass pass, int index, Layer layer, RotaryAngles angles, Tensor x) {
             long size = headSize();
             // Query, key and value lie side by side within each head: (rows, columns, heads, 3, size).
-            Tensor qkv = layer.qkv.apply(x).view(pass.rows(), pass.columns(), heads, 3, size);
+            Tensor qkv = pass.inRows(layer.qkv.apply(x)).view(pass.rows(), pass.columns(), heads, 3, size);
             TensorVector split = qkv.split(new long[] {2, 1}, 3);
             Tensor rotated = Layers.rotate(
                     split.get(0), angles.cos().unsqueeze(3), angles.sin().unsqueeze(3));

@@ -111,7 +111,7 @@ final class GreedyDecoder {
                 ids[row * columns + columns - prompt.length + i] = prompt[i];
             }
         }
-        try (StagedBatch staged = StagedBatch.of(ids, lengths, -1, uploads)) {
+        try (StagedBatch staged = StagedBatch.of(ids, lengths, uploads)) {
             return read(staged, prompts.size(), cache);
         }
     }

@@ -32,7 +32,7 @@ final class Layers {
         @Override
         public Tensor apply(Tensor x) {
             Tensor flat = torch.addmm(bias, x.view(-1, x.size(-1)), weight);
-            return flat.view(x.size(0), x.size(1), -1);
+            return x.dim() == 2 ? flat : flat.view(x.size(0), x.size(1), -1);
         }
     }
 
@@ -136,7 +136,8 @@ final class Layers {
     }
 
     /**
-     * Softmax attention. Query rows of padding, which have nothing to attend to, give zeros.
+     * Softmax attention. Query rows of padding, which have nothing to attend to, give zeros
+     * where the pass has any use for them.
      *
      * @param query (rows, heads, columns, headSize)
      * @param key (rows, keyValueHeads, all columns, headSize), heads a multiple of keyValueHeads

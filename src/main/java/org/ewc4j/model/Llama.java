@@ -211,8 +211,10 @@ record Llama(
         }
 
         private Tensor layer(ForwardPass pass, int index, Layer layer, RotaryAngles angles, Tensor hidden) {
-            Tensor attended = attention(pass, index, layer, angles, layer.inputNorm.apply(hidden));
-            Tensor residual = hidden.add(layer.attentionOut.apply(attended));
+            boolean last = index == layers - 1;
+            Tensor attention = attention(pass, index, layer, angles, layer.inputNorm.apply(hidden));
+            Tensor attended = layer.attentionOut.apply(pass.behindAttention(attention, last));
+            Tensor residual = pass.pastAttention(hidden, last).add(attended);
             Tensor x = layer.postNorm.apply(residual);
             Tensor gated = activation.apply(layer.gate.apply(x)).mul(layer.up.apply(x));
             return residual.add(layer.down.apply(gated));
@@ -233,7 +235,7 @@ record Llama(
         }
 
         private Tensor heads(ForwardPass pass, Tensor x, int count) {
-            return x.view(pass.rows(), pass.columns(), count, headSize);
+            return pass.inRows(x).view(pass.rows(), pass.columns(), count, headSize);
         }
     }
 }

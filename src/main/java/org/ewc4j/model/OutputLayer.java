@@ -45,11 +45,10 @@ final class OutputLayer implements AutoCloseable {
      * Adds the gradient of (Σ token losses) ÷ {@code divisor} to those of the weight and of everything before it, and Σ token
      * losses to the slot's loss.
      *
-     * @param hidden (rows, columns, hidden size), with its graph
+     * @param scored hidden states of the scored positions, (scored positions, hidden size), with their graph
      * @param first whether the slot's loss begins anew
      */
-    void learn(Tensor hidden, StagedBatch batch, long divisor, StepSlots slots, int slot, boolean first) {
-        Tensor scored = scored(hidden, batch);
+    void learn(Tensor scored, StagedBatch batch, long divisor, StepSlots slots, int slot, boolean first) {
         Tensor gradient;
         try (NoGradGuard guard = new NoGradGuard();
                 ProfilerRange range = ProfilerRange.open("output layer")) {
@@ -58,10 +57,9 @@ final class OutputLayer implements AutoCloseable {
             forEachRun(batch, (from, count) -> {
                 Tensor x = scored.detach().narrow(0, from, count);
                 Tensor logits = logits(x);
-                long targets = batch.targets().narrow(0, from, count).data_ptr().address();
+                long targets = address(batch.targets().narrow(0, from, count));
                 boolean adds = !first || from > 0;
-                kernels.crossEntropy(
-                        logits.data_ptr().address(), type, count, weight.size(0), targets, true, adds, slots, slot);
+                kernels.crossEntropy(address(logits), type, count, weight.size(0), targets, true, adds, slots, slot);
                 accumulate(logits.t(), x);
                 torch.mm_out(gradient.narrow(0, from, count), logits, weight);
             });
@@ -88,8 +86,7 @@ final class OutputLayer implements AutoCloseable {
      * As {@link #learn} for a step of one micro-batch, but without the weight's gradient: its square can be added to a Fisher
      * afterwards. Reads the loss first; where it is not finite, no gradient is formed.
      */
-    WeightSquares square(Tensor hidden, StagedBatch batch, StepSlots slots) {
-        Tensor scored = scored(hidden, batch);
+    WeightSquares square(Tensor scored, StagedBatch batch, StepSlots slots) {
         Tensor gradient;
         WeightSquares squares;
         try (NoGradGuard guard = new NoGradGuard();
@@ -98,11 +95,11 @@ final class OutputLayer implements AutoCloseable {
             Tensor logits = logits(x);
             slots.putLossScale(0, 1.0 / batch.scoredPositions());
             kernels.crossEntropy(
-                    logits.data_ptr().address(),
+                    address(logits),
                     type,
                     batch.scoredPositions(),
                     weight.size(0),
-                    batch.targets().data_ptr().address(),
+                    address(batch.targets()),
                     true,
                     false,
                     slots,
@@ -152,7 +149,7 @@ final class OutputLayer implements AutoCloseable {
             long vocabulary = weight.size(0);
             long size = weight.size(1);
             long rows = block.size(0);
-            long at = block.data_ptr().address();
+            long at = address(block);
             for (long from = 0; from < vocabulary; from += rows) {
                 long count = Math.min(rows, vocabulary - from);
                 try (PointerScope scope = new PointerScope();
@@ -168,21 +165,17 @@ final class OutputLayer implements AutoCloseable {
     }
 
     /** Σ token losses into the slot's loss, which begins anew; no gradient. */
-    void loss(Tensor hidden, StagedBatch batch, StepSlots slots, int slot) {
-        Tensor scored = scored(hidden, batch);
+    void loss(Tensor scored, StagedBatch batch, StepSlots slots, int slot) {
         forEachRun(batch, (from, count) -> {
             Tensor logits = logits(scored.narrow(0, from, count));
-            long targets = batch.targets().narrow(0, from, count).data_ptr().address();
-            kernels.crossEntropy(
-                    logits.data_ptr().address(), type, count, weight.size(0), targets, false, from > 0, slots, slot);
+            long targets = address(batch.targets().narrow(0, from, count));
+            kernels.crossEntropy(address(logits), type, count, weight.size(0), targets, false, from > 0, slots, slot);
         });
     }
 
-    /** The rows of {@code hidden} (rows, columns, hidden size) whose logits are formed, (scored positions, hidden size). */
-    static Tensor scored(Tensor hidden, StagedBatch batch) {
-        Tensor flat = hidden.reshape(-1, hidden.size(2));
-        boolean all = batch.scoredPositions() == (long) batch.rows() * batch.columns();
-        return all ? flat : torch.index_select(flat, 0, batch.scored());
+    /** 0 of a tensor without elements: a batch that scores nothing. */
+    private static long address(Tensor tensor) {
+        return tensor.numel() == 0 ? 0 : tensor.data_ptr().address();
     }
 
     private interface Run {

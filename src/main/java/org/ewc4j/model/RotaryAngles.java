@@ -18,7 +18,7 @@ record RotaryAngles(Tensor cos, Tensor sin) {
      */
     static RotaryAngles of(Tensor frequencies, ForwardPass pass) {
         try (NoGradGuard guard = new NoGradGuard()) {
-            Tensor angles = pass.positions()
+            Tensor angles = pass.rowPositions()
                     .to(ScalarType.Float)
                     .unsqueeze(-1)
                     .unsqueeze(-1)

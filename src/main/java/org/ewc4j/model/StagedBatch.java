@@ -1,6 +1,8 @@
 package org.ewc4j.model;
 
 import java.util.Arrays;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
 import org.ewc4j.config.TrainingConfig.Positions;
 import org.ewc4j.data.Batch;
@@ -10,38 +12,94 @@ import org.ewc4j.tensor.Uploads;
  * A batch's whole numbers where the model computes, or on their way there: token ids, positions, where each row begins, and
  * of a batch that is learned the scored positions with their targets. They travel as one piece.
  *
+ * <p>The layers work on <em>tokens</em>. Of a batch that is read whole these are all rows × columns. Of one to learn or to score
+ * they are what its loss depends on: the last column is left off, as a row's last token predicts nothing and nothing behind
+ * reads it; and where rows have padding, the tokens lie side by side without it ({@link #packed}) and are laid out in rows and
+ * columns for attention alone.
+ *
  * <p>Owned and closed by whoever staged it, when the passes that read it have been put on the stream.
  */
 public final class StagedBatch implements AutoCloseable {
     private static final long[] NONE = {};
 
-    private final int rows;
-    private final int columns;
-    private final int keys;
-    private final boolean padded;
-    private final int scored;
-    private final Uploads.Upload upload;
-
-    private StagedBatch(int rows, int columns, int keys, long[][] parts, Uploads uploads) {
-        this.rows = rows;
-        this.columns = columns;
-        this.keys = keys;
-        this.padded = Arrays.stream(parts[2]).anyMatch(start -> start > 0);
-        this.scored = parts[3].length;
-        long[] all = new long[Arrays.stream(parts).mapToInt(part -> part.length).sum()];
-        int at = 0;
-        for (long[] part : parts) {
-            System.arraycopy(part, 0, all, at, part.length);
-            at += part.length;
-        }
-        this.upload = uploads.send(all);
+    /** What travels. Places are row · columns + column. */
+    private enum Part {
+        STARTS,
+        IDS, // of the tokens
+        POSITIONS, // of the tokens
+        SCORED, // among the tokens
+        TARGETS,
+        PLACES, // of the tokens; this and what follows only of a packed batch
+        SCORED_PLACES,
+        ROW_POSITIONS // of all places
     }
 
-    /** A batch to learn or to score. */
+    /**
+     * @param keys columns that may be attended to, those of a cache included
+     * @param padded whether some row begins with padding
+     * @param packed see {@link StagedBatch}
+     * @param scored how many positions are scored
+     */
+    private record Shape(int rows, int columns, int keys, boolean padded, boolean packed, int scored) {}
+
+    private final Shape shape;
+    private final int[] ends = new int[Part.values().length];
+    private final Uploads.Upload upload;
+
+    private StagedBatch(Shape shape, Uploads uploads, long[]... parts) {
+        this.shape = shape;
+        int end = 0;
+        for (int i = 0; i < ends.length; i++) {
+            end += i < parts.length ? parts[i].length : 0;
+            ends[i] = end;
+        }
+        this.upload =
+                uploads.send(Arrays.stream(parts).flatMapToLong(Arrays::stream).toArray());
+    }
+
+    /** What the loss of a batch depends on. */
     static StagedBatch of(Batch batch, Positions positions, Uploads uploads) {
+        int columns = Math.max(1, batch.columns() - 1);
+        long[] starts = starts(batch.lengths(), batch.columns());
+        long[] ids = withoutLast(batch.inputIds(), batch.columns(), columns);
+        long[] all = positions(starts, columns, leftEdge(batch, positions));
         ScoredPositions scored = ScoredPositions.of(batch);
-        int leftEdgeOffset = positions == Positions.LEFT_EDGE ? batch.leftEdgeOffset() : -1;
-        return of(batch.inputIds(), batch.lengths(), leftEdgeOffset, scored.positions(), scored.targets(), uploads);
+        long[] scoredPlaces = Arrays.stream(scored.positions())
+                .map(place -> place / batch.columns() * columns + place % batch.columns())
+                .toArray();
+        boolean padded = padded(starts);
+        Shape shape = new Shape(batch.rows(), columns, columns, padded, padded, scoredPlaces.length);
+        if (!padded) {
+            return new StagedBatch(shape, uploads, starts, ids, all, scoredPlaces, scored.targets());
+        }
+        long[] places = LongStream.range(0, ids.length)
+                .filter(place -> place % columns >= starts[(int) (place / columns)])
+                .toArray();
+        long[] ranks = new long[ids.length];
+        IntStream.range(0, places.length).forEach(i -> ranks[(int) places[i]] = i);
+        return new StagedBatch(
+                shape,
+                uploads,
+                starts,
+                at(places, ids),
+                at(places, all),
+                at(scoredPlaces, ranks),
+                scored.targets(),
+                places,
+                scoredPlaces,
+                all);
+    }
+
+    /** All of a batch to learn or to score, padding and last column too. */
+    static StagedBatch whole(Batch batch, Positions positions, Uploads uploads) {
+        ScoredPositions scored = ScoredPositions.of(batch);
+        return of(
+                batch.inputIds(),
+                batch.lengths(),
+                leftEdge(batch, positions),
+                uploads,
+                scored.positions(),
+                scored.targets());
     }
 
     /**
@@ -49,26 +107,17 @@ public final class StagedBatch implements AutoCloseable {
      *
      * @param ids rows × columns token ids, row-major
      * @param lengths real tokens per row
-     * @param leftEdgeOffset −1 to count positions from each row's first real token, otherwise what is added to the column
      */
-    static StagedBatch of(long[] ids, int[] lengths, int leftEdgeOffset, Uploads uploads) {
-        return of(ids, lengths, leftEdgeOffset, NONE, NONE, uploads);
+    static StagedBatch of(long[] ids, int[] lengths, Uploads uploads) {
+        return of(ids, lengths, -1, uploads, NONE, NONE);
     }
 
     private static StagedBatch of(
-            long[] ids, int[] lengths, int leftEdgeOffset, long[] scored, long[] targets, Uploads uploads) {
-        int rows = lengths.length;
-        int columns = ids.length / rows;
-        long[] positions = new long[ids.length];
-        long[] starts = new long[rows];
-        for (int row = 0; row < rows; row++) {
-            starts[row] = columns - lengths[row];
-            for (int column = 0; column < columns; column++) {
-                positions[row * columns + column] =
-                        leftEdgeOffset >= 0 ? column + leftEdgeOffset : Math.max(0, column - starts[row]);
-            }
-        }
-        return new StagedBatch(rows, columns, columns, new long[][] {ids, positions, starts, scored, targets}, uploads);
+            long[] ids, int[] lengths, int leftEdge, Uploads uploads, long[] scored, long[] targets) {
+        int columns = ids.length / lengths.length;
+        long[] starts = starts(lengths, columns);
+        Shape shape = new Shape(lengths.length, columns, columns, padded(starts), false, scored.length);
+        return new StagedBatch(shape, uploads, starts, ids, positions(starts, columns, leftEdge), scored, targets);
     }
 
     /**
@@ -79,67 +128,130 @@ public final class StagedBatch implements AutoCloseable {
      * @param columns columns including the new one
      */
     static StagedBatch next(long[] ids, int[] lengths, int columns, Uploads uploads) {
-        int rows = lengths.length;
-        long[] positions = new long[rows];
-        long[] starts = new long[rows];
-        for (int row = 0; row < rows; row++) {
-            positions[row] = lengths[row] - 1L;
-            starts[row] = columns - lengths[row];
-        }
-        return new StagedBatch(rows, 1, columns, new long[][] {ids, positions, starts, NONE, NONE}, uploads);
+        long[] starts = starts(lengths, columns);
+        long[] positions =
+                Arrays.stream(lengths).mapToLong(length -> length - 1L).toArray();
+        Shape shape = new Shape(lengths.length, 1, columns, padded(starts), false, 0);
+        return new StagedBatch(shape, uploads, starts, ids, positions);
+    }
+
+    /** −1 to count positions from each row's first real token, otherwise what is added to the column. */
+    private static int leftEdge(Batch batch, Positions positions) {
+        return positions == Positions.LEFT_EDGE ? batch.leftEdgeOffset() : -1;
+    }
+
+    private static long[] starts(int[] lengths, int columns) {
+        return Arrays.stream(lengths).mapToLong(length -> columns - length).toArray();
+    }
+
+    private static boolean padded(long[] starts) {
+        return Arrays.stream(starts).anyMatch(start -> start > 0);
+    }
+
+    private static long[] positions(long[] starts, int columns, int leftEdge) {
+        return IntStream.range(0, starts.length * columns)
+                .mapToLong(place -> leftEdge >= 0
+                        ? place % columns + leftEdge
+                        : Math.max(0, place % columns - starts[place / columns]))
+                .toArray();
+    }
+
+    private static long[] withoutLast(long[] ids, int columns, int left) {
+        return IntStream.range(0, ids.length / columns * left)
+                .mapToLong(place -> ids[place / left * columns + place % left])
+                .toArray();
+    }
+
+    private static long[] at(long[] places, long[] values) {
+        return Arrays.stream(places).map(place -> values[(int) place]).toArray();
     }
 
     int rows() {
-        return rows;
+        return shape.rows;
     }
 
     /** Columns that are read now. */
     int columns() {
-        return columns;
+        return shape.columns;
     }
 
     /** Columns that may be attended to, those of a cache included. */
     int keys() {
-        return keys;
+        return shape.keys;
     }
 
     /** Whether some row begins with padding. */
     boolean padded() {
-        return padded;
+        return shape.padded;
+    }
+
+    /** Whether the tokens lie side by side without padding. */
+    boolean packed() {
+        return shape.packed;
+    }
+
+    /** How many tokens the layers work on. */
+    long tokens() {
+        return length(Part.IDS);
     }
 
     /** How many positions are scored. */
     int scoredPositions() {
-        return scored;
+        return shape.scored;
     }
 
-    /** (rows, columns), int64. */
+    /** int64: (rows, columns), or (tokens) of a packed batch. */
     Tensor inputIds() {
-        return part(0, (long) rows * columns).view(rows, columns);
+        return ofTokens(Part.IDS);
+    }
+
+    /** int64: (rows, columns), or (tokens) of a packed batch. */
+    Tensor positions() {
+        return ofTokens(Part.POSITIONS);
     }
 
     /** (rows, columns), int64. */
-    Tensor positions() {
-        return part((long) rows * columns, (long) rows * columns).view(rows, columns);
+    Tensor rowPositions() {
+        return shape.packed ? part(Part.ROW_POSITIONS).view(shape.rows, shape.columns) : positions();
+    }
+
+    /** (tokens), int64: row · columns + column of each, of a packed batch. */
+    Tensor places() {
+        return part(Part.PLACES);
     }
 
     /** (rows), int64: the first real column of each row. */
     Tensor starts() {
-        return part(2L * rows * columns, rows);
+        return part(Part.STARTS);
     }
 
-    /** (scored positions), int64: their places among rows × columns. */
+    /** (scored positions), int64: which of the tokens they are. */
     Tensor scored() {
-        return part(2L * rows * columns + rows, scored);
+        return part(Part.SCORED);
+    }
+
+    /** (scored positions), int64: row · columns + column of each. */
+    Tensor scoredPlaces() {
+        return shape.packed ? part(Part.SCORED_PLACES) : scored();
     }
 
     /** (scored positions), int64: the token ids that they should predict. */
     Tensor targets() {
-        return part(2L * rows * columns + rows + scored, scored);
+        return part(Part.TARGETS);
     }
 
-    private Tensor part(long from, long length) {
-        return upload.await().narrow(0, from, length);
+    private Tensor ofTokens(Part part) {
+        Tensor tokens = part(part);
+        return shape.packed ? tokens : tokens.view(shape.rows, shape.columns);
+    }
+
+    private long length(Part part) {
+        return ends[part.ordinal()] - (part.ordinal() == 0 ? 0 : ends[part.ordinal() - 1]);
+    }
+
+    private Tensor part(Part part) {
+        long length = length(part);
+        return upload.await().narrow(0, ends[part.ordinal()] - length, length);
     }
 
     @Override

@@ -9,6 +9,7 @@ import java.util.Locale;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -23,11 +24,11 @@ import org.ewc4j.tensor.ParameterLayout.Parameter;
 
 /**
  * One flat tensor that holds a value per parameter element: θ, a moment, F or θ*; in fp32 on the CPU, or in another type
- * or on a CUDA device.
+ * or elsewhere ({@link ArenaPlace}).
  *
  * <p>The memory is a libtorch tensor; the native kernels see it as {@link #list()}, one segment per parameter. An arena
  * of a type with steps is bytes to libtorch and has no views. Owned by whoever made it and closed by them.
- * Not safe for use by two threads at once.
+ * Not safe for use by two threads at once. What reads or writes pinned memory on the CPU waits for the kernels first.
  */
 public final class Arena implements AutoCloseable {
     /** Elements that share a step where {@link ElementType#hasSteps}. */
@@ -37,7 +38,7 @@ public final class Arena implements AutoCloseable {
 
     private final ParameterLayout layout;
     private final ElementType type;
-    private final Device device;
+    private final ArenaPlace place;
     private final Tensor flat;
     private final TensorList list;
     private boolean closed;
@@ -47,15 +48,20 @@ public final class Arena implements AutoCloseable {
         this(layout, ElementType.F32, Device.CPU);
     }
 
+    /** An arena of zeros in a device's memory; see {@link #Arena(ParameterLayout, ElementType, ArenaPlace)}. */
+    public Arena(ParameterLayout layout, ElementType type, Device device) {
+        this(layout, type, new ArenaPlace.OnDevice(device));
+    }
+
     /**
      * An arena of zeros.
      *
-     * @throws RunFailedException where there is not that much memory
+     * @throws RunFailedException where there is not that much memory, or room on the disk
      */
-    public Arena(ParameterLayout layout, ElementType type, Device device) {
+    public Arena(ParameterLayout layout, ElementType type, ArenaPlace place) {
         this.layout = layout;
         this.type = type;
-        this.device = device;
+        this.place = place;
         long[] offsets = new long[layout.parameters().size()];
         long[] counts = new long[offsets.length];
         long bytes = 0;
@@ -65,26 +71,44 @@ public final class Arena implements AutoCloseable {
             offsets[i] = type.hasSteps() ? bytes : parameter.offset() * type.bytes();
             bytes = offsets[i] + aligned(type.bytes(counts[i]));
         }
+        this.flat = zeros(type.hasSteps() ? bytes : layout.arenaElements(), bytes);
+        long base = flat.data_ptr().address();
+        for (int i = 0; i < offsets.length; i++) {
+            offsets[i] += base;
+        }
+        this.list = TensorList.of(type, offsets, counts);
+        FlightEvents.nativeAllocation("arena " + type, name(), bytes);
+    }
+
+    /** @param bytes for the message */
+    private Tensor zeros(long elements, long bytes) {
+        if (place instanceof ArenaPlace.Mapped mapped) {
+            return MappedMemory.zeros(mapped.folder(), elements, scalarType(type));
+        }
         try (PointerScope scope = new PointerScope()) {
-            long elements = type.hasSteps() ? bytes : layout.arenaElements();
-            this.flat = keep(torch.zeros(new long[] {elements}, device.options(scalarType(type))));
+            TensorOptions options = device().options(scalarType(type));
+            if (place instanceof ArenaPlace.Pinned) {
+                options = options.pinned_memory(new BoolOptional(true));
+            }
+            return keep(torch.zeros(new long[] {elements}, options));
         } catch (RuntimeException e) {
             throw new RunFailedException(
                     String.format(
                             Locale.ROOT,
                             "there is no memory for %,d MB more on %s (%,d parameters of %d bytes)",
                             bytes / 1_000_000,
-                            device,
+                            name(),
                             layout.elements(),
                             type.bytes()),
                     e);
         }
-        long base = flat.data_ptr().address();
-        for (int i = 0; i < offsets.length; i++) {
-            offsets[i] += base;
+    }
+
+    private String name() {
+        if (place instanceof ArenaPlace.Pinned pinned) {
+            return "pinned memory of " + pinned.device();
         }
-        this.list = TensorList.of(type, offsets, counts);
-        FlightEvents.nativeAllocation("arena " + type, device.toString(), bytes);
+        return place instanceof ArenaPlace.Mapped ? "a map" : device().toString();
     }
 
     /** Segments begin at multiples of 64 bytes. */
@@ -109,8 +133,13 @@ public final class Arena implements AutoCloseable {
         return type;
     }
 
+    /** In whose memory the bytes lie: the CPU's for pinned memory and maps. */
     public Device device() {
-        return device;
+        return place instanceof ArenaPlace.OnDevice on ? on.device() : Device.CPU;
+    }
+
+    public ArenaPlace place() {
+        return place;
     }
 
     /** Bytes that the arena takes, the gaps between parameters included. */
@@ -143,9 +172,9 @@ public final class Arena implements AutoCloseable {
      * @throws IllegalStateException unless the arena is fp32 on the CPU
      */
     long address(Parameter parameter) {
-        requireOpen();
+        requireSettled();
         if (!isHostFloat()) {
-            throw new IllegalStateException("an arena of " + type + " on " + device + " is not written in place");
+            throw new IllegalStateException("an arena of " + type + " on " + device() + " is not written in place");
         }
         return flat.data_ptr().address() + parameter.offset() * Float.BYTES;
     }
@@ -156,16 +185,16 @@ public final class Arena implements AutoCloseable {
      * @throws IllegalStateException unless the arena is on the CPU
      */
     long hostAddress(Parameter parameter) {
-        requireOpen();
-        if (device.isCuda()) {
-            throw new IllegalStateException("an arena on " + device + " has no address on the host");
+        requireSettled();
+        if (device().isCuda()) {
+            throw new IllegalStateException("an arena on " + device() + " has no address on the host");
         }
         return list.address(layout.parameters().indexOf(parameter));
     }
 
     /** Whether this is plain fp32 in the memory of the machine. */
     boolean isHostFloat() {
-        return type == ElementType.F32 && !device.isCuda();
+        return type == ElementType.F32 && !device().isCuda();
     }
 
     /** Copies every element of another arena of the same layout, of whatever float type and on whatever device. */
@@ -183,8 +212,8 @@ public final class Arena implements AutoCloseable {
 
     /** Copies the very bits of another arena of the same layout and type, on whatever device. */
     public void copyBits(Arena other) {
-        requireOpen();
-        other.requireOpen();
+        requireSettled();
+        other.requireSettled();
         if (other.layout != layout || other.type != type) {
             throw new IllegalArgumentException("the arenas have different layouts or types");
         }
@@ -211,13 +240,13 @@ public final class Arena implements AutoCloseable {
     }
 
     /**
-     * A copy of the bits, of the same layout and type, on the same device. Whoever calls closes it.
+     * A copy of the bits, of the same layout and type, in the same kind of place. Whoever calls closes it.
      *
      * @throws RunFailedException where there is not that much memory
      */
     public Arena copy() {
         requireOpen();
-        Arena made = new Arena(layout, type, device);
+        Arena made = new Arena(layout, type, place);
         made.copyBits(this);
         return made;
     }
@@ -230,7 +259,7 @@ public final class Arena implements AutoCloseable {
      * @param count how many
      */
     Tensor floats(Parameter parameter, long from, long count) {
-        requireOpen();
+        requireSettled();
         if (!type.hasSteps()) {
             return view(parameter)
                     .view(parameter.elements())
@@ -341,9 +370,17 @@ public final class Arena implements AutoCloseable {
     }
 
     private void requireTensors() {
-        requireOpen();
+        requireSettled();
         if (type.hasSteps()) {
             throw new IllegalStateException("an arena of levels is converted by the kernels, not by libtorch");
+        }
+    }
+
+    /** As {@link #requireOpen}, when what kernels do with pinned memory is done: libtorch does not know of it. */
+    private void requireSettled() {
+        requireOpen();
+        if (place instanceof ArenaPlace.Pinned pinned) {
+            Torch.synchronize(pinned.device());
         }
     }
 
@@ -356,9 +393,13 @@ public final class Arena implements AutoCloseable {
     @Override
     public void close() {
         if (!closed) {
-            closed = true;
-            list.close();
-            Torch.release(flat);
+            try {
+                requireSettled(); // libtorch gives pinned memory to the next who asks, kernels or not
+            } finally {
+                closed = true;
+                list.close();
+                Torch.release(flat);
+            }
         }
     }
 }

@@ -105,6 +105,30 @@ class BenchmarkTest {
                 .contains("pythia-14m: 14,067,712 parameters", "adamw_step_ewc", "EWC step / plain step");
     }
 
+    @Test
+    void everyTypeOfStateIsTimed() throws IOException {
+        StateResult result = Benchmark.states(
+                options(Optional.empty(), 1, 4), Path.of("target").toAbsolutePath());
+
+        JsonNode states = new JsonMapper()
+                .readTree(result.json(Map.of("processor", "a test's")))
+                .get("states");
+        assertThat(states.findValuesAsText("anchor_memory"))
+                .containsExactly(
+                        "device", "device", "device", "device", "device", "device", "device", "mapped", "mapped",
+                        "mapped");
+        assertThat(states.findValues("bytes_per_parameter"))
+                .extracting(JsonNode::asDouble)
+                .usingComparatorForType((a, b) -> Math.abs(a - b) < 0.05 ? 0 : Double.compare(a, b), Double.class)
+                .containsExactly(8.0, 6.0, 5.0, 6.0, 6.0, 4.0, 3.0, 4.0, 2.0, 1.0);
+        for (JsonNode state : states) {
+            assertSpread(state, "pass_ms");
+            assertSpread(state, "pass_over_adamw");
+            assertSpread(state, "step_over_plain");
+        }
+        assertThat(result.text()).contains("pythia-14m: 14,067,712 parameters", "U8_BLOCK256", "mapped");
+    }
+
     private static void assertSpread(JsonNode node, String name) {
         double median = node.get(name).asDouble();
         assertThat(median).as(name).isPositive();

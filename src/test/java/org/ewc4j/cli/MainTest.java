@@ -12,6 +12,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.ewc4j.ContinualRun;
+import org.ewc4j.bench.BenchOptions;
+import org.ewc4j.bench.StateResult;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.error.InvalidInputException;
@@ -63,6 +65,12 @@ class MainTest {
         ContinualRun.Outcome train(
                 RunConfig configuration, ContinualRun.Existing existing, List<RunListener> listeners) {
             throw new RunFailedException("nothing is trained here");
+        }
+
+        @Override
+        StateResult benchStates(BenchOptions options) {
+            asked.addAll(List.of("states", options.shape(), options.rounds()));
+            throw new InvalidInputException("nothing is timed here");
         }
 
         @Override
@@ -159,6 +167,13 @@ class MainTest {
         assertThat(run(line.isEmpty() ? new String[0] : line.split(" "))).isEqualTo(2);
         assertThat(out()).isEmpty();
         assertThat(err()).startsWith("ewc4j: ").contains("--help'.").doesNotContain("\tat ");
+    }
+
+    @Test
+    void aBenchmarkOfStatesIsOneOfItsOwn() {
+        assertThat(run("bench", "--states", "--shape", "gpt2", "--repeat", "3")).isEqualTo(2);
+        assertThat(engine.asked).isEqualTo(List.of("states", "gpt2", 3));
+        assertThat(err()).contains("nothing is timed here");
     }
 
     @ParameterizedTest

@@ -71,7 +71,7 @@ class ConsolidationFolderTest {
     }
 
     private Consolidation consolidation(MergeSchedule schedule, StateTypes types, double... anchors) {
-        Consolidation consolidation = new Consolidation(layout, schedule, types, Device.CPU);
+        Consolidation consolidation = new Consolidation(layout, schedule, types, StatePlaces.on(Device.CPU));
         try (Arena theta = new Arena(layout)) {
             for (double anchor : anchors) {
                 theta.fill(anchor);
@@ -95,7 +95,7 @@ class ConsolidationFolderTest {
     }
 
     private Consolidation read(Path kept, MergeSchedule schedule, StateTypes types) {
-        return ConsolidationFolder.open(kept).read(kernels, layout, schedule, types, Device.CPU);
+        return ConsolidationFolder.open(kept).read(kernels, layout, schedule, types, StatePlaces.on(Device.CPU));
     }
 
     private double norm(Arena arena) {
@@ -153,7 +153,7 @@ class ConsolidationFolderTest {
                         layout,
                         new MergeSchedule.RunningMean(),
                         new StateTypes(ElementType.F32, ElementType.I16_BLOCK256),
-                        Device.CPU);
+                        StatePlaces.on(Device.CPU));
                 Arena theta = new Arena(layout)) {
             Path source = folder.resolve("theta.safetensors");
             theta.fill(1);

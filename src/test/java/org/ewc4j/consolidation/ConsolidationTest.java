@@ -73,7 +73,7 @@ class ConsolidationTest {
     })
     void stateIsAsManyBytesAParameterAsItsTypesSay(ElementType fisher, ElementType anchor, double bytes) {
         try (Consolidation consolidation = new Consolidation(
-                LAYOUT, new MergeSchedule.RunningMean(), new StateTypes(fisher, anchor), Device.CPU)) {
+                LAYOUT, new MergeSchedule.RunningMean(), new StateTypes(fisher, anchor), StatePlaces.on(Device.CPU))) {
             add(consolidation, 0.5);
             add(consolidation, 0.25);
 
@@ -108,7 +108,8 @@ class ConsolidationTest {
                 .withGamma(0.5)
                 .withAlpha(0.25);
         StateTypes types = new StateTypes(type, ElementType.F32);
-        try (Consolidation consolidation = new Consolidation(LAYOUT, MergeSchedule.of(ewc), types, Device.CPU)) {
+        try (Consolidation consolidation =
+                new Consolidation(LAYOUT, MergeSchedule.of(ewc), types, StatePlaces.on(Device.CPU))) {
             theta.fill(0);
             consolidation.add(
                     kernels,
@@ -166,8 +167,8 @@ class ConsolidationTest {
     @ParameterizedTest
     @CsvSource({"F32, F32", "BF16, I16_BLOCK256", "F32, F16", "BF16, F32", "U8_BLOCK256, F32"})
     void aSumHasTheMeanOfItsAnchorsAndAConstant(ElementType fisher, ElementType anchor) {
-        try (Consolidation consolidation =
-                new Consolidation(LAYOUT, new MergeSchedule.Sum(), new StateTypes(fisher, anchor), Device.CPU)) {
+        try (Consolidation consolidation = new Consolidation(
+                LAYOUT, new MergeSchedule.Sum(), new StateTypes(fisher, anchor), StatePlaces.on(Device.CPU))) {
             add(consolidation, 0);
             assertThat(consolidation.constant()).isZero();
             add(consolidation, 1);
@@ -207,7 +208,10 @@ class ConsolidationTest {
     @Test
     void anAnchorThatFp16CannotHoldIsRefused() {
         try (Consolidation consolidation = new Consolidation(
-                LAYOUT, new MergeSchedule.Maximum(), new StateTypes(ElementType.F32, ElementType.F16), Device.CPU)) {
+                LAYOUT,
+                new MergeSchedule.Maximum(),
+                new StateTypes(ElementType.F32, ElementType.F16),
+                StatePlaces.on(Device.CPU))) {
             add(consolidation, 1);
             theta.fill(1e30);
             assertThatThrownBy(() -> consolidation.add(

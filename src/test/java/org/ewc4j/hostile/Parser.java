@@ -23,6 +23,7 @@ import org.ewc4j.config.RunConfigReader;
 import org.ewc4j.config.TaskSource;
 import org.ewc4j.consolidation.ConsolidationFolder;
 import org.ewc4j.consolidation.MergeSchedule;
+import org.ewc4j.consolidation.StatePlaces;
 import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.data.PromptTemplate;
 import org.ewc4j.data.TaskReader;
@@ -246,7 +247,7 @@ enum Parser {
                         folder.layout(),
                         MergeSchedule.of(EwcConfig.defaults()),
                         StateTypes.FULL,
-                        Device.CPU)
+                        StatePlaces.on(Device.CPU))
                 .close();
     }
 
