@@ -49,8 +49,13 @@ class SealedStateTest {
                 EwcConfig.defaults().withLambda(100));
     }
 
+    /** A text of JSON with another value for the first key of a name. */
+    private static String replaced(String content, String key, String value) {
+        return content.replaceFirst("\"" + key + "\" : (\"[^\"]*\"|[^,\\s]+)", "\"" + key + "\" : " + value);
+    }
+
     private static void change(Path file, String content, String key, String value) throws IOException {
-        String changed = content.replaceFirst("\"" + key + "\" : (\"[^\"]*\"|[^,\\s]+)", "\"" + key + "\" : " + value);
+        String changed = replaced(content, key, value);
         assertThat(changed).isNotEqualTo(content);
         Files.write(file, CheckpointSeal.sealed(changed.getBytes(StandardCharsets.UTF_8)));
     }
@@ -160,8 +165,7 @@ class SealedStateTest {
         }
         String content = Files.readString(file);
         int run = content.indexOf("\"run\"");
-        String behind = content.substring(run)
-                .replaceFirst("\"" + key + "\" : (\"[^\"]*\"|[^,\\s]+)", "\"" + key + "\" : " + value);
+        String behind = replaced(content.substring(run), key, value);
         assertThat(content).doesNotEndWith(behind);
         Files.write(file, CheckpointSeal.sealed((content.substring(0, run) + behind).getBytes(StandardCharsets.UTF_8)));
         try (ContinualLearner learner = ContinualRun.open(config)) {

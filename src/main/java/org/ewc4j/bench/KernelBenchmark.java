@@ -4,12 +4,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.ewc4j.kernel.AdamWOptions;
-import org.ewc4j.kernel.AdamWStep;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
-import org.ewc4j.kernel.StepGuard;
-import org.ewc4j.kernel.StepOutputs;
 import org.ewc4j.kernel.StepSlots;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.Device;
@@ -24,9 +20,6 @@ final class KernelBenchmark {
     private static final Map<String, Integer> BYTES = bytes();
 
     private static final String COPY = "copy_";
-
-    /** A verb takes milliseconds there, of which some microseconds are the launch's. */
-    private static final int REPEATS_ON_DEVICE = 10;
 
     /**
      * What became of one verb.
@@ -69,43 +62,14 @@ final class KernelBenchmark {
                 Arena firstMoment = filled(layout, device, 1e-4);
                 Arena secondMoment = filled(layout, device, 1e-8);
                 StepSlots slots = kernels.slots(1)) {
-            AdamWOptions options = AdamWOptions.withWeightDecay(5e-4);
-            AdamWStep step = new AdamWStep(100, 1e-5, 1, 1, 1);
-            RoundRobin robin = RoundRobin.on(device, REPEATS_ON_DEVICE);
+            OptimizerPass optimizer = new OptimizerPass(kernels, theta, firstMoment, secondMoment, gradient, slots);
+            RoundRobin robin = RoundRobin.on(device);
             robin.add("fisher_accumulate", round -> kernels.fisherAccumulate(fisher.list(), gradient.list(), 1e-3));
             robin.add(
                     "penalty",
                     round -> kernels.penaltyGradient(gradient.list(), theta.list(), anchor.list(), fisher.list(), 1));
-            robin.add(
-                    "adamw_step",
-                    round -> kernels.adamwStep(
-                            theta.list(),
-                            firstMoment.list(),
-                            secondMoment.list(),
-                            gradient.list(),
-                            null,
-                            null,
-                            options,
-                            step,
-                            StepGuard.NONE,
-                            StepOutputs.NONE,
-                            slots,
-                            0));
-            robin.add(
-                    "adamw_step_ewc",
-                    round -> kernels.adamwStep(
-                            theta.list(),
-                            firstMoment.list(),
-                            secondMoment.list(),
-                            gradient.list(),
-                            fisher.list(),
-                            anchor.list(),
-                            options,
-                            step,
-                            StepGuard.NONE,
-                            StepOutputs.NONE,
-                            slots,
-                            0));
+            robin.add("adamw_step", round -> optimizer.run(null, null));
+            robin.add("adamw_step_ewc", round -> optimizer.run(fisher.list(), anchor.list()));
             // The second moment stands for a new Fisher: positive and small.
             robin.add("fisher_merge", round -> kernels.fisherMerge(fisher.list(), secondMoment.list(), 0.5, 0.5));
             robin.add("norm", round -> kernels.norm(gradient.list()));

@@ -14,6 +14,9 @@ import org.ewc4j.tensor.Torch;
  * Every other round goes backwards, so that none always follows the same other.
  */
 final class RoundRobin {
+    /** A verb takes milliseconds there, of which some microseconds are the launch's, and steps are read together, as in training. */
+    private static final int REPEATS_ON_DEVICE = 10;
+
     /** For the JVM to compile what it runs and libtorch to take its memory. */
     static final int WARM_UP = 3;
 
@@ -52,8 +55,8 @@ final class RoundRobin {
     }
 
     /** The one that suits where the operations run. */
-    static RoundRobin on(Device device, int repeats) {
-        return device.isCuda() ? new RoundRobin(repeats, () -> Torch.synchronize(device)) : new RoundRobin();
+    static RoundRobin on(Device device) {
+        return device.isCuda() ? new RoundRobin(REPEATS_ON_DEVICE, () -> Torch.synchronize(device)) : new RoundRobin();
     }
 
     /** @param operation given the round, from 0 with the warm-up */

@@ -17,12 +17,8 @@ import org.ewc4j.consolidation.StatePlaces;
 import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.fisher.BatchFisher;
-import org.ewc4j.kernel.AdamWOptions;
-import org.ewc4j.kernel.AdamWStep;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
-import org.ewc4j.kernel.StepGuard;
-import org.ewc4j.kernel.StepOutputs;
 import org.ewc4j.kernel.StepSlots;
 import org.ewc4j.model.CausalLm;
 import org.ewc4j.tensor.Arena;
@@ -34,9 +30,6 @@ import org.ewc4j.train.Trainer;
  * steps, all of them in turn, on the same batch in a round.
  */
 final class StateBenchmark {
-    private static final double LAMBDA = 5000;
-    private static final int REPEATS_ON_DEVICE = 10;
-
     /** A way to keep F and θ*. */
     record State(StateTypes types, Memory memory) {}
 
@@ -97,7 +90,7 @@ final class StateBenchmark {
                 BatchFisher fisher = new BatchFisher(model, List.of(first));
                 made.add(kernels, fisher, model.theta(), new HeldFisher("bench", fisher.describe()), done -> {});
             }
-            RoundRobin robin = RoundRobin.on(device, REPEATS_ON_DEVICE);
+            RoundRobin robin = RoundRobin.on(device);
             Map<String, RoundRobin.Seconds> passes = passes(model, kernels, consolidations, rounds, robin);
             Map<String, RoundRobin.Seconds> steps = steps(model, kernels, config, batches, consolidations, rounds);
             return results(consolidations, passes, steps);
@@ -115,26 +108,15 @@ final class StateBenchmark {
                 Arena theta = model.theta().copy();
                 StepSlots slots = kernels.slots(1)) {
             gradient.fill(1e-3);
-            AdamWOptions options = AdamWOptions.withWeightDecay(5e-4);
-            AdamWStep step = new AdamWStep(100, 1e-5, 1, 1, 1);
+            OptimizerPass optimizer = new OptimizerPass(kernels, theta, firstMoment, secondMoment, gradient, slots);
             List<Consolidation> all = new ArrayList<>(consolidations.values());
             all.add(0, null);
             for (Consolidation kept : all) {
                 robin.add(
                         name(all.indexOf(kept)),
-                        round -> kernels.adamwStep(
-                                theta.list(),
-                                firstMoment.list(),
-                                secondMoment.list(),
-                                gradient.list(),
+                        round -> optimizer.run(
                                 kept == null ? null : kept.fisher().list(),
-                                kept == null ? null : kept.anchor().list(),
-                                options,
-                                step,
-                                StepGuard.NONE,
-                                StepOutputs.NONE,
-                                slots,
-                                0));
+                                kept == null ? null : kept.anchor().list()));
             }
             return robin.run(rounds);
         }
@@ -147,9 +129,9 @@ final class StateBenchmark {
             BenchBatches batches,
             Map<State, Consolidation> consolidations,
             int rounds) {
-        RoundRobin robin = RoundRobin.on(model.theta().device(), REPEATS_ON_DEVICE);
-        Trainer.TaskTraining task =
-                new Trainer.TaskTraining(0, "bench", List.of(), config, LAMBDA, PenaltyOptions.defaults());
+        RoundRobin robin = RoundRobin.on(model.theta().device());
+        Trainer.TaskTraining task = new Trainer.TaskTraining(
+                0, "bench", List.of(), config, StepBenchmark.LAMBDA, PenaltyOptions.defaults());
         try (Trainer trainer = new Trainer(model, kernels)) {
             List<Consolidation> all = new ArrayList<>(consolidations.values());
             all.add(0, null);

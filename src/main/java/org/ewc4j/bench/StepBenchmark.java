@@ -28,10 +28,7 @@ import org.ewc4j.train.Trainer;
  */
 final class StepBenchmark {
     /** λ of the published recipe; the cost does not depend on it. */
-    private static final double LAMBDA = 5000;
-
-    /** Steps between two readings, as in training, where nothing waits in between. */
-    private static final int REPEATS_ON_DEVICE = 10;
+    static final double LAMBDA = 5000;
 
     /** Milliseconds on a batch: on the clock, and what this process's threads computed. */
     record Timing(Spread wall, Spread processor) {}
@@ -70,7 +67,7 @@ final class StepBenchmark {
                 Arena newFisher = new Arena(model.layout(), ElementType.F32, device)) {
             BatchFisher first = new BatchFisher(model, steps.subList(0, 1));
             consolidation.add(kernels, first, model.theta(), new HeldFisher("bench", first.describe()), done -> {});
-            RoundRobin robin = RoundRobin.on(device, REPEATS_ON_DEVICE);
+            RoundRobin robin = RoundRobin.on(device);
             robin.add("forward_backward", round -> forwardBackward(model, steps.get(round)));
             robin.add("plain", (round, times) -> train(trainer, task, steps.get(round), times, null));
             robin.add("ewc", (round, times) -> train(trainer, task, steps.get(round), times, consolidation));
