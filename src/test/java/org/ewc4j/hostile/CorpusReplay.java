@@ -22,7 +22,8 @@ public final class CorpusReplay {
             UninterruptedWork.run(() -> replay(new Ordeal(fixture, parser), inputs));
             parser.restore(fixture);
         }
-        System.out.println(parser + ": " + inputs.size() + " inputs of the corpus keep the bounds without instrumentation");
+        System.out.println(
+                parser + ": " + inputs.size() + " inputs of the corpus keep the bounds without instrumentation");
     }
 
     private static void replay(Ordeal ordeal, List<Path> inputs) {
