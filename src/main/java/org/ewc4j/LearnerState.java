@@ -105,10 +105,7 @@ record LearnerState(
                         node.whole("skipped", 0, steps),
                         (int) node.whole("skipped_in_a_row", 0, Math.min(steps, Integer.MAX_VALUE)),
                         node.count("micro_batch_rows", 1)),
-                // States of the time before there was a number of its own have none.
-                node.has("fisher_micro_batch_rows")
-                        ? node.count("fisher_micro_batch_rows", 1)
-                        : node.count("micro_batch_rows", 1),
+                node.count("fisher_micro_batch_rows", 1),
                 node.bytes("random_state"),
                 node.optional("consolidation").map(state -> ConsolidationState.of(state.json(), folder.file())),
                 new ContinualLearner.PhaseSeconds(

@@ -129,18 +129,6 @@ class SealedStateTest {
         assertRefused(message);
     }
 
-    @Test
-    void aStateOfTheTimeBeforeThereWasALimitOfThePassIsTaken() throws IOException {
-        Files.write(
-                state,
-                CheckpointSeal.sealed(valid.replaceFirst("\"fisher_micro_batch_rows\" : \\d+,", "")
-                        .getBytes(StandardCharsets.UTF_8)));
-        try (ContinualLearner learner = open()) {
-            learner.restoreState(state.getParent());
-            assertThat(learner.tasksLearned()).isEqualTo(1);
-        }
-    }
-
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

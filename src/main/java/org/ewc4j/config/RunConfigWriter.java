@@ -11,6 +11,10 @@ import java.util.Set;
 import org.ewc4j.tensor.NamePattern;
 import org.yaml.snakeyaml.DumperOptions;
 import org.yaml.snakeyaml.Yaml;
+import org.yaml.snakeyaml.nodes.Tag;
+import org.yaml.snakeyaml.reader.StreamReader;
+import org.yaml.snakeyaml.representer.Represent;
+import org.yaml.snakeyaml.representer.Representer;
 
 /** Writes a configuration as YAML that reads back to an equal one. */
 final class RunConfigWriter {
@@ -61,7 +65,20 @@ final class RunConfigWriter {
         DumperOptions options = new DumperOptions();
         options.setDefaultFlowStyle(DumperOptions.FlowStyle.BLOCK);
         options.setSplitLines(false);
-        return new Yaml(options).dump(writer.root);
+        return new Yaml(new TextRepresenter(options), options).dump(writer.root);
+    }
+
+    /** Escapes what does not print, where SnakeYAML would write bytes in base 64, which are no text when they are read. */
+    private static final class TextRepresenter extends Representer {
+        TextRepresenter(DumperOptions options) {
+            super(options);
+            Represent plain = representers.get(String.class);
+            representers.put(
+                    String.class,
+                    text -> StreamReader.isPrintable((String) text)
+                            ? plain.representData(text)
+                            : representScalar(Tag.STR, (String) text, DumperOptions.ScalarStyle.DOUBLE_QUOTED));
+        }
     }
 
     private void training(TrainingConfig training) {

@@ -134,6 +134,7 @@ record YamlDocument(String source, boolean lines, Node root) {
             if (!(entry.getKeyNode() instanceof ScalarNode name)) {
                 throw refused(entry.getKeyNode(), key, "expected a name as the key, got " + shown(entry.getKeyNode()));
             }
+            requireWholeCharacters(name, key);
             Node first = seen.put(name.getValue(), name);
             if (first != null) {
                 throw refused(
@@ -182,9 +183,17 @@ record YamlDocument(String source, boolean lines, Node root) {
 
     private SettingType.YamlScalar scalar(Node node, String key, SettingType type) {
         if (node instanceof ScalarNode scalar && !isNull(node)) {
+            requireWholeCharacters(scalar, key);
             return new SettingType.YamlScalar(scalar.getValue(), scalar.isPlain());
         }
         throw expected(node, key, type.expected());
+    }
+
+    /** An escape such as {@code "&#92;ud800"} makes what no file can hold, the copy of the configuration beside a run neither. */
+    private void requireWholeCharacters(ScalarNode scalar, String key) {
+        if (!StandardCharsets.UTF_8.newEncoder().canEncode(scalar.getValue())) {
+            throw refused(scalar, key, "a text holds half of a surrogate pair: " + shown(scalar) + "; leave it out");
+        }
     }
 
     private void requireKnownTag(Node node, String key) {

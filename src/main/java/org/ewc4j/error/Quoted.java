@@ -21,7 +21,7 @@ public final class Quoted {
     /** {@code text} as one line: control characters escaped, which a terminal could take for commands, cut after 2,000 characters. */
     static String line(String text) {
         if (text == null
-                || text.length() <= MAX_LINE_CODE_POINTS && text.codePoints().noneMatch(Quoted::isControl)) {
+                || text.length() <= MAX_LINE_CODE_POINTS && text.codePoints().noneMatch(Quoted::mustBeEscaped)) {
             return text;
         }
         StringBuilder line = new StringBuilder();
@@ -31,8 +31,9 @@ public final class Quoted {
                 : line.toString();
     }
 
-    private static boolean isControl(int codePoint) {
-        return Character.isISOControl(codePoint) || codePoint == '\u2028' || codePoint == '\u2029';
+    private static boolean mustBeEscaped(int codePoint) {
+        boolean halfOfAPair = codePoint >= Character.MIN_SURROGATE && codePoint <= Character.MAX_SURROGATE;
+        return Character.isISOControl(codePoint) || codePoint == '\u2028' || codePoint == '\u2029' || halfOfAPair;
     }
 
     private static void append(StringBuilder quoted, int codePoint) {
@@ -49,7 +50,7 @@ public final class Quoted {
             case '\t' -> quoted.append("\\t");
             case '\r' -> quoted.append("\\r");
             default -> {
-                if (isControl(codePoint)) {
+                if (mustBeEscaped(codePoint)) {
                     quoted.append(String.format("\\u%04x", codePoint));
                 } else {
                     quoted.appendCodePoint(codePoint);

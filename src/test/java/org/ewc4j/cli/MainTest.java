@@ -64,7 +64,7 @@ class MainTest {
         @Override
         ContinualRun.Outcome train(
                 RunConfig configuration, ContinualRun.Existing existing, List<RunListener> listeners) {
-            throw new RunFailedException("nothing is trained here");
+            throw new InvalidInputException("nothing is trained here");
         }
 
         @Override

@@ -237,6 +237,28 @@ class RunConfigReaderTest {
         assertThat(read(incremental.toYaml())).isEqualTo(incremental);
     }
 
+    /** As bytes in base 64, which SnakeYAML would make of it, it would be refused when the run goes on. */
+    @Test
+    void whatDoesNotPrintIsWrittenAsTextToo() throws IOException {
+        RunConfig config = read(MINIMAL + "prompt: \"\\0\\e\\x07 {question}\\uFFFE\\u0085\"\n");
+        assertThat(config.prompt()).isEqualTo("\0\u001b\u0007 {question}\uFFFE\u0085");
+        assertThat(read(config.toYaml())).isEqualTo(config);
+    }
+
+    @Test
+    void refusesHalfOfASurrogatePair() {
+        assertRefused(
+                MINIMAL + "prompt: \"{question} \\ud800\"\n",
+                "run.yaml:3: prompt: a text holds half of a surrogate pair: \"{question} \\ud800\"; leave it out");
+        assertRefused(
+                MINIMAL + "task_overrides: {\"a\\udc00\": {epochs: 3}}\n",
+                "run.yaml:3: task_overrides: a text holds half of a surrogate pair: \"a\\udc00\"; leave it out");
+        assertSetRefused(
+                "prompt=\"\\ud800{question}\"",
+                "--set prompt=\"\\ud800{question}\": prompt: a text holds half of a surrogate pair: "
+                        + "\"\\ud800{question}\"; leave it out");
+    }
+
     @Test
     void refusesUnknownKeysWithTheNearest() {
         assertRefused(

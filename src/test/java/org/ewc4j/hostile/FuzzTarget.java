@@ -10,6 +10,13 @@ import java.util.List;
  * error is {@link Ordeal}'s to say.
  */
 public final class FuzzTarget {
+    /**
+     * Jazzer's instrumentation allocates on the same thread, five times what the parser does where it compares many texts
+     * (measured on a tokenizer.json). What grows faster than its input goes beyond this all the same; what Jazzer kept is
+     * held to the bound itself by {@link CorpusReplay}, without instrumentation.
+     */
+    private static final int ALLOWANCE = 8;
+
     private static Ordeal ordeal;
 
     private FuzzTarget() {}
@@ -24,7 +31,7 @@ public final class FuzzTarget {
         for (int i = 0; i < seeds.size(); i++) {
             Files.write(corpus.resolve("seed-" + i), seeds.get(i));
         }
-        ordeal = new Ordeal(fixture, parser);
+        ordeal = new Ordeal(fixture, parser, ALLOWANCE);
     }
 
     /** Called with every input. */

@@ -13,11 +13,14 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.ewc4j.ContinualLearner;
 import org.ewc4j.Golden;
 import org.ewc4j.TinyRun;
+import org.ewc4j.checkpoint.KeptArena;
+import org.ewc4j.checkpoint.StateFolder;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.SaveConfig.StoredType;
@@ -40,6 +43,9 @@ final class HostileFixture implements AutoCloseable {
 
     /** The folder of the checkpoint of a run that was stopped. */
     static final String STOPPED_CHECKPOINT = "stopped/checkpoints/checkpoint-000001/";
+
+    /** The folder of a state that holds the model's parameters and nothing else, as a checkpoint's takes long to seal. */
+    static final String PARAMETERS_STATE = "parameters/";
 
     private static final JsonMapper JSON = new JsonMapper();
 
@@ -171,12 +177,13 @@ final class HostileFixture implements AutoCloseable {
         return stoppedRun;
     }
 
-    /** Of the model's parameters, to read into. */
-    Arena arena() {
+    /** The model's parameters, as {@link #PARAMETERS_STATE} holds them, to write and to read into. */
+    KeptArena parameters() {
         if (arena == null) {
             arena = new Arena(modelDirectory("model").layout());
+            StateFolder.save(folder.resolve(PARAMETERS_STATE), StateFolder.newState(), List.of(parameters()));
         }
-        return arena;
+        return KeptArena.changing("theta", arena);
     }
 
     Kernels kernels() {
@@ -187,6 +194,8 @@ final class HostileFixture implements AutoCloseable {
     byte[] original(String file) {
         if (file.startsWith(STOPPED_CHECKPOINT)) {
             stoppedRun();
+        } else if (file.startsWith(PARAMETERS_STATE)) {
+            parameters();
         }
         return originals.computeIfAbsent(file, name -> read(folder.resolve(name)));
     }

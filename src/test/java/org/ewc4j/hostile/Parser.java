@@ -9,11 +9,8 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.ewc4j.checkpoint.CheckpointSeal;
-import org.ewc4j.checkpoint.KeptArena;
 import org.ewc4j.checkpoint.StateFolder;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.EwcConfig;
@@ -29,6 +26,7 @@ import org.ewc4j.data.PromptTemplate;
 import org.ewc4j.data.TaskReader;
 import org.ewc4j.data.TextReader;
 import org.ewc4j.data.TextTokenizer;
+import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.model.ModelDirectory;
 import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.SafetensorsFile;
@@ -86,8 +84,12 @@ enum Parser {
             RunConfig config = RunConfigReader.read(file);
             String written = config.toYaml();
             Path again = HostileFixture.write(fixture.folder().resolve("again.yaml"), bytes(written));
-            if (!RunConfigReader.read(again).toYaml().equals(written)) {
-                throw new AssertionError("what was read does not come back: " + written);
+            try {
+                if (!RunConfigReader.read(again).toYaml().equals(written)) {
+                    throw new AssertionError("what was read does not come back: " + written);
+                }
+            } catch (InvalidInputException e) {
+                throw new AssertionError("what was read is refused when it comes back: " + written, e);
             }
         }
     },
@@ -141,7 +143,8 @@ enum Parser {
     CHECKPOINT(HostileFixture.STOPPED_CHECKPOINT + "state.json", 2 << 20, 128) {
         @Override
         void place(HostileFixture fixture, byte[] input) {
-            String whole = latin(input).replace(RANDOM_STATE, randomState(fixture));
+            String whole =
+                    latin(input).replace(RANDOM_STATE, fixture.stoppedRun().randomState());
             super.place(fixture, CheckpointSeal.sealed(whole.getBytes(StandardCharsets.ISO_8859_1)));
         }
 
@@ -150,20 +153,12 @@ enum Parser {
         List<byte[]> seeds(HostileFixture fixture) {
             List<byte[]> seeds = super.seeds(fixture);
             String valid = latin(seeds.get(0));
-            String shorter = valid.replace(randomState(fixture), RANDOM_STATE);
+            String shorter = valid.replace(fixture.stoppedRun().randomState(), RANDOM_STATE);
             String chosen = shorter.replaceFirst("\"inputs\"", LAMBDA_CHOICE + "\"inputs\"");
             seeds.set(0, shorter.getBytes(StandardCharsets.ISO_8859_1));
             seeds.add(chosen.getBytes(StandardCharsets.ISO_8859_1));
             seeds.add(valid.getBytes(StandardCharsets.ISO_8859_1));
             return seeds;
-        }
-
-        private String randomState(HostileFixture fixture) {
-            Matcher matcher = Pattern.compile("\"random_state\" : \"([^\"]*)\"").matcher(latin(fixture.original(file)));
-            if (!matcher.find()) {
-                throw new AssertionError("the valid state has no random_state");
-            }
-            return matcher.group(1);
         }
 
         @Override
@@ -172,17 +167,19 @@ enum Parser {
         }
     },
     /** With its checksum in state.json made right. */
-    CHECKPOINT_ARENA(HostileFixture.STOPPED_CHECKPOINT + "theta.safetensors", 2 << 20, 96) {
+    CHECKPOINT_ARENA(HostileFixture.PARAMETERS_STATE + "theta.safetensors", 2 << 20, 96) {
+        private static final String STATE = HostileFixture.PARAMETERS_STATE + "state.json";
+
         @Override
         void place(HostileFixture fixture, byte[] input) {
             super.place(fixture, input);
-            fixture.replace(CHECKPOINT.file, CheckpointSeal.sealed(fixture.original(CHECKPOINT.file), "theta", input));
+            fixture.replace(STATE, CheckpointSeal.sealed(fixture.original(STATE), "theta", input));
         }
 
         @Override
         void parse(HostileFixture fixture) {
-            StateFolder.open(fixture.folder().resolve(file).getParent())
-                    .fill(List.of(KeptArena.changing("theta", fixture.arena())));
+            StateFolder.open(fixture.folder().resolve(HostileFixture.PARAMETERS_STATE))
+                    .fill(List.of(fixture.parameters()));
         }
     };
 

@@ -1,5 +1,6 @@
 package org.ewc4j.hostile;
 
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -19,8 +20,10 @@ final class StoppedRunFixture implements AutoCloseable {
     private final RunConfig config;
     private final TaskSequence tasks;
     private final ContinualLearner learner;
+    private final String randomState;
 
-    private StoppedRunFixture(RunConfig config) {
+    private StoppedRunFixture(RunConfig config, String randomState) {
+        this.randomState = randomState;
         this.config = config;
         this.tasks = ContinualRun.readTasks(config);
         this.learner = ContinualRun.open(config);
@@ -48,10 +51,19 @@ final class StoppedRunFixture implements AutoCloseable {
                     .max(Comparator.naturalOrder())
                     .orElseThrow();
             Files.move(newest, checkpoint);
+            String randomState = new JsonMapper()
+                    .readTree(Files.readAllBytes(checkpoint.resolve("state.json")))
+                    .findValue("random_state")
+                    .asText();
+            return new StoppedRunFixture(config, randomState);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        return new StoppedRunFixture(config);
+    }
+
+    /** The state of the generator as the checkpoint was written with it: most of state.json. */
+    String randomState() {
+        return randomState;
     }
 
     /** Reads the checkpoint as it is now and puts the learner into its state. */
