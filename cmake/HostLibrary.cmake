@@ -1,12 +1,13 @@
 # libewc.so. The objects are apart, so that the tests reach what the export map hides.
 set(EWC_SOURCE ${EWC_ROOT}/native/src)
 
-# Two sources, compiled once per instruction set. No errno and no traps from sqrt and division, or nothing vectorises;
+# Three sources, compiled once per instruction set. No errno and no traps from sqrt and division, or nothing vectorises;
 # never -ffast-math: NaN and Inf must propagate.
 set(EWC_KERNEL_FLAGS -fno-math-errno -fno-trapping-math -fopenmp-simd -ffp-contract=fast)
 
 function(ewc_add_kernels name)
-  add_library(ewc_kernels_${name} OBJECT ${EWC_SOURCE}/host_kernels.cpp ${EWC_SOURCE}/host_linear_kernels.cpp)
+  add_library(ewc_kernels_${name} OBJECT ${EWC_SOURCE}/host_kernels.cpp ${EWC_SOURCE}/host_linear_kernels.cpp
+              ${EWC_SOURCE}/host_product_kernels.cpp)
   target_compile_definitions(ewc_kernels_${name} PRIVATE EWC_INSTRUCTION_SET_NAMESPACE=${name})
   target_include_directories(ewc_kernels_${name} PRIVATE ${EWC_ROOT}/native/include)
   target_compile_options(ewc_kernels_${name} PRIVATE ${EWC_KERNEL_FLAGS} ${ARGN})
@@ -15,8 +16,9 @@ function(ewc_add_kernels name)
 endfunction()
 
 add_library(ewc_core OBJECT
-  ${EWC_SOURCE}/ewc.cpp ${EWC_SOURCE}/arguments.cpp ${EWC_SOURCE}/overlap.cpp ${EWC_SOURCE}/dispatch.cpp
-  ${EWC_SOURCE}/host.cpp ${EWC_SOURCE}/host_linear.cpp ${EWC_SOURCE}/cuda_library.cpp)
+  ${EWC_SOURCE}/ewc.cpp ${EWC_SOURCE}/ewc_linear.cpp ${EWC_SOURCE}/arguments.cpp ${EWC_SOURCE}/overlap.cpp ${EWC_SOURCE}/dispatch.cpp
+  ${EWC_SOURCE}/host.cpp ${EWC_SOURCE}/host_linear.cpp ${EWC_SOURCE}/host_product.cpp
+  ${EWC_SOURCE}/cuda_library.cpp)
 target_include_directories(ewc_core PUBLIC ${EWC_ROOT}/native/include ${EWC_SOURCE})
 target_link_libraries(ewc_core PRIVATE ewc_warnings OpenMP::OpenMP_CXX)
 

@@ -22,7 +22,8 @@ set(EWC_CONTRACT ${EWC_TEST}/contract_test.cpp ${EWC_TEST}/contract_more_test.cp
     ${EWC_TEST}/proximal_test.cpp
     ${EWC_TEST}/place.cpp)
 
-add_executable(ewc_tests ${EWC_CONTRACT} ${EWC_TEST}/arguments_test.cpp ${EWC_TEST}/chunks_test.cpp)
+add_executable(ewc_tests ${EWC_CONTRACT} ${EWC_TEST}/product_test.cpp ${EWC_TEST}/arguments_test.cpp
+               ${EWC_TEST}/chunks_test.cpp)
 target_link_libraries(ewc_tests PRIVATE ewc_objects ewc_warnings GTest::gtest GTest::gtest_main)
 gtest_discover_tests(ewc_tests DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES)
 

@@ -1,6 +1,6 @@
 // How close each host verb comes to the machine's memory bandwidth:  ewc_bench [elements] [threads] [repeats]
-// Prints the median, and the bandwidth by the bytes that ewc.h states, beside a copy of the same size; of the verb that
-// multiplies, the operations a second. 0 elements: that one alone.
+// Prints the median, and the bandwidth by the bytes that ewc.h states, beside a copy of the same size; of those that
+// multiply, the operations a second or the time. 0 elements: those alone.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -112,6 +112,33 @@ void measure_linear(const char* layer, int64_t rows, int64_t columns, int64_t ex
                 static_cast<long long>(positions), middle * 1e3, seconds[0] * 1e3, operations / middle / 1e9);
 }
 
+// ewc_linear and its backward on the output layer of a Pythia-70m, with so many scored positions.
+void measure_few_rows(int64_t rows, int threads, int repeats) {
+    constexpr int64_t kOut = 50304, kIn = 512;
+    const Arena x(rows * kIn, 0.5f, threads), weight(kOut * kIn, 0.01f, threads), y(rows * kOut, 1e-3f, threads);
+    const Arena x_gradient(rows * kIn, 0.0f, threads), weight_gradient(kOut * kIn, 0.0f, threads);
+    const auto floats = [](const Arena& arena) { return static_cast<float*>(arena.address); };
+    const ewc_exec exec = {-1, threads, nullptr};
+    size_t bytes = 0;
+    require(ewc_linear_backward_workspace(&exec, rows, kOut, kIn, &bytes));
+    std::vector<double> workspace(bytes / sizeof(double) + 1), forward, backward;
+    for (int i = 0; i < repeats + 2; ++i) {
+        const double there = seconds_of(
+            [&] { require(ewc_linear(&exec, floats(x), floats(weight), rows, kOut, kIn, floats(y))); });
+        const double back = seconds_of([&] {
+            require(ewc_linear_backward(&exec, floats(y), floats(x), floats(weight), rows, kOut, kIn, 0,
+                                        floats(x_gradient), floats(weight_gradient), workspace.data(), bytes));
+        });
+        if (i >= 2) {
+            forward.push_back(there);
+            backward.push_back(back);
+        }
+    }
+    std::printf("linear, %2lld rows of %lld, %lld: %8.2f ms, backward %8.2f ms\n", static_cast<long long>(rows),
+                static_cast<long long>(kIn), static_cast<long long>(kOut), median(forward) * 1e3,
+                median(backward) * 1e3);
+}
+
 // The layers of a Pythia-70m at batch 16 x 32; of the output layer also with the answer's positions alone.
 void measure_linear(int threads, int repeats) {
     measure_linear("inner", 2048, 512, 16, 32, threads, repeats);
@@ -123,6 +150,9 @@ void measure_linear(int threads, int repeats) {
     measure_linear("inner", 2048, 512, 16, 3, threads, repeats);
     measure_linear("inner", 2048, 512, 2, 256, threads, repeats);
     measure_linear("inner", 2048, 512, 1, 2048, threads, repeats);
+    for (const int64_t rows : {1, 4, 12, 24, 48}) {
+        measure_few_rows(rows, threads, repeats);
+    }
 }
 
 // The scored positions of a batch over a vocabulary of 50,304, the size of the published comparison.
@@ -166,7 +196,7 @@ int main(int argc, char** argv) {
     size_t bytes = 0;
     require(ewc_adamw_step_workspace(&exec, &theta.list, &bytes));
     std::vector<double> workspace(bytes / sizeof(double));
-    const ewc_adamw_options options = {sizeof(options), 0.9, 0.999, 1e-8, 5e-4, nullptr, nullptr, nullptr};
+    const ewc_adamw_options options = {sizeof(options), 0.9, 0.999, 1e-8, 5e-4, nullptr, nullptr, nullptr, nullptr};
     const ewc_adamw_values values = {10, 1e-5, 5000, 1, 1};
     ewc_adamw_statistics statistics{};
     double sum = 0.0;

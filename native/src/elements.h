@@ -14,6 +14,8 @@ namespace ewc {
 // Elements of EWC_I16_BLOCK256 and EWC_U8_BLOCK256 that share a step.
 constexpr int64_t kBlock = 256;
 
+EWC_FUNCTION int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
 EWC_FUNCTION uint32_t bits_of(float value) {
 #if defined(__CUDA_ARCH__)
     return __float_as_uint(value);

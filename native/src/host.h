@@ -19,11 +19,17 @@ void adamw_step(const ewc_exec&, const AdamWLists&, const ewc_adamw_options&, co
                 AdamWMode, ewc_adamw_statistics*, void* workspace);
 void cross_entropy(const ewc_exec&, const CrossEntropy&, double* loss, void* workspace);
 
+void linear(const ewc_exec&, const Linear&);
+void linear_backward(const ewc_exec&, const Linear&, void* workspace);
+
 // Bytes of partial sums for a list.
 size_t sum_workspace(const ewc_list&);
 size_t adamw_workspace(const ewc_list&);
 
 // Bytes of what fisher_accumulate_linear packs; depends on the number of threads.
 size_t linear_workspace(const ewc_exec&, const LinearFisher&);
+
+// Bytes of linear_backward's panels and shares; depends on the number of threads.
+size_t linear_backward_workspace(const ewc_exec&, const Linear&);
 
 } // namespace ewc::host

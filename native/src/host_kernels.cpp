@@ -316,6 +316,7 @@ extern const HostKernels kernels = {EWC_STRING(EWC_INSTRUCTION_SET_NAMESPACE),
                                     norm,
                                     adamw,
                                     cross_entropy,
-                                    &linear_kernels};
+                                    &linear_kernels,
+                                    &product_kernels};
 
 } // namespace ewc::EWC_INSTRUCTION_SET_NAMESPACE

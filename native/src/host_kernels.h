@@ -6,6 +6,7 @@
 #include "elements.h"
 #include "functors.h"
 #include "host_linear_kernels.h"
+#include "host_product_kernels.h"
 #include "verbs.h"
 
 namespace ewc {
@@ -59,6 +60,7 @@ struct HostKernels {
     // The loss of one row; scale not null: its logits become *scale * (softmax - onehot(target)).
     double (*cross_entropy)(const Elements& logits, int64_t columns, int64_t target, const double* scale);
     const LinearKernels* linear;
+    const ProductKernels* product;
 };
 
 namespace portable {

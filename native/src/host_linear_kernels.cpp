@@ -11,49 +11,15 @@
 #include "host_linear_kernels.h"
 
 #include "host_tiles.h"
+#include "host_vectors.h"
 
 namespace ewc::EWC_INSTRUCTION_SET_NAMESPACE {
 namespace {
 
-// The tile's height and width, so that sums, a row of the right panel and one element of the left fill the registers.
-#if defined(__AVX512F__)
-constexpr int kLanes = 16, kTileRows = 12;
-#elif defined(__AVX2__)
-constexpr int kLanes = 8, kTileRows = 6;
-#elif defined(__aarch64__)
-constexpr int kLanes = 4, kTileRows = 12;
-#else
-constexpr int kLanes = 4, kTileRows = 6;
-#endif
-constexpr int kVectors = 2, kTileColumns = kVectors * kLanes;
 constexpr int64_t kShort = 8;            // positions of an example, on average, below which a tile is cut in two
 constexpr int64_t kChunkColumns = 512; // of F, in the second-level cache while the groups go by
 
 constexpr int64_t kAhead = 8; // positions
-
-using Vector = float __attribute__((vector_size(4 * kLanes)));
-
-#define EWC_UNROLL _Pragma("GCC unroll 16")
-
-// The running sums of `rows` rows of a tile, or their squares'.
-template <int rows>
-using Sums = Vector[rows][kVectors];
-
-template <int rows>
-EWC_FUNCTION void add_position(Sums<rows>& sums, const float* EWC_RESTRICT left, const float* EWC_RESTRICT right) {
-    Vector columns[kVectors];
-    EWC_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-        columns[v] = reinterpret_cast<const Vector*>(right)[v];
-    }
-    EWC_UNROLL
-    for (int r = 0; r < rows; ++r) {
-        EWC_UNROLL
-        for (int v = 0; v < kVectors; ++v) {
-            sums[r][v] += left[r] * columns[v];
-        }
-    }
-}
 
 // fisher[r * stride + c] += weight * sum over examples of (sum over positions of left * right)^2, for `rows` rows of a tile.
 template <int rows>
@@ -94,12 +60,8 @@ __attribute__((noinline)) void accumulate_tile(const float* EWC_RESTRICT left, c
     for (int r = 0; r < rows; ++r) {
         EWC_UNROLL
         for (int v = 0; v < kVectors; ++v) {
-            // F may begin at any multiple of 4 bytes.
             float* const at = fisher + r * stride + v * kLanes;
-            Vector sum;
-            __builtin_memcpy(&sum, at, sizeof(sum));
-            sum += weight * squares[r][v];
-            __builtin_memcpy(at, &sum, sizeof(sum));
+            store(at, load(at) + weight * squares[r][v]);
         }
     }
 }

@@ -100,8 +100,6 @@ float narrow_u8(int64_t n, uint8_t* EWC_RESTRICT to, const float* EWC_RESTRICT f
     return block.step;
 }
 
-inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
 // One tile of a list as f32: where it lies, if it is f32, else in a buffer of its own.
 class Tile {
 public:

@@ -57,6 +57,20 @@ struct CrossEntropy {
     }
 };
 
+// A linear layer of few rows, y = x weight^T, or its gradients.
+struct Linear {
+    const float* x;      // rows x in
+    const float* weight; // out x in
+    int64_t rows;
+    int64_t out;
+    int64_t in;
+    float* y;              // rows x out
+    const float* gradient; // of y
+    float* x_gradient;
+    float* weight_gradient; // null: none
+    bool add;               // to what weight_gradient holds
+};
+
 // The per-example Fisher of one linear layer.
 struct LinearFisher {
     float* fisher;            // left.columns x columns(), contiguous

@@ -308,6 +308,38 @@ TEST_F(Arguments, CrossEntropy) {
     EXPECT_EQ(0.0, loss);
 }
 
+TEST_F(Arguments, ProductsOfFewRows) {
+    std::vector<float> x(8, 1.0f), weight(12, 1.0f), y(6, 5.0f), x_gradient(8, 5.0f);
+    std::vector<double> workspace(4096);
+    const auto forward = [&](int64_t rows, int64_t out, int64_t in, float* to) {
+        return ewc_linear(&exec, x.data(), weight.data(), rows, out, in, to);
+    };
+    const auto backward = [&](uint32_t flags, float* to, size_t bytes) {
+        return ewc_linear_backward(&exec, y.data(), x.data(), weight.data(), 2, 3, 4, flags, to, nullptr,
+                                   workspace.data(), bytes);
+    };
+    expect(EWC_INVALID_ARGUMENT, forward(-1, 3, 4, y.data()), "ewc_linear: rows: expected 0 to 2^31 - 1, came -1");
+    expect(EWC_INVALID_ARGUMENT, forward(2, 0, 4, y.data()), "out: expected 1 to 2^31 - 1, came 0");
+    expect(EWC_INVALID_ARGUMENT, forward(2, 3, -4, y.data()), "in: expected 1 to 2^31 - 1, came -4");
+    expect(EWC_INVALID_ARGUMENT, forward(2, INT32_MAX, INT32_MAX, y.data()), "rows, out, in: expected at most");
+    expect(EWC_INVALID_ARGUMENT, forward(INT32_MAX, 3, 4096, y.data()), "rows, out, in: expected at most");
+    expect(EWC_INVALID_ARGUMENT, forward(2, 3, 4, nullptr), "y: expected an address, came NULL");
+    expect(EWC_INVALID_ARGUMENT, forward(2, 3, 4, weight.data()), "overlap");
+    expect(EWC_UNSUPPORTED, backward(1, x_gradient.data(), 32768), "ewc_linear_backward: flags");
+    expect(EWC_INVALID_ARGUMENT, backward(0, nullptr, 32768), "x_gradient: expected an address, came NULL");
+    expect(EWC_INVALID_ARGUMENT, backward(0, x.data(), 32768), "overlap");
+    expect(EWC_INVALID_ARGUMENT, backward(0, x_gradient.data(), 8), "workspace_bytes: expected at least");
+    expect(EWC_INVALID_ARGUMENT, ewc_linear_backward_workspace(&exec, 2, 3, 4, nullptr), "bytes: expected an address");
+    EXPECT_EQ(std::vector<float>(6, 5.0f), y);
+    EXPECT_EQ(std::vector<float>(8, 5.0f), x_gradient);
+    const ewc_exec device = {0, 0, nullptr};
+    expect(EWC_UNSUPPORTED, ewc_linear(&device, x.data(), weight.data(), 2, 3, 4, y.data()),
+           "exec->device: expected -1, the host, came 0");
+    EXPECT_EQ(EWC_OK, forward(0, 3, 4, nullptr));
+    EXPECT_EQ(EWC_OK, forward(2, 3, 4, y.data()));
+    EXPECT_EQ(std::vector<float>(6, 4.0f), y);
+}
+
 TEST_F(Arguments, Linear) {
     Values left({20}, 3, 0, 1), right({20}, 4, 0, 1), fisher({6}, 5, 0, 1);
     const auto before = fisher.read();

@@ -378,6 +378,35 @@ EWC_API ewc_status ewc_cross_entropy(const ewc_exec* exec, void* logits, ewc_dty
                                      const int64_t* targets, const double* scale, uint32_t flags, double* loss,
                                      void* workspace, size_t workspace_bytes);
 
+/*
+ * A linear layer of few rows and a large weight, as a vocabulary's projection of a batch's answers is: y = x weight^T. A general
+ * product copies both factors first, which then costs more than the arithmetic; here the weight is read once, as it
+ * lies. From some 32 to 64 rows on a general product is the faster. On the host only: elsewhere EWC_UNSUPPORTED.
+ * x: rows x in; weight: out x in; y: rows x out; all f32, row-major, contiguous, aligned to the element. rows: 0 to 2^31 - 1;
+ * out, in: 1 to 2^31 - 1; at most 2^38 elements a matrix. Sums are in f32, over `in` in as many interleaved parts as
+ * the instruction set has lanes. Bytes moved: 4 an element of the weight, and those of x and y.
+ */
+EWC_API ewc_status ewc_linear(const ewc_exec* exec, const float* x, const float* weight, int64_t rows, int64_t out,
+                              int64_t in, float* y);
+
+/* A flag of ewc_linear_backward. */
+#define EWC_ADD_WEIGHT_GRADIENT 64u /* weight_gradient += instead of = */
+
+/* Workspace of ewc_linear_backward, in bytes: 4 rows in for each 1,056 of `out`, and some panels for each thread. */
+EWC_API ewc_status ewc_linear_backward_workspace(const ewc_exec* exec, int64_t rows, int64_t out, int64_t in,
+                                                 size_t* bytes);
+
+/*
+ * The gradients of that layer:
+ *   x_gradient = gradient weight;   weight_gradient = gradient^T x
+ * gradient: of y, rows x out; x_gradient: rows x in, summed in f32 over 1,056 of `out` at a time; weight_gradient: out x in, or
+ * NULL: not formed. x, weight and all else as in ewc_linear. Bytes moved: 8 an element of the weight, 12 with the flag, 4
+ * without weight_gradient, which where its rows fill whole lines of the cache is written past it.
+ */
+EWC_API ewc_status ewc_linear_backward(const ewc_exec* exec, const float* gradient, const float* x, const float* weight,
+                                       int64_t rows, int64_t out, int64_t in, uint32_t flags, float* x_gradient,
+                                       float* weight_gradient, void* workspace, size_t workspace_bytes);
+
 #ifdef __cplusplus
 }
 #endif

@@ -272,6 +272,54 @@ void accumulate_linear(Bytes& bytes, Call& call) {
                                             given));
 }
 
+// A product's sizes, and f32 matrices of them.
+struct Sizes {
+    int64_t rows, out, in;
+
+    explicit Sizes(Bytes& bytes) : rows(extent(bytes, 6)), out(extent(bytes, 12)), in(extent(bytes, 10)) {}
+
+    bool all_small() const { return small(rows) && small(out) && small(in); }
+    // None is refused, and yet the memory is not there.
+    bool too_large_to_try() const {
+        return !all_small() && rows >= 0 && rows <= INT32_MAX && out > 0 && out <= INT32_MAX && in > 0 && in <= INT32_MAX;
+    }
+    float* matrix(Call& call, int64_t high, int64_t wide, bool written) const {
+        const size_t bytes = all_small() ? static_cast<size_t>(high * wide) * sizeof(float) : 0;
+        return static_cast<float*>(call.region(bytes, sizeof(float), written));
+    }
+};
+
+void linear(Bytes& bytes, Call& call) {
+    const Sizes sizes(bytes);
+    if (sizes.too_large_to_try()) {
+        return;
+    }
+    const float* x = sizes.matrix(call, sizes.rows, sizes.in, false);
+    const float* weight = sizes.matrix(call, sizes.out, sizes.in, false);
+    float* y = sizes.matrix(call, sizes.rows, sizes.out, true);
+    call.judge("ewc_linear", ewc_linear(call.exec(), x, weight, sizes.rows, sizes.out, sizes.in, y));
+}
+
+void linear_backward(Bytes& bytes, Call& call) {
+    const Sizes sizes(bytes);
+    if (sizes.too_large_to_try()) {
+        return;
+    }
+    const uint32_t flags = bytes.once_in(20) ? bytes.below(65536) : bytes.below(2) * EWC_ADD_WEIGHT_GRADIENT;
+    const float* gradient = sizes.matrix(call, sizes.rows, sizes.out, false);
+    const float* x = sizes.matrix(call, sizes.rows, sizes.in, false);
+    const float* weight = sizes.matrix(call, sizes.out, sizes.in, false);
+    float* x_gradient = sizes.matrix(call, sizes.rows, sizes.in, true);
+    float* weight_gradient = bytes.once_in(4) ? nullptr : sizes.matrix(call, sizes.out, sizes.in, true);
+    size_t needed = 0, given = 0;
+    const ewc_status queried =
+        ewc_linear_backward_workspace(call.given_exec(), sizes.rows, sizes.out, sizes.in, &needed);
+    void* workspace = call.workspace(queried, needed, &given);
+    call.judge("ewc_linear_backward",
+               ewc_linear_backward(call.exec(), gradient, x, weight, sizes.rows, sizes.out, sizes.in, flags, x_gradient,
+                                   weight_gradient, workspace, given));
+}
+
 void segment_bytes_of(Bytes& bytes, Call&) {
     const auto dtype = static_cast<ewc_dtype>(static_cast<int32_t>(bytes.below(65536)) - 32000);
     const int64_t numel = extent(bytes, 65535);
@@ -284,7 +332,8 @@ void segment_bytes_of(Bytes& bytes, Call&) {
 using Verb = void (*)(Bytes&, Call&);
 const Verb kVerbs[] = {convert,      fisher_accumulate, fisher_merge,  fisher_max, anchor_displace,
                        anchor_merge, anchor_restore,    penalty,       norm,       adamw_step,
-                       adamw_step,   adamw_prepare,     cross_entropy, accumulate_linear, segment_bytes_of};
+                       adamw_step,   adamw_prepare,     cross_entropy, accumulate_linear, linear,
+                       linear_backward, segment_bytes_of};
 
 } // namespace
 

@@ -41,6 +41,7 @@ final class EwcLibrary {
     static final int ZERO_GRADIENT = 1;
     static final int LOGITS_TO_GRADIENT = 2;
     static final int ADD_LOSS = 4;
+    static final int ADD_WEIGHT_GRADIENT = 64;
     static final int CLIP_TOTAL = 8;
     static final int SKIP_NONFINITE = 16;
     static final int PROXIMAL = 32;
@@ -330,6 +331,36 @@ final class EwcLibrary {
             @Const DoublePointer scale,
             @Cast("uint32_t") int flags,
             DoublePointer loss,
+            Pointer workspace,
+            @Cast("size_t") long workspaceBytes);
+
+    static native int ewc_linear(
+            @Const ewc_exec exec,
+            @Cast("const float*") long x,
+            @Cast("const float*") long weight,
+            @Cast("int64_t") long rows,
+            @Cast("int64_t") long out,
+            @Cast("int64_t") long in,
+            @Cast("float*") long y);
+
+    static native int ewc_linear_backward_workspace(
+            @Const ewc_exec exec,
+            @Cast("int64_t") long rows,
+            @Cast("int64_t") long out,
+            @Cast("int64_t") long in,
+            SizeTPointer bytes);
+
+    static native int ewc_linear_backward(
+            @Const ewc_exec exec,
+            @Cast("const float*") long gradient,
+            @Cast("const float*") long x,
+            @Cast("const float*") long weight,
+            @Cast("int64_t") long rows,
+            @Cast("int64_t") long out,
+            @Cast("int64_t") long in,
+            @Cast("uint32_t") int flags,
+            @Cast("float*") long xGradient,
+            @Cast("float*") long weightGradient,
             Pointer workspace,
             @Cast("size_t") long workspaceBytes);
 }

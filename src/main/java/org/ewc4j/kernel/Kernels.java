@@ -452,6 +452,52 @@ public final class Kernels implements AutoCloseable {
         return ownSlot.loss(0);
     }
 
+    /**
+     * y = x weightᵀ of few rows, without a copy of the weight: from some 32 to 64 rows on a general product is the faster.
+     * On the host only. All matrices f32, row-major, contiguous.
+     *
+     * @param x address of rows × in
+     * @param weight address of out × in
+     * @param y address of rows × out
+     */
+    public void linear(long x, long weight, long rows, long out, long in, long y) {
+        run(() -> EwcLibrary.ewc_linear(buffers.exec, x, weight, rows, out, in, y));
+    }
+
+    /**
+     * The gradients of {@link #linear}: that of x = gradient · weight, and that of the weight = gradientᵀ · x.
+     *
+     * @param gradient address of that of y, rows × out
+     * @param add whether to the weight's gradient is added, or it is written
+     * @param xGradient address of rows × in
+     * @param weightGradient address of out × in; 0: not formed
+     */
+    public void linearBackward(
+            long gradient,
+            long x,
+            long weight,
+            long rows,
+            long out,
+            long in,
+            boolean add,
+            long xGradient,
+            long weightGradient) {
+        run(() -> EwcLibrary.ewc_linear_backward_workspace(buffers.exec, rows, out, in, buffers.needed));
+        run(() -> EwcLibrary.ewc_linear_backward(
+                buffers.exec,
+                gradient,
+                x,
+                weight,
+                rows,
+                out,
+                in,
+                add ? EwcLibrary.ADD_WEIGHT_GRADIENT : 0,
+                xGradient,
+                weightGradient,
+                buffers.workspace(),
+                buffers.workspaceBytes()));
+    }
+
     @Override
     public void close() {
         resource.close();

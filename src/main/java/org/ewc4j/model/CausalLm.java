@@ -443,7 +443,7 @@ public final class CausalLm implements AutoCloseable {
     /** A batch of greedy continuations; see {@link GreedyDecoder}. */
     public List<int[]> generate(List<int[]> prompts, int maxNewTokens) {
         requireOpen();
-        return new GreedyDecoder(architecture, decoder, outputEmbedding, dropout, specialTokens(), numerics, uploads)
+        return new GreedyDecoder(architecture, decoder, outputLayer, dropout, specialTokens(), numerics, uploads)
                 .generate(prompts, maxNewTokens);
     }
 

@@ -222,7 +222,8 @@ final class ExampleSquares {
         kernels.fisherAccumulateLinear(view(name).data_ptr().address(), matrix(left), matrix(right), offsets, weight);
     }
 
-    private static Matrix matrix(Tensor tensor) {
+    /** (positions, size), as the kernels read it. */
+    static Matrix matrix(Tensor tensor) {
         Tensor rows = tensor.contiguous();
         return Matrix.contiguous(typeOf(rows), rows.data_ptr().address(), rows.size(1));
     }

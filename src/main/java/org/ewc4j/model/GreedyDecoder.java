@@ -17,7 +17,7 @@ import org.ewc4j.tensor.Uploads;
 final class GreedyDecoder {
     private final Architecture architecture;
     private final Architecture.Decoder decoder;
-    private final Tensor outputEmbedding;
+    private final OutputLayer outputLayer;
     private final Dropout dropout;
     private final SpecialTokens tokens;
     private final Numerics numerics;
@@ -26,14 +26,14 @@ final class GreedyDecoder {
     GreedyDecoder(
             Architecture architecture,
             Architecture.Decoder decoder,
-            Tensor outputEmbedding,
+            OutputLayer outputLayer,
             Dropout dropout,
             SpecialTokens tokens,
             Numerics numerics,
             Uploads uploads) {
         this.architecture = architecture;
         this.decoder = decoder;
-        this.outputEmbedding = outputEmbedding;
+        this.outputLayer = outputLayer;
         this.dropout = dropout;
         this.tokens = tokens;
         this.numerics = numerics;
@@ -129,7 +129,7 @@ final class GreedyDecoder {
             Tensor hidden = decoder.hidden(pass);
             cache.advance(pass.columns());
             Tensor last = hidden.select(1, hidden.size(1) - 1);
-            Tensor best = torch.argmax(torch.linear(last, outputEmbedding), new LongOptional(-1), false)
+            Tensor best = torch.argmax(outputLayer.logits(last), new LongOptional(-1), false)
                     .cpu()
                     .contiguous();
             long[] ids = new long[rows];

@@ -10,7 +10,6 @@ import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.ProfilerRange;
 import org.ewc4j.kernel.StepSlots;
-import org.ewc4j.kernel.TensorList;
 import org.ewc4j.tensor.Torch;
 
 /**
@@ -23,8 +22,8 @@ final class OutputLayer implements AutoCloseable {
     /** Logits are formed for as many rows at once as fit, so that a large batch does not need a large vocabulary's worth of memory. */
     static final long LOGIT_BYTES = 256L << 20;
 
-    /** What stays in a cache between a product and the pass over it. */
-    private static final long BLOCK_BYTES = 4L << 20;
+    /** Of so many rows the products are ours on the CPU: libtorch's copies the weight first, which costs more than they do. */
+    private static final long FEW_ROWS = 32;
 
     private final Tensor weight;
     private final Kernels kernels;
@@ -52,16 +51,16 @@ final class OutputLayer implements AutoCloseable {
         Tensor gradient;
         try (NoGradGuard guard = new NoGradGuard();
                 ProfilerRange range = ProfilerRange.open("output layer")) {
-            gradient = torch.empty_like(scored);
+            Tensor hidden = scored.detach().contiguous();
+            gradient = torch.empty_like(hidden);
             slots.putLossScale(slot, 1.0 / divisor);
             forEachRun(batch, (from, count) -> {
-                Tensor x = scored.detach().narrow(0, from, count);
+                Tensor x = hidden.narrow(0, from, count);
                 Tensor logits = logits(x);
                 long targets = address(batch.targets().narrow(0, from, count));
                 boolean adds = !first || from > 0;
                 kernels.crossEntropy(address(logits), type, count, weight.size(0), targets, true, adds, slots, slot);
-                accumulate(logits.t(), x);
-                torch.mm_out(gradient.narrow(0, from, count), logits, weight);
+                back(logits, x, gradient.narrow(0, from, count));
             });
         }
         backward(scored, gradient);
@@ -91,7 +90,7 @@ final class OutputLayer implements AutoCloseable {
         WeightSquares squares;
         try (NoGradGuard guard = new NoGradGuard();
                 ProfilerRange range = ProfilerRange.open("output layer")) {
-            Tensor x = scored.detach();
+            Tensor x = scored.detach().contiguous();
             Tensor logits = logits(x);
             slots.putLossScale(0, 1.0 / batch.scoredPositions());
             kernels.crossEntropy(
@@ -106,12 +105,11 @@ final class OutputLayer implements AutoCloseable {
                     0);
             slots.read();
             if (!Double.isFinite(slots.loss(0))) {
-                return new WeightSquares(slots.loss(0), null, null, null);
+                return new WeightSquares(slots.loss(0), null, null);
             }
-            gradient = torch.mm(logits, weight);
-            long rows = Math.min(weight.size(0), Math.max(1, BLOCK_BYTES / (weight.size(1) * type.bytes())));
-            Tensor block = torch.empty(new long[] {rows, weight.size(1)}, x.options(), null);
-            squares = new WeightSquares(slots.loss(0), logits.t(), x, block);
+            gradient = torch.empty_like(x);
+            backToHidden(logits, x, gradient);
+            squares = new WeightSquares(slots.loss(0), logits, x);
         }
         backward(scored, gradient);
         return squares;
@@ -125,13 +123,11 @@ final class OutputLayer implements AutoCloseable {
         private final double loss;
         private final Tensor logitGradient; // null where the loss is not finite
         private final Tensor x;
-        private final Tensor block;
 
-        private WeightSquares(double loss, Tensor logitGradient, Tensor x, Tensor block) {
+        private WeightSquares(double loss, Tensor logitGradient, Tensor x) {
             this.loss = loss;
             this.logitGradient = logitGradient;
             this.x = x;
-            this.block = block;
         }
 
         /** Σ token losses, in nats. */
@@ -140,27 +136,18 @@ final class OutputLayer implements AutoCloseable {
         }
 
         /**
-         * Adds the squares block by block, while a block is in the cache: the gradient is never formed whole.
+         * Adds the squares tile by tile, as those of a single example: the gradient is never formed.
          *
          * @param fisher address of the weight's (vocabulary, hidden size), fp32
          * @param factor of the squares
          */
         void addTo(long fisher, double factor) {
-            long vocabulary = weight.size(0);
-            long size = weight.size(1);
-            long rows = block.size(0);
-            long at = address(block);
-            for (long from = 0; from < vocabulary; from += rows) {
-                long count = Math.min(rows, vocabulary - from);
-                try (PointerScope scope = new PointerScope();
-                        NoGradGuard guard = new NoGradGuard();
-                        TensorList squares =
-                                TensorList.of(ElementType.F32, fisher + from * size * Float.BYTES, count * size);
-                        TensorList gradients = TensorList.of(type, at, count * size)) {
-                    torch.mm_out(block.narrow(0, 0, count), logitGradient.narrow(0, from, count), x);
-                    kernels.fisherAccumulate(squares, gradients, factor);
-                }
-            }
+            kernels.fisherAccumulateLinear(
+                    fisher,
+                    ExampleSquares.matrix(logitGradient),
+                    ExampleSquares.matrix(x),
+                    new long[] {0, x.size(0)},
+                    factor);
         }
     }
 
@@ -192,7 +179,7 @@ final class OutputLayer implements AutoCloseable {
     }
 
     /** Of hidden states (rows, hidden size), at most {@link #rowsAtOnce}; valid until the next ones. Outside of autograd. */
-    private Tensor logits(Tensor x) {
+    Tensor logits(Tensor x) {
         long rows = x.size(0);
         if (keptLogits == null || keptLogits.size(0) < rows) {
             if (keptLogits != null) {
@@ -201,23 +188,66 @@ final class OutputLayer implements AutoCloseable {
             }
             keptLogits = Torch.keep(torch.empty(new long[] {rows, weight.size(0)}, x.options(), null));
         }
-        return torch.mm_out(keptLogits.narrow(0, 0, rows), x, weight.t());
+        Tensor logits = keptLogits.narrow(0, 0, rows);
+        if (!isFew(rows)) {
+            return torch.mm_out(logits, x, weight.t());
+        }
+        kernels.linear(address(x.contiguous()), address(weight), rows, weight.size(0), weight.size(1), address(logits));
+        return logits;
     }
 
-    /** The weight's gradient += logits' gradientᵀ · x, unless it is frozen. */
-    private void accumulate(Tensor logitGradient, Tensor x) {
+    private boolean isFew(long rows) {
+        return rows <= FEW_ROWS && type == ElementType.F32 && weight.device().is_cpu();
+    }
+
+    /** The weight's gradient += logits' gradientᵀ · x, unless it is frozen; that of the hidden states = logits' gradient · weight. */
+    private void back(Tensor logits, Tensor x, Tensor hidden) {
         if (!weight.requires_grad()) {
+            backToHidden(logits, x, hidden);
             return;
         }
-        if (weight.grad().defined()) {
-            weight.grad().addmm_(logitGradient, x);
-            return;
-        }
-        if (keptGradient == null) {
+        boolean adds = weight.grad().defined();
+        if (!adds && keptGradient == null) {
             keptGradient = Torch.keep(torch.empty_like(weight));
         }
-        torch.mm_out(keptGradient, logitGradient, x);
-        weight.mutable_grad().put(keptGradient);
+        Tensor gradient = adds ? weight.grad() : keptGradient;
+        if (isFew(x.size(0))) {
+            backOfFew(logits, x, hidden, adds, address(gradient));
+        } else {
+            if (adds) {
+                gradient.addmm_(logits.t(), x);
+            } else {
+                torch.mm_out(gradient, logits.t(), x);
+            }
+            torch.mm_out(hidden, logits, weight);
+        }
+        weight.mutable_grad().put(gradient);
+    }
+
+    private void backToHidden(Tensor logits, Tensor x, Tensor hidden) {
+        if (isFew(x.size(0))) {
+            backOfFew(logits, x, hidden, false, 0);
+        } else {
+            torch.mm_out(hidden, logits, weight);
+        }
+    }
+
+    /**
+     * Of few rows.
+     *
+     * @param ofWeight address of the weight's gradient; 0: not formed
+     */
+    private void backOfFew(Tensor logits, Tensor x, Tensor hidden, boolean adds, long ofWeight) {
+        kernels.linearBackward(
+                address(logits),
+                address(x),
+                address(weight),
+                x.size(0),
+                weight.size(0),
+                weight.size(1),
+                adds,
+                address(hidden),
+                ofWeight);
     }
 
     @Override

@@ -512,6 +512,37 @@ class KernelsTest {
     }
 
     @Test
+    void aLinearLayerOfFewRowsAndItsGradients() {
+        FloatPointer x = memory(1, 2, 3, 4, 5, 6); // 2 rows of 3
+        FloatPointer weight = memory(1, 0, -1, 2, 1, 0); // 2 of 3
+        FloatPointer y = memory(9, 9, 9, 9);
+        kernels.linear(x.address(), weight.address(), 2, 2, 3, y.address());
+        assertThat(values(y, 4)).containsExactly(-2, 4, -2, 13);
+
+        FloatPointer gradient = memory(1, 2, -1, 3);
+        FloatPointer ofX = memory(9, 9, 9, 9, 9, 9);
+        FloatPointer ofWeight = memory(1, 1, 1, 1, 1, 1);
+        long[] matrices = {gradient.address(), x.address(), weight.address()};
+        kernels.linearBackward(matrices[0], matrices[1], matrices[2], 2, 2, 3, true, ofX.address(), ofWeight.address());
+        assertThat(values(ofX, 6)).containsExactly(5, 2, -1, 5, 3, 1);
+        assertThat(values(ofWeight, 6)).containsExactly(-2, -2, -2, 15, 20, 25);
+        kernels.linearBackward(
+                matrices[0], matrices[1], matrices[2], 2, 2, 3, false, ofX.address(), ofWeight.address());
+        assertThat(values(ofWeight, 6)).containsExactly(-3, -3, -3, 14, 19, 24);
+        kernels.linearBackward(matrices[0], matrices[1], matrices[2], 2, 2, 3, false, ofX.address(), 0);
+
+        assertThatThrownBy(() -> kernels.linear(x.address(), weight.address(), 2, 2, 0, y.address()))
+                .isInstanceOf(KernelArgumentException.class)
+                .hasMessageContaining("ewc_linear: in: expected 1 to 2^31 - 1, came 0");
+    }
+
+    private static float[] values(FloatPointer from, int count) {
+        float[] values = new float[count];
+        from.get(values);
+        return values;
+    }
+
+    @Test
     void closedIsClosed() {
         Values theta = new Values(1, -1, 1);
         Kernels other = Kernels.host(1);
