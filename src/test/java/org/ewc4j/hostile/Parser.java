@@ -95,6 +95,11 @@ enum Parser {
     },
     TASKS_JSONL("tasks.jsonl", 1 << 20, 128) {
         @Override
+        List<byte[]> seeds(HostileFixture fixture) {
+            return withEmptyLines(super.seeds(fixture));
+        }
+
+        @Override
         void parse(HostileFixture fixture) {
             Path file = fixture.folder().resolve("tasks.jsonl");
             read(new TaskSource.SingleFile(file, "task", "question", "test", "answer"));
@@ -113,6 +118,11 @@ enum Parser {
         }
     },
     TEXT_JSONL("text.jsonl", 1 << 20, 128) {
+        @Override
+        List<byte[]> seeds(HostileFixture fixture) {
+            return withEmptyLines(super.seeds(fixture));
+        }
+
         @Override
         void parse(HostileFixture fixture) {
             TextReader.documents(fixture.folder().resolve("text.jsonl"), "text");
@@ -230,6 +240,13 @@ enum Parser {
                 throw new java.io.UncheckedIOException(e);
             }
         }
+        return seeds;
+    }
+
+    /** And lines without content behind what is valid, and alone: none may take memory. */
+    private static List<byte[]> withEmptyLines(List<byte[]> seeds) {
+        seeds.add(bytes(new String(seeds.get(0), StandardCharsets.UTF_8) + "\n".repeat(5000)));
+        seeds.add(bytes(" \n".repeat(3000) + "\u2003\n".repeat(2000)));
         return seeds;
     }
 
