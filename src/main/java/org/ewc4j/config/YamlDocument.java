@@ -97,6 +97,9 @@ record YamlDocument(String source, boolean lines, Node root) {
             throw new InvalidInputException(source + line + ": is not YAML: " + oneLine(e.getProblem()), e);
         } catch (YAMLException e) {
             throw new InvalidInputException(source + ": is not YAML: " + oneLine(e.getMessage()), e);
+        } catch (IllegalArgumentException e) { // what the library's own checks of escapes miss
+            throw new InvalidInputException(
+                    source + ": is not YAML: an escape in quotes is cut short, or is no character", e);
         }
     }
 

@@ -122,13 +122,7 @@ public final class Kernels implements AutoCloseable {
                     "Kernels.fisherAccumulateLinear: offsets: expected one more than examples, came none");
         }
         long examples = offsets.length - 1;
-        run(() -> EwcLibrary.ewc_fisher_accumulate_linear_workspace(
-                buffers.exec,
-                buffers.left(left),
-                buffers.right(right),
-                buffers.offsets(offsets),
-                examples,
-                buffers.needed));
+        takeLinearWorkspace(left, right, offsets);
         run(() -> EwcLibrary.ewc_fisher_accumulate_linear(
                 buffers.exec,
                 fisher,
@@ -139,6 +133,21 @@ public final class Kernels implements AutoCloseable {
                 weight,
                 buffers.workspace(),
                 buffers.workspaceBytes()));
+    }
+
+    /** Takes the memory that {@link #fisherAccumulateLinear} with these arguments needs, so that it can only fail here for want of it. */
+    public void takeLinearWorkspace(Matrix left, Matrix right, long[] offsets) {
+        run(() -> EwcLibrary.ewc_fisher_accumulate_linear_workspace(
+                buffers.exec,
+                buffers.left(left),
+                buffers.right(right),
+                buffers.offsets(offsets),
+                offsets.length - 1,
+                buffers.needed));
+        run(() -> {
+            buffers.workspace();
+            return 0;
+        });
     }
 
     /** ½ Σ F (θ*−θ)². */

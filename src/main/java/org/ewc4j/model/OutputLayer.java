@@ -124,10 +124,15 @@ final class OutputLayer implements AutoCloseable {
         private final Tensor logitGradient; // null where the loss is not finite
         private final Tensor x;
 
+        /** Takes all the memory that adding needs. */
         private WeightSquares(double loss, Tensor logitGradient, Tensor x) {
             this.loss = loss;
             this.logitGradient = logitGradient;
             this.x = x;
+            if (x != null) {
+                kernels.takeLinearWorkspace(
+                        ExampleSquares.matrix(logitGradient), ExampleSquares.matrix(x), new long[] {0, x.size(0)});
+            }
         }
 
         /** Σ token losses, in nats. */

@@ -260,6 +260,15 @@ class RunConfigReaderTest {
     }
 
     @Test
+    void refusesEscapesThatAreNoCharacter() {
+        for (String escape : List.of("\\u", "\\x", "\\UFFFFFFFF\"")) {
+            assertRefused(
+                    MINIMAL + "prompt: \"" + escape,
+                    "run.yaml: is not YAML: an escape in quotes is cut short, or is no character");
+        }
+    }
+
+    @Test
     void refusesUnknownKeysWithTheNearest() {
         assertRefused(
                 MINIMAL + "training:\n  epoch: 3\n",
