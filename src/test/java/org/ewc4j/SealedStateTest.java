@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -120,6 +121,20 @@ class SealedStateTest {
         assertReplayRefused(new int[] {2, 0, 5, 6}, "rows with a prompt that lies in them");
         assertReplayRefused(new int[] {Integer.MAX_VALUE, 1, 5}, "whole rows");
         assertReplayRefused(new int[] {0, 1}, "whole rows");
+    }
+
+    /** The generator keeps numbers of 32 bits in 64, and reads the lower half. */
+    @Test
+    void aRandomStateThatHoldsMoreThanIsReadIsRefused() throws IOException {
+        String written = JsonMapper.builder()
+                .build()
+                .readTree(valid)
+                .findValue("random_state")
+                .asText();
+        byte[] bytes = Base64.getDecoder().decode(written);
+        bytes[28] = 1;
+        change(state, valid, "random_state", "\"" + Base64.getEncoder().encodeToString(bytes) + "\"");
+        assertRefused("key 'random_state' is no state of a generator on cpu");
     }
 
     private static void assertReplayRefused(int[] numbers, String message) throws IOException {

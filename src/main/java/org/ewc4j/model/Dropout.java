@@ -2,6 +2,7 @@ package org.ewc4j.model;
 
 import static org.ewc4j.tensor.Torch.keep;
 
+import java.util.Arrays;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Generator;
@@ -47,12 +48,19 @@ final class Dropout implements AutoCloseable {
         }
     }
 
-    /** Sets the generator to where it stood at {@link #state}. */
+    /**
+     * Sets the generator to where it stood at {@link #state}.
+     *
+     * @throws RuntimeException where the bytes are no state, or not all of them: libtorch passes over some
+     */
     void restore(byte[] state) {
         try (PointerScope scope = new PointerScope()) {
             Tensor here = torch.from_blob(
                     new BytePointer(state), new long[] {state.length}, new TensorOptions(ScalarType.Byte));
             generator.set_state(here.clone());
+        }
+        if (!Arrays.equals(state, state())) {
+            throw new IllegalArgumentException("the state of the generator holds what no generator wrote");
         }
     }
 
