@@ -15,7 +15,7 @@ namespace ewc {
 // bits, so it depends on nothing.
 constexpr int64_t kChunk = 16384;
 
-inline int64_t chunks_of(int64_t numel) { return numel / kChunk + (numel % kChunk != 0); }
+inline int64_t chunks_of(int64_t numel) { return ceiling(numel, kChunk); }
 
 inline int64_t chunks_of(const ewc_list& list) {
     int64_t chunks = 0;
@@ -59,12 +59,17 @@ void visit_chunks(const ewc_list& list, int64_t first, int64_t last, Body&& body
     }
 }
 
+// Threads for so many pieces of work: what the caller asks for, or OpenMP's number, and no more than there are pieces.
+inline int threads_of(const ewc_exec& exec, int64_t parts) {
+    const int64_t wanted = exec.threads > 0 ? exec.threads : omp_get_max_threads();
+    return static_cast<int>(std::max<int64_t>(1, std::min(wanted, parts)));
+}
+
 // Calls body(first, last) on each thread with its contiguous run of `parts` pieces of work, of which there are less than
 // 2^47. Body must not throw.
 template <typename Body>
 void for_each_run(const ewc_exec& exec, int64_t parts, Body&& body) {
-    const int64_t wanted = exec.threads > 0 ? exec.threads : omp_get_max_threads();
-    const int threads = static_cast<int>(std::max<int64_t>(1, std::min(wanted, parts)));
+    const int threads = threads_of(exec, parts);
     if (threads == 1) {
         body(int64_t{0}, parts);
         return;

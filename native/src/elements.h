@@ -16,6 +16,10 @@ constexpr int64_t kBlock = 256;
 
 EWC_FUNCTION int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
+// How many pieces of that size hold the elements, and their size together.
+EWC_FUNCTION int64_t ceiling(int64_t elements, int64_t each) { return elements / each + (elements % each != 0); }
+EWC_FUNCTION int64_t round_up(int64_t elements, int64_t each) { return ceiling(elements, each) * each; }
+
 EWC_FUNCTION uint32_t bits_of(float value) {
 #if defined(__CUDA_ARCH__)
     return __float_as_uint(value);

@@ -4,6 +4,7 @@
 
 #include <omp.h>
 
+#include "chunks.h"
 #include "elements.h"
 #include "host.h"
 #include "host_kernels.h"
@@ -17,10 +18,6 @@ constexpr int64_t kGroupPositions = 256;
 constexpr int64_t kBlockRows = 96;
 // Floats behind each panel: without them, panels would begin a power of two apart and meet in the same set of the cache.
 constexpr int64_t kPanelGap = 16;
-
-int64_t ceiling(int64_t elements, int64_t each) { return elements / each + (elements % each != 0); }
-
-int64_t round_up(int64_t elements, int64_t each) { return ceiling(elements, each) * each; }
 
 // Where a thread's part of n units begins.
 int64_t begin_of(int64_t n, int64_t rank, int64_t team) { return n / team * rank + std::min(rank, n % team); }
@@ -39,7 +36,7 @@ struct Partition {
         by_rows = down >= 8 * wanted || down >= across;
         unit = by_rows ? kernels.tile_rows : kernels.tile_columns;
         units = by_rows ? down : across;
-        threads = static_cast<int>(std::max<int64_t>(1, std::min(wanted, units)));
+        threads = threads_of(exec, units);
     }
 
     // The first row or column of a thread's part; OpenMP may give fewer threads than asked.
@@ -169,8 +166,7 @@ void accumulate_weight(const LinearFisher& linear, const LinearKernels& kernels,
 void accumulate_bias(const ewc_exec& exec, const LinearFisher& linear, const LinearKernels& kernels, float weight) {
     constexpr int64_t kUnit = 64; // elements: no line of F is two threads'
     const int64_t units = ceiling(linear.rows(), kUnit);
-    const int64_t wanted = exec.threads > 0 ? exec.threads : omp_get_max_threads();
-#pragma omp parallel num_threads(static_cast<int>(std::max<int64_t>(1, std::min(wanted, units))))
+#pragma omp parallel num_threads(threads_of(exec, units))
     {
         const int64_t team = omp_get_num_threads(), rank = omp_get_thread_num();
         const int64_t begin = std::min(begin_of(units, rank, team) * kUnit, linear.rows());

@@ -12,9 +12,6 @@
 namespace ewc::EWC_INSTRUCTION_SET_NAMESPACE {
 namespace {
 
-// y = x weight^T, by sums along `in`. With AVX2 12 of them, 3 vectors of the weight and one of x fill the registers.
-constexpr int kOutputRows = 4, kOutputColumns = 3;
-
 template <int lanes>
 EWC_FUNCTION float sum_of(VectorOf<lanes> vector) {
     if constexpr (lanes == 2) {
@@ -23,6 +20,43 @@ EWC_FUNCTION float sum_of(VectorOf<lanes> vector) {
         VectorOf<lanes / 2> halves[2];
         __builtin_memcpy(halves, &vector, sizeof(vector));
         return sum_of<lanes / 2>(halves[0] + halves[1]);
+    }
+}
+
+// Asks for the part of the next rows of the weight that falls to the tile at `row` of `rows`: the memory would rest while the
+// rows here are multiplied. Behind the last rows the addresses are nobody's, which a prefetch may be.
+void fetch_ahead(const float* next, int64_t floats, int64_t row, int64_t height, int64_t rows) {
+    constexpr int64_t kLine = 16;
+    const int64_t lines = floats / kLine;
+    for (int64_t line = lines * row / rows; line < lines * least(row + height, rows) / rows; ++line) {
+        __builtin_prefetch(next + line * kLine);
+    }
+}
+
+// Tile::run for all rows of a block and `columns` rows of its weight from `column` on.
+template <typename Tile, int columns, typename Block>
+void visit_rows(const Block& block, int64_t column) {
+    const float* next = block.weight + (column + columns) * block.in;
+    int64_t row = 0;
+    for (; row + Tile::kRows <= block.rows; row += Tile::kRows) {
+        fetch_ahead(next, columns * block.in, row, Tile::kRows, block.rows);
+        Tile::template run<Tile::kRows, columns>(block, row, column);
+    }
+    for (; row < block.rows; ++row) {
+        fetch_ahead(next, columns * block.in, row, 1, block.rows);
+        Tile::template run<1, columns>(block, row, column);
+    }
+}
+
+// Tile::run for a whole block, whose weight is passed through once.
+template <typename Tile, typename Block>
+void visit(const Block& block) {
+    int64_t column = 0;
+    for (; column + Tile::kColumns <= block.columns; column += Tile::kColumns) {
+        visit_rows<Tile, Tile::kColumns>(block, column);
+    }
+    for (; column < block.columns; ++column) {
+        visit_rows<Tile, 1>(block, column);
     }
 }
 
@@ -59,45 +93,16 @@ __attribute__((noinline)) void output_tile(const OutputBlock& block, int64_t row
     }
 }
 
-// Asks for the part of the next rows of the weight that falls to the tile at `row` of `rows`: the memory would rest while the
-// rows here are multiplied. Behind the last rows the addresses are nobody's, which a prefetch may be.
-void fetch_ahead(const float* next, int64_t floats, int64_t row, int64_t height, int64_t rows) {
-    constexpr int64_t kLine = 16;
-    const int64_t lines = floats / kLine;
-    for (int64_t line = lines * row / rows; line < lines * least(row + height, rows) / rows; ++line) {
-        __builtin_prefetch(next + line * kLine);
+// y = x weight^T, by sums along `in`. With AVX2 12 of them, 3 vectors of the weight and one of x fill the registers.
+struct OutputTile {
+    static constexpr int kRows = 4, kColumns = 3;
+    template <int rows, int columns>
+    static void run(const OutputBlock& block, int64_t row, int64_t column) {
+        output_tile<rows, columns>(block, row, column);
     }
-}
+};
 
-template <int columns>
-void output_columns(const OutputBlock& block, int64_t column) {
-    const float* next = block.weight + (column + columns) * block.in;
-    int64_t row = 0;
-    for (; row + kOutputRows <= block.rows; row += kOutputRows) {
-        fetch_ahead(next, columns * block.in, row, kOutputRows, block.rows);
-        output_tile<kOutputRows, columns>(block, row, column);
-    }
-    for (; row < block.rows; ++row) {
-        fetch_ahead(next, columns * block.in, row, 1, block.rows);
-        output_tile<1, columns>(block, row, column);
-    }
-}
-
-void output(const OutputBlock& block) {
-    int64_t column = 0;
-    for (; column + kOutputColumns <= block.columns; column += kOutputColumns) {
-        output_columns<kOutputColumns>(block, column);
-    }
-    for (; column < block.columns; ++column) {
-        output_columns<1>(block, column);
-    }
-}
-
-int64_t round_up(int64_t elements, int64_t each) { return (elements + each - 1) / each * each; }
-
-int64_t x_panel_floats(int64_t rows, int64_t in) { return rows * round_up(in, kTileColumns); }
-
-int64_t panel_floats(int64_t rows) { return rows * kWeightRows; }
+void output(const OutputBlock& block) { visit<OutputTile>(block); }
 
 // A panel is a tile's width of neighbouring columns, row after row; the last one's missing columns are zeros.
 void pack_x(const float* x, int64_t rows, int64_t in, float* panels) {
@@ -151,10 +156,6 @@ EWC_FUNCTION void write(const Sums<kTileRows>& sums, const Place& place) {
     }
 }
 
-// The gradient of x: += some elements of the gradient times some rows of the weight, which are read as they lie. With AVX2
-// 8 elements, 4 vectors of the weight and 2 sums fill the registers.
-constexpr int kInputRows = 2, kInputColumns = 4;
-
 template <int rows, int columns>
 __attribute__((noinline)) void add_to_x_gradient(const GradientBlock& block, int64_t row, int64_t column) {
     const int64_t in = block.in;
@@ -190,29 +191,15 @@ __attribute__((noinline)) void add_to_x_gradient(const GradientBlock& block, int
     }
 }
 
-template <int columns>
-void x_gradient_columns(const GradientBlock& block, int64_t column) {
-    const float* next = block.weight + (column + columns) * block.in;
-    int64_t row = 0;
-    for (; row + kInputRows <= block.rows; row += kInputRows) {
-        fetch_ahead(next, columns * block.in, row, kInputRows, block.rows);
-        add_to_x_gradient<kInputRows, columns>(block, row, column);
+// The gradient of x: += some elements of the gradient times some rows of the weight, which are read as they lie. With AVX2
+// 8 elements, 4 vectors of the weight and 2 sums fill the registers.
+struct XGradientTile {
+    static constexpr int kRows = 2, kColumns = 4;
+    template <int rows, int columns>
+    static void run(const GradientBlock& block, int64_t row, int64_t column) {
+        add_to_x_gradient<rows, columns>(block, row, column);
     }
-    for (; row < block.rows; ++row) {
-        fetch_ahead(next, columns * block.in, row, 1, block.rows);
-        add_to_x_gradient<1, columns>(block, row, column);
-    }
-}
-
-void x_gradient(const GradientBlock& block) {
-    int64_t column = 0;
-    for (; column + kInputColumns <= block.columns; column += kInputColumns) {
-        x_gradient_columns<kInputColumns>(block, column);
-    }
-    for (; column < block.columns; ++column) {
-        x_gradient_columns<1>(block, column);
-    }
-}
+};
 
 // A tile of the weight's gradient, a sum over the rows.
 __attribute__((noinline)) void weight_gradient_tile(const GradientBlock& block, const float* left, const float* right,
@@ -249,20 +236,21 @@ void weight_gradient(const GradientBlock& block, const float* left) {
                                  streams);
         }
     }
+    if (streams) {
+        finish_streams();
+    }
 }
 
 void gradients(const GradientBlock& block) {
-    x_gradient(block);
+    visit<XGradientTile>(block);
     if (block.weight_gradient != nullptr) {
         pack_columns(block, block.panels);
         weight_gradient(block, block.panels);
     }
 }
 
-void finish() { finish_streams(); }
-
 } // namespace
 
-extern const ProductKernels product_kernels = {x_panel_floats, panel_floats, pack_x, output, gradients, finish};
+extern const ProductKernels product_kernels = {kTileColumns, pack_x, output, gradients};
 
 } // namespace ewc::EWC_INSTRUCTION_SET_NAMESPACE

@@ -28,19 +28,17 @@ struct GradientBlock {
     int64_t columns;
     int64_t in;
     const float* x_panels; // by pack_x
-    float* panels;         // panel_floats(rows) of the thread's own
+    float* panels;          // rows * kWeightRows floats of the thread's own
     float* x_gradient;      // rows x in, to which is added
     float* weight_gradient; // columns x in; null: none
     bool add;               // to what weight_gradient holds
 };
 
 struct ProductKernels {
-    int64_t (*x_panel_floats)(int64_t rows, int64_t in);
-    int64_t (*panel_floats)(int64_t rows);
+    int64_t tile_columns; // of a panel of x
     void (*pack_x)(const float* x, int64_t rows, int64_t in, float* panels);
     void (*output)(const OutputBlock&);
     void (*gradients)(const GradientBlock&);
-    void (*finish)(); // behind the last block of a thread
 };
 
 #if defined(EWC_INSTRUCTION_SET_NAMESPACE)

@@ -60,7 +60,7 @@ final class OutputLayer implements AutoCloseable {
                 long targets = address(batch.targets().narrow(0, from, count));
                 boolean adds = !first || from > 0;
                 kernels.crossEntropy(address(logits), type, count, weight.size(0), targets, true, adds, slots, slot);
-                back(logits, x, gradient.narrow(0, from, count));
+                learn(logits, x, gradient.narrow(0, from, count));
             });
         }
         backward(scored, gradient);
@@ -108,7 +108,7 @@ final class OutputLayer implements AutoCloseable {
                 return new WeightSquares(slots.loss(0), null, null);
             }
             gradient = torch.empty_like(x);
-            backToHidden(logits, x, gradient);
+            back(logits, x, gradient, null, false);
             squares = new WeightSquares(slots.loss(0), logits, x);
         }
         backward(scored, gradient);
@@ -205,10 +205,10 @@ final class OutputLayer implements AutoCloseable {
         return rows <= FEW_ROWS && type == ElementType.F32 && weight.device().is_cpu();
     }
 
-    /** The weight's gradient += logits' gradientᵀ · x, unless it is frozen; that of the hidden states = logits' gradient · weight. */
-    private void back(Tensor logits, Tensor x, Tensor hidden) {
+    /** As {@link #back}, with the weight's gradient += logits' gradientᵀ · x, unless it is frozen. */
+    private void learn(Tensor logits, Tensor x, Tensor hidden) {
         if (!weight.requires_grad()) {
-            backToHidden(logits, x, hidden);
+            back(logits, x, hidden, null, false);
             return;
         }
         boolean adds = weight.grad().defined();
@@ -216,43 +216,36 @@ final class OutputLayer implements AutoCloseable {
             keptGradient = Torch.keep(torch.empty_like(weight));
         }
         Tensor gradient = adds ? weight.grad() : keptGradient;
-        if (isFew(x.size(0))) {
-            backOfFew(logits, x, hidden, adds, address(gradient));
-        } else {
-            if (adds) {
-                gradient.addmm_(logits.t(), x);
-            } else {
-                torch.mm_out(gradient, logits.t(), x);
-            }
-            torch.mm_out(hidden, logits, weight);
-        }
+        back(logits, x, hidden, gradient, adds);
         weight.mutable_grad().put(gradient);
     }
 
-    private void backToHidden(Tensor logits, Tensor x, Tensor hidden) {
-        if (isFew(x.size(0))) {
-            backOfFew(logits, x, hidden, false, 0);
-        } else {
-            torch.mm_out(hidden, logits, weight);
-        }
-    }
-
     /**
-     * Of few rows.
+     * hidden = logits' gradient · weight, and ofWeight = logits' gradientᵀ · x.
      *
-     * @param ofWeight address of the weight's gradient; 0: not formed
+     * @param ofWeight null: not formed
+     * @param adds whether to ofWeight is added, or it is written
      */
-    private void backOfFew(Tensor logits, Tensor x, Tensor hidden, boolean adds, long ofWeight) {
-        kernels.linearBackward(
-                address(logits),
-                address(x),
-                address(weight),
-                x.size(0),
-                weight.size(0),
-                weight.size(1),
-                adds,
-                address(hidden),
-                ofWeight);
+    private void back(Tensor logits, Tensor x, Tensor hidden, Tensor ofWeight, boolean adds) {
+        if (isFew(x.size(0))) {
+            kernels.linearBackward(
+                    address(logits),
+                    address(x),
+                    address(weight),
+                    x.size(0),
+                    weight.size(0),
+                    weight.size(1),
+                    adds,
+                    address(hidden),
+                    ofWeight == null ? 0 : address(ofWeight));
+            return;
+        }
+        if (adds) {
+            ofWeight.addmm_(logits.t(), x);
+        } else if (ofWeight != null) {
+            torch.mm_out(ofWeight, logits.t(), x);
+        }
+        torch.mm_out(hidden, logits, weight);
     }
 
     @Override
