@@ -13,8 +13,7 @@ cd "$root/native"
 # The portable kernels, on one thread: what is checked before a verb runs is the same for all.
 clang++ -std=c++17 -g -O2 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
     -DEWC_INSTRUCTION_SET_NAMESPACE=portable -Wno-source-uses-openmp -Iinclude -Isrc -idirafter test/fuzz \
-    src/ewc.cpp src/arguments.cpp src/overlap.cpp src/dispatch.cpp src/host.cpp src/host_linear.cpp \
-    src/host_kernels.cpp src/host_linear_kernels.cpp src/cuda_library.cpp test/fuzz/abi_fuzz.cpp \
+    src/*.cpp test/fuzz/abi_fuzz.cpp \
     -ldl -o "$work/abi_fuzz"
 cd "$work"
 exec ./abi_fuzz corpus -runs="${1:-1000000}" -max_total_time="${2:-300}" -max_len=1024 -len_control=0 -timeout=5 \
