@@ -72,13 +72,13 @@ class Run:
         self.rows.append(dict(name=name, result=result, seconds=round(seconds, 1), detail=detail))
         print(f"{name}: {result} ({detail})", flush=True)
 
-    def run(self, log, command, seconds=None):
+    def run(self, log, command, seconds=None, environment=None):
         """Exit code, seconds taken and output of a command, whose output is also left in the log."""
         started = time.monotonic()
         path = os.path.join(self.out, log)
         with open(path, "w") as file:
             process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                       env=self.environment, start_new_session=True)
+                                       env=environment or self.environment, start_new_session=True)
             try:
                 code = process.wait(seconds or self.seconds)
             except subprocess.TimeoutExpired:
@@ -252,7 +252,7 @@ def bench(run):
     python = os.environ.get("PYTHON", sys.executable)
     code, took, output = run.run("pytorch.log", [
         python, os.path.join(ROOT, "bench", "pytorch_step.py"), "--shape", "pythia-410m", "--rows", rows, "--device",
-        run.device, "--precision", "bf16", "--fused", "--json", theirs])
+        run.device, "--precision", "bf16", "--fused", "--json", theirs], environment=os.environ)  # its own CUDA libraries
     if code:
         missing = "No module named" in output
         run.row("PyTorch", "unavailable" if missing else "failed", took, last_line(output))
