@@ -22,13 +22,19 @@ inline ewc_status status_of(cudaError_t error) {
         return EWC_OUT_OF_MEMORY;
     case cudaErrorInvalidDevice:
         return EWC_INVALID_ARGUMENT;
+    // Those of which CUDA says that the process must be ended, and what hardware cannot mend.
     case cudaErrorIllegalAddress:
-    case cudaErrorMisalignedAddress:
-    case cudaErrorLaunchFailure:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorAssert:
     case cudaErrorHardwareStackError:
     case cudaErrorIllegalInstruction:
-    case cudaErrorAssert:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorLaunchFailure:
+    case cudaErrorMpsClientTerminated:
     case cudaErrorECCUncorrectable:
+    case cudaErrorNvlinkUncorrectable:
         return EWC_CUDA_FATAL;
     default:
         return EWC_CUDA;

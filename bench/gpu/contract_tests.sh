@@ -39,10 +39,11 @@ mkdir -p -- "$out" "$build" || fail "cannot write to $out and $build"
 
 rows=()
 worst=0
-# row NAME RESULT SECONDS DETAIL: passed, failed, unavailable
+# row NAME RESULT SECONDS DETAIL: passed, failed, unavailable. The JSON is whole after each, in case time runs out.
 row() {
     rows+=("$1|$2|$3|$4")
     [ "$2" != failed ] || worst=1
+    write_json
 }
 
 # timed LOG COMMAND...: runs bounded, sets took and status
@@ -56,6 +57,7 @@ timed() {
 
 build_all() {
     local options=(-DEWC_BUILD_TESTS=ON -DEWC_BUILD_BENCH=OFF)
+    command -v make >/dev/null || options+=(-G Ninja)
     [ ! -d "$googletest" ] || options+=("-DEWC_GTEST_SOURCE=$googletest")
     seconds=540 timed configure.log cmake -S "$root/cmake" -B "$build" "${options[@]}"
     [ "$status" -eq 0 ] && seconds=540 timed build.log cmake --build "$build" --parallel "$(nproc)"
@@ -168,6 +170,14 @@ export OMP_WAIT_POLICY=PASSIVE
 gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -n 1)
 gpu=${gpu:-none}
 commit=$(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo unknown)
+nvcc_version="no nvcc"
+rm -f -- "$out/contract_tests.json"
+for tool in cmake c++; do
+    command -v "$tool" >/dev/null && continue
+    row build unavailable 0 "no $tool on the path"
+    print_table
+    exit 0
+done
 build_all
 nvcc=""
 write_probe
@@ -187,6 +197,6 @@ else
     sanitize racecheck 'Of/*/cuda*:*Convert/cuda*'
     sanitize initcheck 'Of/*/cuda*:*Convert/cuda*:*Merge/cuda*'
 fi
-write_json
+write_json # with nvcc's version, where no row came after it
 print_table
 exit $worst

@@ -6,6 +6,7 @@
 
 #include "cuda_library.h"
 #include "ewc/ewc.h"
+#include "status.cuh"
 
 extern "C" const ewc_cuda_table* ewc_cuda_table_get();
 
@@ -32,6 +33,15 @@ TEST_F(DeviceProfiler, RefusesADeviceThatIsNotThere) {
     EXPECT_EQ(EWC_INVALID_ARGUMENT, ewc_profiler_start(1));
     EXPECT_EQ(0u, std::string(ewc_last_error()).find("ewc_profiler_start: cudaSetDevice: ")) << ewc_last_error();
     EXPECT_EQ("", shim::calls);
+}
+
+// CUDA: "this leaves the process in an inconsistent state … the process must be terminated and relaunched".
+TEST(DeviceStatus, AFailureAfterWhichNothingWorksIsFatal) {
+    for (const cudaError_t error : {cudaErrorIllegalAddress, cudaErrorLaunchTimeout, cudaErrorInvalidAddressSpace,
+                                    cudaErrorInvalidPc, cudaErrorMpsClientTerminated, cudaErrorNvlinkUncorrectable}) {
+        EXPECT_EQ(EWC_CUDA_FATAL, cuda::status_of(error)) << static_cast<int>(error);
+    }
+    EXPECT_EQ(EWC_CUDA, cuda::status_of(cudaErrorInvalidConfiguration));
 }
 
 } // namespace

@@ -100,13 +100,19 @@ enum cudaError_t {
     cudaErrorNoDevice,
     cudaErrorInsufficientDriver,
     cudaErrorStubLibrary,
+    cudaErrorInvalidConfiguration,
     cudaErrorIllegalAddress,
-    cudaErrorMisalignedAddress,
-    cudaErrorLaunchFailure,
+    cudaErrorLaunchTimeout,
+    cudaErrorAssert,
     cudaErrorHardwareStackError,
     cudaErrorIllegalInstruction,
-    cudaErrorAssert,
+    cudaErrorMisalignedAddress,
+    cudaErrorInvalidAddressSpace,
+    cudaErrorInvalidPc,
+    cudaErrorLaunchFailure,
+    cudaErrorMpsClientTerminated,
     cudaErrorECCUncorrectable,
+    cudaErrorNvlinkUncorrectable,
 };
 inline const char* cudaGetErrorName(cudaError_t) { return "an error of the shim"; }
 inline const char* cudaGetErrorString(cudaError_t) { return "no device is behind it"; }

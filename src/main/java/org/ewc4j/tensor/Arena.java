@@ -56,7 +56,7 @@ public final class Arena implements AutoCloseable {
     /**
      * An arena of zeros.
      *
-     * @throws RunFailedException where there is not that much memory, or room on the disk
+     * @throws RunFailedException where there is not that much memory, or room on the disk, or the place cannot be used
      */
     public Arena(ParameterLayout layout, ElementType type, ArenaPlace place) {
         this.layout = layout;
@@ -92,6 +92,10 @@ public final class Arena implements AutoCloseable {
             }
             return keep(torch.zeros(new long[] {elements}, options));
         } catch (RuntimeException e) {
+            if (!OutOfMemory.isMeantBy(e)) {
+                throw new RunFailedException(
+                        name() + " cannot be used: " + e.getMessage().lines().findFirst().orElse(""), e);
+            }
             throw new RunFailedException(
                     String.format(
                             Locale.ROOT,

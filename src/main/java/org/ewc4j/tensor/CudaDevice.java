@@ -5,6 +5,7 @@ import org.bytedeco.cuda.cudart.cudaDeviceProp;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.cuda.DeviceStats;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.DeviceType;
 import org.bytedeco.pytorch.global.torch_cuda;
 
 /**
@@ -24,6 +25,8 @@ public record CudaDevice(
     public static CudaDevice of(Device device) {
         byte index = (byte) device.index();
         try (PointerScope scope = new PointerScope()) {
+            // Statistics are refused until libtorch's allocator for devices is there, and nothing else here asks for it.
+            torch.globalContext().lazyInitDevice(DeviceType.CUDA);
             cudaDeviceProp properties = torch_cuda.getDeviceProperties(index);
             DeviceStats statistics = torch.getDeviceStats(index);
             // The statistics are kept for small and large blocks and for both; the first is both.

@@ -68,7 +68,7 @@ public final class WeightReader {
                         new Arena(ParameterLayout.of(java.util.Map.of(parameter.name(), parameter.shapeArray())))) {
             Parameter target = copy.layout().get(parameter.name());
             read(file, entry, copy, target);
-            return torch.equal(copy.view(target), arena.view(parameter));
+            return torch.equal(copy.view(target), arena.view(parameter).cpu()); // of one device, or libtorch refuses
         }
     }
 

@@ -2,13 +2,16 @@ package org.ewc4j.tensor;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.ewc4j.error.RunFailedException;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
@@ -44,6 +47,16 @@ class ArenaTest {
                 }
             }
         }
+    }
+
+    @Test
+    void aDeviceThatDoesNotWorkIsNotCalledShortOfMemory() {
+        // The build for the CPU stands for a device that fails: libtorch refuses both by an exception of the same type.
+        assumeThat(torch.hasCUDA()).isFalse();
+        assertThatThrownBy(() -> new Arena(layout(), ElementType.F32, new Device(0)))
+                .isInstanceOf(RunFailedException.class)
+                .hasMessageStartingWith("cuda:0 cannot be used: ")
+                .hasMessageNotContaining("there is no memory");
     }
 
     @ParameterizedTest
