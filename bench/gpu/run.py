@@ -64,7 +64,7 @@ class Run:
         self.rows = []
         self.environment = dict(
             os.environ, LD_LIBRARY_PATH=cuda_folders(), OMP_WAIT_POLICY="PASSIVE", OPENBLAS_THREAD_TIMEOUT="4",
-            GLIBC_TUNABLES="glibc.malloc.hugetlb=1", LC_ALL="C.UTF-8")
+            GLIBC_TUNABLES="glibc.malloc.hugetlb=1", CUBLAS_WORKSPACE_CONFIG=":4096:8", LC_ALL="C.UTF-8")
         os.makedirs(self.out, exist_ok=True)
 
     def row(self, name, result, seconds, detail):

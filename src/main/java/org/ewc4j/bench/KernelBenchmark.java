@@ -72,7 +72,7 @@ final class KernelBenchmark {
             robin.add("adamw_step_ewc", round -> optimizer.run(fisher.list(), anchor.list()));
             // The second moment stands for a new Fisher: positive and small.
             robin.add("fisher_merge", round -> kernels.fisherMerge(fisher.list(), secondMoment.list(), 0.5, 0.5));
-            robin.add("norm", round -> kernels.norm(gradient.list()));
+            robin.add("norm", round -> kernels.norm(gradient.list(), slots, 0));
             robin.add("penalty_value", round -> kernels.penalty(theta.list(), anchor.list(), fisher.list()));
             robin.add(
                     "total_norm",

@@ -264,6 +264,11 @@ public final class Kernels implements AutoCloseable {
         return Math.sqrt(buffers.readResult());
     }
 
+    /** As {@link #norm(TensorList)}, but leaves it in a slot's place for it, so that a device need not be waited for. */
+    public void norm(TensorList gradient, StepSlots slots, int slot) {
+        norm(gradient, null, null, null, null, null, slots.normInPlace(slot));
+    }
+
     /** ‖g + λF(θ−θ*)‖, the 2-norm over all tensors; nothing is written. */
     public double totalNorm(
             TensorList gradient, TensorList theta, TensorList anchor, TensorList fisher, double lambda) {

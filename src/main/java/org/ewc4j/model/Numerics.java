@@ -27,8 +27,8 @@ public record Numerics(Device device, ElementType type) {
     }
 
     /**
-     * What the settings ask for, on this machine. Makes libtorch's choice between tf32 and full fp32 where the device is a
-     * CUDA device.
+     * What the settings ask for, on this machine. Makes libtorch's choices for CUDA devices ({@link
+     * Torch#chooseArithmetic}) where the device is one.
      *
      * @throws InvalidInputException where the device cannot be used, with the reason, or does not compute so
      */
@@ -39,7 +39,7 @@ public record Numerics(Device device, ElementType type) {
                 ? Torch.cuda(cuda.index())
                 : setting instanceof DeviceSetting.Auto ? Torch.cudaOrCpu() : Device.CPU;
         if (device.isCuda()) {
-            Torch.chooseTf32(precision == Precision.TF32);
+            Torch.chooseArithmetic(precision == Precision.TF32);
         } else if (precision == Precision.TF32) {
             throw new InvalidInputException(
                     "precision: tf32 is how CUDA devices multiply, and this would run on the CPU;"

@@ -94,7 +94,9 @@ public final class Arena implements AutoCloseable {
         } catch (RuntimeException e) {
             if (!OutOfMemory.isMeantBy(e)) {
                 throw new RunFailedException(
-                        name() + " cannot be used: " + e.getMessage().lines().findFirst().orElse(""), e);
+                        name() + " cannot be used: "
+                                + e.getMessage().lines().findFirst().orElse(""),
+                        e);
             }
             throw new RunFailedException(
                     String.format(

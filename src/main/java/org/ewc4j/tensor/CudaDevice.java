@@ -21,11 +21,14 @@ import org.bytedeco.pytorch.global.torch_cuda;
 public record CudaDevice(
         String name, String capability, int multiprocessors, long memoryBytes, long allocatedBytes, long peakBytes) {
 
+    private static final int LEAST_MAJOR = 8;
+
     /** @param device a CUDA device that this process can use */
     public static CudaDevice of(Device device) {
         byte index = (byte) device.index();
         try (PointerScope scope = new PointerScope()) {
-            // Statistics are refused until libtorch's allocator for devices is there, and nothing else here asks for it.
+            // Statistics are refused until libtorch's allocator for devices is there, and nothing else here asks for
+            // it.
             torch.globalContext().lazyInitDevice(DeviceType.CUDA);
             cudaDeviceProp properties = torch_cuda.getDeviceProperties(index);
             DeviceStats statistics = torch.getDeviceStats(index);
@@ -37,6 +40,17 @@ public record CudaDevice(
                     properties.totalGlobalMem(),
                     statistics.allocated_bytes().current(),
                     statistics.allocated_bytes().peak());
+        }
+    }
+
+    /** Null where our kernels are compiled for the device (cmake/CudaLibrary.cmake); libtorch's go back further. */
+    static String tooOld(Device device) {
+        try (PointerScope scope = new PointerScope()) {
+            cudaDeviceProp properties = torch_cuda.getDeviceProperties((byte) device.index());
+            return properties.major() >= LEAST_MAJOR
+                    ? null
+                    : "it is of compute capability " + properties.major() + "." + properties.minor()
+                            + ", and ewc4j's kernels need " + LEAST_MAJOR + ".0";
         }
     }
 

@@ -3,6 +3,7 @@ package org.ewc4j.tensor;
 import java.util.concurrent.atomic.AtomicLong;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Context;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch_cuda;
 import org.ewc4j.error.InvalidInputException;
@@ -11,16 +12,20 @@ import org.ewc4j.kernel.KernelException;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.LibraryCache;
 import org.ewc4j.kernel.NativeLibrary;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What libtorch keeps for the whole process, set once, and the rule by which its objects outlive a pointer scope.
  *
  * <p>Process-wide and set at the first {@link #start}: the number of threads of libtorch and of OpenBLAS, and
  * {@code OMP_WAIT_POLICY=PASSIVE} where the environment does not set it (their idle threads would spin against each other
- * otherwise); where the first learner on a CUDA device is opened, whether fp32 products may use tf32. Nothing else of the process
- * changes.
+ * otherwise); where the first learner on a CUDA device is opened, whether fp32 products may use tf32, and that algorithms are
+ * taken whose bits are the same each time. Nothing else of the process changes.
  */
 public final class Torch {
+    private static final Logger LOG = LoggerFactory.getLogger(Torch.class);
+    private static final String CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG";
     private static final AtomicLong KEPT = new AtomicLong();
     private static int threads;
     private static Boolean tf32Chosen; // null: not yet
@@ -115,7 +120,7 @@ public final class Torch {
             return "this machine has " + count + " CUDA device" + (count == 1 ? "" : "s");
         }
         if (torch.hasCUDA()) {
-            return null;
+            return CudaDevice.tooOld(device);
         }
         // Without one of its libraries the CUDA build behaves as the CPU's, without a word.
         CudaLibraries libraries = CudaLibraries.find();
@@ -125,21 +130,34 @@ public final class Torch {
     }
 
     /**
-     * Lets matrix products of fp32 on CUDA devices round their operands to 10 bits of mantissa, or not. libtorch keeps one
-     * choice for the process.
+     * How CUDA devices compute: whether matrix products of fp32 round their operands to 10 bits of mantissa; and, where cuBLAS
+     * may ({@link #repeats}), by algorithms whose bits are the same each time, which the backward pass of fused attention and
+     * sums by index otherwise are not. libtorch keeps one choice for the process.
      *
      * @throws InvalidInputException where another learner of the process chose the other
      */
-    public static synchronized void chooseTf32(boolean tf32) {
+    public static synchronized void chooseArithmetic(boolean tf32) {
         if (tf32Chosen == null) {
-            torch.globalContext().setAllowTF32CuBLAS(tf32);
-            torch.globalContext().setAllowTF32CuDNN(tf32);
+            Context context = torch.globalContext();
+            context.setAllowTF32CuBLAS(tf32);
+            context.setAllowTF32CuDNN(tf32);
+            if (repeats(System.getenv(CUBLAS_WORKSPACE))) {
+                context.setDeterministicAlgorithms(true, true); // only warns of what it has one way for
+                context.setDeterministicFillUninitializedMemory(false); // nothing here reads what it has not written
+            } else {
+                LOG.info("{}=:4096:8 is not set: last bits may differ from run to run", CUBLAS_WORKSPACE);
+            }
             tf32Chosen = tf32;
         } else if (tf32Chosen != tf32) {
             throw new InvalidInputException("precision: " + (tf32 ? "tf32" : "fp32 or bf16")
                     + " is asked for, but libtorch already computes with " + (tf32Chosen ? "tf32" : "full fp32")
                     + " products in this process; one choice holds for all learners on CUDA devices");
         }
+    }
+
+    /** Whether cuBLAS repeats its bits under this value of {@value #CUBLAS_WORKSPACE}: NVIDIA's manual names two. */
+    static boolean repeats(String workspaces) {
+        return ":4096:8".equals(workspaces) || ":16:8".equals(workspaces);
     }
 
     /** Waits for all that was put on the device's current stream. */
