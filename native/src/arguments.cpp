@@ -93,16 +93,19 @@ void Arguments::lists(std::initializer_list<NamedList> lists) const {
 void Arguments::list(const NamedList& named) const {
     require(named.name, named.list);
     const ewc_list& list = *named.list;
-    const std::string name = named.name;
+    const auto member = [&](const char* of) { return std::string(named.name) + of; }; // made where something is wrong alone
     if (list.count < 0) {
-        invalid(name + ".count: expected 0 or more segments, came " + std::to_string(list.count));
+        invalid(member(".count") + ": expected 0 or more segments, came " + std::to_string(list.count));
     }
     if (!takes(named.dtypes, list.dtype)) {
-        invalid(name + ".dtype: expected " + names_of(named.dtypes) + ", came " + std::to_string(list.dtype));
+        invalid(member(".dtype") + ": expected " + names_of(named.dtypes) + ", came " + std::to_string(list.dtype));
     }
-    if (list.count > 0) {
-        require((name + ".numel").c_str(), list.numel);
-        require((name + ".data").c_str(), list.data);
+    const auto lies_there = [](const auto* array) {
+        return array != nullptr && reinterpret_cast<uintptr_t>(array) % alignof(decltype(*array)) == 0;
+    };
+    if (list.count > 0 && !(lies_there(list.numel) && lies_there(list.data))) {
+        require(member(".numel").c_str(), list.numel);
+        require(member(".data").c_str(), list.data);
     }
     segments(named);
 }

@@ -4,10 +4,22 @@
 #include <cstring>
 #include <initializer_list>
 
+#if defined(EWC_X86_64)
+#include <cpuid.h>
+#endif
+
 #include "host_kernels.h"
 
 namespace ewc {
 namespace {
+
+#if defined(EWC_X86_64)
+// Not by __builtin_cpu_supports, to which Clang 14 refuses this name.
+bool has_f16c() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+#endif
 
 const HostKernels& best_of_cpu() {
     const char* wanted = std::getenv("EWC_INSTRUCTION_SET");
@@ -31,11 +43,12 @@ const HostKernels* host_kernels_named(const char* name) {
 #if defined(EWC_X86_64)
     // __builtin_cpu_supports asks the operating system too: it must save the wide registers.
     if (std::strcmp(name, "avx512") == 0 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma")) {
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma") &&
+        has_f16c()) {
         return &avx512::kernels;
     }
     if (std::strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-        __builtin_cpu_supports("f16c")) {
+        has_f16c()) {
         return &avx2::kernels;
     }
 #elif defined(EWC_AARCH64)

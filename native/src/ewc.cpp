@@ -145,6 +145,7 @@ void fisher_accumulate_linear(const ewc_exec* exec, float* fisher, const ewc_mat
     check.disjoint({}, {{"fisher", fisher, fisher_bytes, Access::write},
                         region_of_matrix("left", left, offsets[examples]),
                         region_of_matrix("right", right, offsets[examples]),
+                        {"offsets", offsets, static_cast<uint64_t>(examples + 1) * sizeof(int64_t)},
                         {"workspace", workspace, needed, Access::write}});
     if (on_host(exec)) {
         host::fisher_accumulate_linear(*exec, linear, weight, workspace);
@@ -212,19 +213,25 @@ void workspace(const char* verb, const ewc_exec* exec, const NamedList& list, si
     *bytes = needed(verb, exec, *list.list);
 }
 
-void check_number(const Arguments& check, const std::string& name, double value, double below) {
+void check_number(const Arguments& check, const char* name, double value, double below) {
     if (!(value >= 0.0 && value < below)) {
-        check.invalid(name + ": expected a number from 0, below " + std::to_string(below) + ", came " +
+        check.invalid(std::string(name) + ": expected a number from 0, below " + std::to_string(below) + ", came " +
                       std::to_string(value));
     }
 }
 
 void check_numbers(const Arguments& check, const char* name, const double* values, int64_t count) {
+    check.optional(name, values);
     for (int64_t i = 0; values != nullptr && i < count; ++i) {
         if (!(values[i] >= 0.0 && values[i] < INFINITY)) {
-            check_number(check, std::string(name) + "[" + std::to_string(i) + "]", values[i], INFINITY);
+            check_number(check, (std::string(name) + "[" + std::to_string(i) + "]").c_str(), values[i], INFINITY);
         }
     }
+}
+
+// What check_numbers took.
+Region region_of_numbers(const char* name, const double* values, int64_t count) {
+    return {name, values, values == nullptr ? 0 : static_cast<uint64_t>(count) * sizeof(double)};
 }
 
 void penalty(const ewc_exec* exec, const PenaltyLists& lists, const double* lambda, double* penalty, void* workspace,
@@ -248,6 +255,7 @@ void penalty(const ewc_exec* exec, const PenaltyLists& lists, const double* lamb
                     {"fisher", lists.fisher},
                     {"gradient", lists.gradient, kGradient, Access::write}},
                    {region_of("lambda", lambda), region_of("penalty", penalty, Access::write),
+                    region_of_numbers("segment_lambda", lists.segment_lambda, lists.theta->count),
                     {"workspace", workspace, needed, Access::write}});
     const double* strength = lists.gradient == nullptr ? nullptr : lambda;
     if (on_host(exec)) {
@@ -282,6 +290,7 @@ void norm(const ewc_exec* exec, const PenaltyLists& lists, const double* lambda,
                     {"anchor", lists.anchor},
                     {"fisher", lists.fisher}},
                    {region_of("lambda", lambda), region_of("norm_squared", norm_squared, Access::write),
+                    region_of_numbers("segment_lambda", lists.segment_lambda, lists.gradient->count),
                     {"workspace", workspace, needed, Access::write}});
     if (on_host(exec)) {
         host::norm(*exec, lists, lambda, norm_squared, workspace);
@@ -350,6 +359,9 @@ void adamw_step(const ewc_exec* exec, AdamWLists lists, const ewc_adamw_options*
                     {"anchor", lists.anchor},
                     {"options->theta_copy", lists.theta_copy, kCopy, Access::write}},
                    {region_of("values", values), region_of("statistics", statistics, Access::write),
+                    region_of_numbers("options->segment_learning_rate", options.segment_learning_rate, lists.theta->count),
+                    region_of_numbers("options->segment_weight_decay", options.segment_weight_decay, lists.theta->count),
+                    region_of_numbers("options->segment_lambda", options.segment_lambda, lists.theta->count),
                     {"workspace", workspace, needed, Access::write}});
     if (on_host(exec)) {
         host::adamw_step(*exec, lists, options, *values, mode, statistics, workspace);

@@ -23,6 +23,11 @@ void for_each_span(std::initializer_list<NamedList> lists, std::initializer_list
         }
     };
     for (const NamedList& named : lists) {
+        if (named.list != nullptr) { // its arrays are read to the end of the call
+            const uint64_t bytes = static_cast<uint64_t>(named.list->count) * sizeof(void*);
+            visit_bytes(named.list->numel, bytes, {named.name, -1}, false);
+            visit_bytes(named.list->data, bytes, {named.name, -1}, false);
+        }
         for (int64_t i = 0; named.list != nullptr && i < named.list->count; ++i) {
             const int64_t bytes = segment_bytes(named.list->dtype, named.list->numel[i]);
             visit_bytes(named.list->data[i], static_cast<uint64_t>(bytes), {named.name, i}, named.access == Access::write);

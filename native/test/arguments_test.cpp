@@ -124,6 +124,39 @@ TEST_F(Arguments, Overlap) {
            "overlaps it");
 }
 
+// The arrays of the caller that a verb reads until its end: offsets that become a Fisher would lead it anywhere.
+TEST_F(Arguments, OverlapWithArrays) {
+    double factors[] = {1, 1}, penalty = 0, workspace[8];
+    const auto value = [&](double* to, const double* segment_lambda) {
+        return ewc_penalty(&exec, a.list(), b.list(), b.list(), nullptr, nullptr, segment_lambda, to, workspace,
+                           sizeof(workspace));
+    };
+    expect(EWC_INVALID_ARGUMENT, value(&factors[1], factors), "penalty: is written, so expected memory that nothing else of "
+                                                              "the call uses, but segment_lambda overlaps it");
+    expect(EWC_INVALID_ARGUMENT, value(&penalty, reinterpret_cast<const double*>(reinterpret_cast<char*>(factors) + 4)),
+           "segment_lambda: expected an address that is a multiple of 8");
+    ewc_adamw_options options = {sizeof(options), 0.9, 0.999, 1e-8, 0, nullptr, factors, nullptr, nullptr};
+    const ewc_adamw_values values = {1, 1e-3, 1, 1, 1};
+    Values c({4, 2}, 3, 0, 1), d({4, 2}, 4, 0, 1);
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_adamw_step(&exec, a.list(), b.list(), c.list(), d.list(), nullptr, nullptr, &options, &values, 0,
+                          reinterpret_cast<ewc_adamw_statistics*>(factors), workspace, sizeof(workspace)),
+           "statistics: is written, so expected memory that nothing else of the call uses, but "
+           "options->segment_weight_decay overlaps it");
+    int64_t offsets[] = {0, 1, 2};
+    const ewc_matrix left = {a.list()->data[0], 2, 2, EWC_F32};
+    expect(EWC_INVALID_ARGUMENT,
+           ewc_fisher_accumulate_linear(&exec, reinterpret_cast<float*>(&offsets[1]), &left, nullptr, offsets, 2, 1, nullptr, 0),
+           "but offsets overlaps it");
+    int64_t sizes[] = {4, 2};
+    void* addresses[] = {sizes, a.list()->data[1]};
+    const ewc_list list = {2, sizes, addresses, EWC_F32};
+    expect(EWC_INVALID_ARGUMENT, accumulate(&list, b.list()), "fisher segment 0: is written, so expected memory that "
+                                                              "nothing else of the call uses, but fisher overlaps it");
+    EXPECT_EQ(4, sizes[0]);
+    EXPECT_EQ(1, offsets[1]);
+}
+
 // More written segments than are looked at together, in no order of their addresses.
 TEST_F(Arguments, OverlapOfManySegments) {
     constexpr int64_t kSegments = 300;

@@ -26,8 +26,9 @@
  *
  * Errors. Every verb checks its arguments before it writes anything and returns a status; ewc_last_error() has the
  * message: verb, parameter, what was expected, what came. Null, negative, overflowing and misaligned arguments are refused,
- * and so is a call whose written memory (a list, a result, the workspace) overlaps anything else that it reads or writes;
- * what is only read may overlap. That an address holds as many bytes as the call says, no check can tell.
+ * and so is a call whose written memory (a list, a result, the workspace) overlaps anything else that it reads or writes,
+ * the arrays of its lists, factors and offsets included; what is only read may overlap. That an address holds as many
+ * bytes as the call says, no check can tell.
  *
  * Growth. Later versions add dtypes, flags and verbs, and members at the end of the structs that carry `struct_size`;
  * ewc_abi_version() goes up only when something that exists changes its meaning.
@@ -147,7 +148,8 @@ EWC_API void ewc_range_pop(void);
 EWC_API ewc_status ewc_profiler_start(int32_t device);
 EWC_API ewc_status ewc_profiler_stop(int32_t device);
 
-/* Bytes of a segment of numel elements, steps and scales of blocks included; -1 for a dtype that is none, or numel < 0. */
+/* Bytes of a segment of numel elements, steps and scales of blocks included; -1 for a dtype that is none, numel < 0 or beyond
+   INT64_MAX / 8. */
 EWC_API int64_t ewc_segment_bytes(ewc_dtype dtype, int64_t numel);
 
 /*

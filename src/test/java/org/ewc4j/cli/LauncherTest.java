@@ -45,7 +45,9 @@ class LauncherTest {
         write(jdk.resolve("release"), "JAVA_VERSION=\"17.0.1\"\n");
         write(jdk.resolve("include/jni.h"), "");
         program(jdk.resolve("bin/javac"), "");
-        program(jdk.resolve("bin/java"), "echo \"LIBRARIES=${LD_LIBRARY_PATH-}\"; echo \"ARGUMENTS=$*\"");
+        program(
+                jdk.resolve("bin/java"),
+                "echo \"LIBRARIES=${LD_LIBRARY_PATH-}\"; echo \"LOCALE=${LC_ALL-}\"; echo \"ARGUMENTS=$*\"");
         Path home = folder.resolve("home");
         Files.createDirectories(home.resolve(".m2/wrapper/dists"));
         environment.putAll(Map.of("JAVA_HOME", jdk.toString(), "HOME", home.toString(), "LD_LIBRARY_PATH", "/mine"));
@@ -107,6 +109,15 @@ class LauncherTest {
         assertThat(launch.resolve("lib/a.jar")).content().doesNotContain("-Pgpu");
         assertThat(launch.resolve("gpu/lib/a.jar")).content().contains("-Pgpu");
         assertThat(cpu.said("LIBRARIES")).isEqualTo("/mine");
+    }
+
+    /** As ssh brings one along: the JVM would fall back to ASCII, and find no file whose name has an umlaut. */
+    @Test
+    void aLocaleThatThisMachineLacksIsReplaced() throws Exception {
+        environment.put("LC_ALL", "xx_XX.UTF-8");
+        assertThat(launch("doctor").said("LOCALE")).isEqualTo("C.UTF-8");
+        environment.put("LC_ALL", "C.utf8");
+        assertThat(launch("doctor").said("LOCALE")).isEqualTo("C.utf8");
     }
 
     @Test
