@@ -26,7 +26,7 @@ import org.ewc4j.error.Quoted;
  * Reads JSON Lines row by row: UTF-8, one object a line, blank lines skipped, lines ended by LF or CR LF, a byte order
  * mark allowed. A line longer than 16 MiB is refused rather than held.
  */
-final class JsonLines {
+public final class JsonLines {
     static final int MAX_LINE_BYTES = 16 << 20;
 
     /** Shared by every reader of task data: no key twice, and numbers with the digits that they are written with. */
@@ -125,7 +125,7 @@ final class JsonLines {
     }
 
     /** Jackson's reason in one line, with the column. */
-    static String reason(JsonProcessingException e) {
+    public static String reason(JsonProcessingException e) {
         String message = e.getOriginalMessage().lines().findFirst().orElse("not JSON");
         // Some reasons carry a location of their own, which names a StringReader rather than the file, or name Java's
         // settings.

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.ewc4j.error.RunFailedException;
@@ -72,7 +73,7 @@ final class CheckpointWriter {
         index.putObject("metadata").put("total_size", theta.layout().elements() * type.bytes());
         Map<String, String> fileOf = new TreeMap<>();
         for (int i = 0; i < shards.size(); i++) {
-            String file = String.format("model-%05d-of-%05d.safetensors", i + 1, shards.size());
+            String file = String.format(Locale.ROOT, "model-%05d-of-%05d.safetensors", i + 1, shards.size());
             SafetensorsWriter.write(folder.resolve(file), theta, shards.get(i), type);
             shards.get(i).forEach(parameter -> fileOf.put(parameter.name(), file));
         }

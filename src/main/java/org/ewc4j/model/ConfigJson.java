@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
+import org.ewc4j.data.JsonLines;
 import org.ewc4j.error.InvalidInputException;
 
 /** A JSON object of a model directory, read by key; what does not fit is refused with the file and the key. */
@@ -47,7 +48,7 @@ final class ConfigJson {
             return new ConfigJson(file, "", object);
         } catch (JsonProcessingException e) {
             int line = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
-            throw new InvalidInputException(file + ":" + line + ": not valid JSON: " + e.getOriginalMessage(), e);
+            throw new InvalidInputException(file + ":" + line + ": not valid JSON: " + JsonLines.reason(e), e);
         } catch (IOException e) {
             throw new InvalidInputException(file + ": cannot be read: " + e.getMessage(), e);
         }

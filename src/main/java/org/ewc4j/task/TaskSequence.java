@@ -7,11 +7,14 @@ import java.util.Set;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.Quoted;
 
-/** The tasks of a run in the order in which they are learned: at least one, each with something to learn, names unique. */
+/**
+ * The tasks of a run in the order in which they are learned: at least one, each with something to learn, names unique and of
+ * one line.
+ */
 public final class TaskSequence implements Iterable<Task> {
     private final List<Task> tasks;
 
-    /** @throws InvalidInputException if there is no task, a task has no training row, or two share a name */
+    /** @throws InvalidInputException if there is no task, a task has no training row or no proper name, or two share a name */
     public TaskSequence(List<Task> tasks) {
         this.tasks = List.copyOf(tasks);
         if (this.tasks.isEmpty()) {
@@ -19,6 +22,7 @@ public final class TaskSequence implements Iterable<Task> {
         }
         Set<String> names = new HashSet<>();
         for (Task task : this.tasks) {
+            requireName(task.name());
             if (!names.add(task.name())) {
                 throw new InvalidInputException("the task name " + Quoted.of(task.name())
                         + " is there twice; give each task a name of its own");
@@ -27,6 +31,14 @@ public final class TaskSequence implements Iterable<Task> {
                 throw new InvalidInputException("task " + Quoted.of(task.name())
                         + " is empty: it has no training row; add rows or leave it out");
             }
+        }
+    }
+
+    /** Names go to terminals and into tables. */
+    private static void requireName(String name) {
+        if (name.isBlank() || name.codePoints().anyMatch(Character::isISOControl)) {
+            throw new InvalidInputException("the task name " + Quoted.of(name)
+                    + " is blank or has a line break or another control character; give the task a name of one line");
         }
     }
 

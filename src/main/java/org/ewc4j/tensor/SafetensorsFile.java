@@ -36,6 +36,9 @@ import org.ewc4j.error.InvalidInputException;
  */
 public final class SafetensorsFile implements AutoCloseable {
     static final int MAX_HEADER_BYTES = 100_000_000;
+    /** The first eight bytes of what Git LFS leaves in place of a file: "version ". */
+    private static final long GIT_LFS = 0x206E6F6973726576L;
+
     private static final int WINDOW_ELEMENTS = 1 << 20;
     private static final ObjectMapper JSON = JsonMapper.builder()
             .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
@@ -100,6 +103,10 @@ public final class SafetensorsFile implements AutoCloseable {
             throw new InvalidInputException(path + ": not a safetensors file: " + size + " bytes, a header needs 8");
         }
         long length = readFully(path, channel, 0, Long.BYTES).getLong();
+        if (length == GIT_LFS) {
+            throw new InvalidInputException(path + ": is a pointer of Git LFS, which stands for the weights in a clone;"
+                    + " get the file itself with git lfs pull");
+        }
         if (length < 2 || length > MAX_HEADER_BYTES) {
             throw new InvalidInputException(path + ": header length " + Long.toUnsignedString(length)
                     + " is outside 2 to " + MAX_HEADER_BYTES + " bytes; the file is damaged or not safetensors");

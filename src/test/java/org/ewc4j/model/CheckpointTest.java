@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import org.ewc4j.Golden;
 import org.ewc4j.error.InvalidInputException;
@@ -187,9 +188,13 @@ class CheckpointTest {
     void shardsAreWrittenAndReadBack() throws IOException {
         TinyCheckpoint tiny = TinyCheckpoint.gpt2(folder).write();
         float[] expected = logits(tiny);
+        Locale before = Locale.getDefault();
+        Locale.setDefault(Locale.forLanguageTag("ar-EG")); // has digits of its own
         try (CausalLm model = tiny.open()) {
             Files.delete(tiny.file("model.safetensors"));
             CheckpointWriter.writeWeights(model.theta(), folder, StoredType.F32, 2000);
+        } finally {
+            Locale.setDefault(before);
         }
         JsonNode index = Golden.json(tiny.file("model.safetensors.index.json"));
         assertThat(index.get("weight_map").size()).isEqualTo(tiny.tensors.size());

@@ -123,6 +123,9 @@ class ModelDirectoryTest {
         assertRefused(null, "config.json: missing; a model directory needs it");
         TinyCheckpoint tiny = TinyCheckpoint.llama(folder);
         assertRefused(tiny.text("config.json", "{'vocab_size': 3,\n'hidden_size'"), "config.json:2: not valid JSON");
+        assertRefused(
+                tiny.text("config.json", "{"),
+                "config.json:1: not valid JSON: Unexpected end-of-input: expected close marker for Object, at column");
         assertRefused(tiny.text("config.json", "{} {}"), "config.json:1: not valid JSON");
         assertRefused(tiny.text("config.json", "[]"), "config.json: expected a JSON object");
         assertRefused(tiny.text("config.json", "{}"), "is not known and key 'model_type' is missing");

@@ -24,12 +24,24 @@ class TaskSequenceTest {
         assertThatThrownBy(TaskSequence::of)
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessage("there is no task to learn; give at least one");
-        assertThatThrownBy(() -> TaskSequence.of(task("a"), new Task("b\n", List.of(), List.of(ROW))))
+        assertThatThrownBy(() -> TaskSequence.of(task("a"), new Task("b\"", List.of(), List.of(ROW))))
                 .isInstanceOf(InvalidInputException.class)
-                .hasMessage("task \"b\\n\" is empty: it has no training row; add rows or leave it out");
+                .hasMessage("task \"b\\\"\" is empty: it has no training row; add rows or leave it out");
         assertThatThrownBy(() -> TaskSequence.of(task("a"), task("b"), task("a")))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessage("the task name \"a\" is there twice; give each task a name of its own");
+    }
+
+    @Test
+    void refusesANameThatIsNoLineOfText() {
+        for (String name : List.of("", " ", "a\nb", "a\u001b[31mred")) {
+            assertThatThrownBy(() -> TaskSequence.of(task(name)))
+                    .isInstanceOf(InvalidInputException.class)
+                    .hasMessageStartingWith("the task name \"")
+                    .hasMessageEndingWith("is blank or has a line break or another control character;"
+                            + " give the task a name of one line");
+        }
+        assertThat(TaskSequence.of(task("首都 🎉")).names()).containsExactly("首都 🎉");
     }
 
     @Test

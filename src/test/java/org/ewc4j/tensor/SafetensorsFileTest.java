@@ -100,6 +100,13 @@ class SafetensorsFileTest {
         assertRefused(message);
     }
 
+    /** What a clone without Git LFS has in place of the weights. */
+    @Test
+    void aPointerOfGitLfs() throws IOException {
+        Files.writeString(file, "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1044992\n");
+        assertRefused("is a pointer of Git LFS, which stands for the weights in a clone");
+    }
+
     @Test
     void aFileOfNothing() throws IOException {
         Files.write(file, new byte[0]);
