@@ -44,6 +44,7 @@ final class Consolidator implements AutoCloseable {
     private final RowLimit memory = new RowLimit();
     private final StatePlaces places;
     private Consolidation consolidation;
+    private Runnable beforeMerge = () -> {};
 
     /**
      * Reads the consolidation that {@code ewc.from} names.
@@ -104,6 +105,11 @@ final class Consolidator implements AutoCloseable {
         consolidation = kept == null ? null : kept.copy();
     }
 
+    /** What is done each time before a Fisher pass changes what of F and θ* stays as it is between passes. */
+    void beforeMerge(Runnable action) {
+        beforeMerge = action;
+    }
+
     /** Where F and θ* lie. */
     StatePlaces places() {
         return places;
@@ -149,7 +155,7 @@ final class Consolidator implements AutoCloseable {
         }
         FisherEstimator estimator = FisherEstimator.of(estimate, rows, model, kernels);
         HeldFisher held = new HeldFisher(task, estimator.describe(), weight);
-        consolidation.add(kernels, estimator, model.theta(), held, progress);
+        consolidation.add(kernels, estimator, model.theta(), held, progress, beforeMerge);
     }
 
     /** Goes on from a state, whose arenas are then to be filled; empty: nothing is consolidated yet. */

@@ -233,8 +233,12 @@ public final class ContinualLearner implements AutoCloseable {
      * @throws RunFailedException where it cannot be written, or the learner is lost
      */
     public void saveState(Path folder) {
-        resource.requireOpen();
-        StateFolder.save(folder, state().toJson(), learning.arenas());
+        resource.acquire();
+        try {
+            StateFolder.save(folder, state().toJson(), learning.arenas());
+        } finally {
+            resource.release();
+        }
     }
 
     /**
@@ -445,15 +449,17 @@ public final class ContinualLearner implements AutoCloseable {
 
     /** Writes a model directory that transformers loads. */
     public void saveModel(Path folder, SaveConfig.StoredType type) {
-        resource.requireOpen();
         StoredType stored = switch (type) {
             case FLOAT32 -> StoredType.F32;
             case FLOAT16 -> StoredType.F16;
             case BFLOAT16 -> StoredType.BF16;
         };
+        resource.acquire();
         try (FlightSpan event = FlightEvents.checkpoint("model", folder)) {
             model.save(folder, stored);
             event.bytes(parameters() * stored.bytes());
+        } finally {
+            resource.release();
         }
     }
 
@@ -469,11 +475,15 @@ public final class ContinualLearner implements AutoCloseable {
      *     parameters in fp32
      */
     public void saveConsolidation(Path folder, Optional<Path> checkpoint) {
-        resource.requireOpen();
-        if (consolidator.current() != null) {
-            try (FlightSpan event = FlightEvents.checkpoint("consolidation", folder)) {
-                consolidator.save(folder, checkpoint);
+        resource.acquire();
+        try {
+            if (consolidator.current() != null) {
+                try (FlightSpan event = FlightEvents.checkpoint("consolidation", folder)) {
+                    consolidator.save(folder, checkpoint);
+                }
             }
+        } finally {
+            resource.release();
         }
     }
 

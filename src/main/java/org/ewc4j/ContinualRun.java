@@ -163,14 +163,16 @@ public final class ContinualRun {
             FolderLock lock = FolderLock.of(config.output());
             try {
                 CheckpointStore store = store(config);
+                RunConfig settled = StoppedRun.withChosenLambda(config);
                 if (store.isEmpty() && RunFolder.isFinished(config.output())) {
+                    StoppedRun.requireSameMathematics(settled);
                     store.removeAll();
                     RunFolder.tidyFinished(config.output());
                     return new Outcome(true, List.of());
                 }
-                RunConfig settled = StoppedRun.withChosenLambda(config);
                 Optional<StoppedRun> stopped = StoppedRun.find(settled, store, inputs);
                 if (stopped.isPresent()) {
+                    stopped.get().requireChosenLambda(config);
                     return new ContinualRun(
                                     settled,
                                     listeners,

@@ -76,18 +76,33 @@ record StoppedRun(LearnerState learner, RunState run, StateFolder folder) {
         return new StoppedRun(learner, run, folder);
     }
 
-    private static void requireSameMathematics(RunConfig config) {
+    /** @throws InvalidInputException where a key that changes what is learned differs from the run's */
+    static void requireSameMathematics(RunConfig config) {
         Path file = RunFolder.configuration(config.output());
         List<ConfigurationDifference> differences =
                 ConfigurationDifference.between(RunConfigReader.read(file), config).stream()
                         .filter(ConfigurationDifference::changesTheResult)
                         .toList();
         if (!differences.isEmpty()) {
-            throw new InvalidInputException("output " + config.output()
-                    + ": the run in it was begun with another configuration and cannot go on with this one: "
-                    + differences.stream().map(Object::toString).collect(Collectors.joining("; "))
-                    + "; give the same values, begin anew with --overwrite, or give another folder");
+            throw another(config, differences.stream().map(Object::toString).collect(Collectors.joining("; ")));
         }
+    }
+
+    /**
+     * That λ was chosen when the run began, where it is to be.
+     *
+     * @param config as it was given
+     */
+    void requireChosenLambda(RunConfig config) {
+        if (config.ewc().lambdaSetting().isAuto() && run.choice().isEmpty()) {
+            throw another(config, "ewc.lambda: " + withChosenLambda(config).ewc().lambda() + " → auto");
+        }
+    }
+
+    private static InvalidInputException another(RunConfig config, String differences) {
+        return new InvalidInputException("output " + config.output()
+                + ": the run in it was begun with another configuration and cannot go on with this one: " + differences
+                + "; give the same values, begin anew with --overwrite, or give another folder");
     }
 
     private void warnOfOtherVersions() {

@@ -3,6 +3,7 @@ package org.ewc4j;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.ewc4j.LearnerState.Phase;
 import org.ewc4j.LearnerState.UnderWay;
 import org.ewc4j.checkpoint.KeptArena;
@@ -44,7 +45,7 @@ final class TaskLearner {
     private UnderWay underWay; // null between tasks
     private boolean protectedBefore;
     private boolean lost;
-    private Runnable beforeMerge = () -> {};
+    private RuntimeException ofListener; // what one threw last: the state is whole all the same
     private boolean warnsOfPenalty = true;
     private double lastPenaltyRatio = Double.NaN;
     private double trainSeconds;
@@ -61,9 +62,9 @@ final class TaskLearner {
         return listeners;
     }
 
-    /** What is done before a Fisher pass changes F and θ*. */
+    /** As {@link Consolidator#beforeMerge}. */
     void beforeMerge(Runnable action) {
-        beforeMerge = action;
+        consolidator.beforeMerge(action);
     }
 
     /** Whether a penalty that does nothing, or lets nothing new be learned, is warned about; true unless told otherwise. */
@@ -110,7 +111,7 @@ final class TaskLearner {
             begin(task, Phase.TRAIN);
             List<TokenizedRow> replayed = replay.join(rows);
             long steps = BatchLoader.steps(replayed.size(), config);
-            listeners.forEach(listener -> listener.taskStarted(tasksLearned, task, steps));
+            tell(listener -> listener.taskStarted(tasksLearned, task, steps));
             if (underWay.phase() == Phase.TRAIN) {
                 train(new Trainer.TaskTraining(
                         tasksLearned, task, replayed, config, ewc.lambda(), ewc.penaltyOptions()));
@@ -141,7 +142,7 @@ final class TaskLearner {
                     task,
                     consolidator.current(),
                     stepsOfTask(),
-                    metrics -> listeners.forEach(listener -> listener.step(metrics)));
+                    metrics -> tell(listener -> listener.step(metrics)));
             lastPenaltyRatio = balance.median();
             if (warnsOfPenalty) {
                 balance.warning(task.name(), task.lambda()).ifPresent(LOG::warn);
@@ -183,19 +184,27 @@ final class TaskLearner {
     }
 
     private void fisherProgress(int index, String task, int done, int total) {
-        listeners.forEach(listener -> listener.fisherProgress(index, task, done, total));
+        tell(listener -> listener.fisherProgress(index, task, done, total));
         RunInterruptedException.throwIfInterrupted(
                 "task '" + task + "', Fisher pass, behind " + done + " of " + total + " rows");
     }
 
+    private void tell(Consumer<RunListener> event) {
+        try {
+            listeners.forEach(event);
+        } catch (RuntimeException e) {
+            ofListener = e;
+            throw e;
+        }
+    }
+
     /** @param where begins a message */
     private void fisherPass(String where, Runnable pass) {
-        beforeMerge.run();
         long started = System.nanoTime();
         try {
             pass.run();
         } catch (RunFailedException e) {
-            throw new RunFailedException(where + ": " + e.getMessage(), e);
+            throw e == ofListener ? e : new RunFailedException(where + ": " + e.getMessage(), e);
         } catch (RuntimeException | OutOfMemoryError e) {
             if (OutOfMemory.isMeantBy(e)) {
                 throw new RunFailedException(
@@ -227,13 +236,13 @@ final class TaskLearner {
         }
     }
 
-    /** Where a loss is not finite, the state is lost. */
+    /** Where a loss is not finite, the state is lost; where a listener failed, as with a full disk, it is not. */
     private void losingWhatFails(Runnable body) {
         requireNotLost();
         try {
             body.run();
         } catch (RunFailedException e) {
-            lost = true;
+            lost = e != ofListener;
             throw e;
         }
     }

@@ -178,6 +178,27 @@ class LearnerLifetimeTest {
         assertThat(Held.now()).isEqualTo(before);
     }
 
+    /** The file is a pipe, so that the save waits where it is until somebody reads. */
+    @Test
+    void closeWhileAnotherThreadSavesIsRefused() throws Exception {
+        Path out = Files.createDirectories(folder.resolve("out"));
+        Path pipe = out.resolve(".model.safetensors.tmp");
+        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
+                .isZero();
+        try (ContinualLearner learner = open("gpt2")) {
+            Thread saving = new Thread(() -> assertThatThrownBy(() -> learner.saveModel(out, StoredType.FLOAT32))
+                    .as("a pipe cannot be forced to the disk")
+                    .isInstanceOf(RunFailedException.class));
+            saving.start();
+            while (saving.getState() != Thread.State.WAITING) {
+                Thread.sleep(1);
+            }
+            assertThatIllegalStateException().isThrownBy(learner::close).withMessageContaining("in use");
+            Files.readAllBytes(pipe);
+            saving.join();
+        }
+    }
+
     @Test
     void aListenerMayEndTheTrainingAndSaveWhatThereIs() {
         try (ContinualLearner learner = open("gpt2")) {

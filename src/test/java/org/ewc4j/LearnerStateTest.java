@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.ewc4j.config.EwcConfig;
@@ -156,6 +157,60 @@ class LearnerStateTest {
                 assertThat(weights(other)).as(state).isEqualTo(expected);
             }
         }
+    }
+
+    /** As where a disk is full; the same call then goes on. */
+    @Test
+    void aListenerThatCannotSaveLosesNothing() throws IOException {
+        try (ContinualLearner learner = open(EWC)) {
+            int[] failures = {0};
+            learner.addListener(new RunListener() {
+                @Override
+                public void step(StepMetrics metrics) {
+                    failOnce(2, 0);
+                }
+
+                @Override
+                public void fisherProgress(int task, String taskName, int done, int total) {
+                    failOnce(4, 1);
+                }
+
+                private void failOnce(int at, int before) {
+                    if (failures[0] == before && ++events >= at) {
+                        failures[0]++;
+                        learner.saveState(folder.resolve("no-folder/state"));
+                    }
+                }
+
+                private int events;
+            });
+            for (int i = 0; i < 2; i++) {
+                assertThatThrownBy(() -> learner.learn(TASKS.get(0)))
+                        .isInstanceOf(RunFailedException.class)
+                        .hasMessageStartingWith(folder.resolve("no-folder").toString());
+            }
+            TASKS.forEach(learner::learn);
+            assertThat(failures[0]).isEqualTo(2);
+            assertThat(weights(learner)).isEqualTo(expected);
+        }
+    }
+
+    /** A checkpoint taken behind the last batch of a pass reads F and θ* while it is written; the merge waits for it. */
+    @Test
+    void whoeverReadsTheConsolidationIsWaitedForBeforeItChanges() {
+        List<String> events = new ArrayList<>();
+        try (ContinualLearner learner = open(EWC.withMerge(EwcConfig.Merge.MAX))) {
+            learner.learn(TASKS.get(0));
+            learner.addListener(new RunListener() {
+                @Override
+                public void fisherProgress(int task, String taskName, int done, int total) {
+                    events.add("read " + done);
+                }
+            });
+            learner.learning().beforeMerge(() -> events.add("wait"));
+            learner.learn(TASKS.get(1));
+        }
+        assertThat(events).containsExactly("wait", "read 4", "read 8", "read 10", "wait");
     }
 
     @Test

@@ -290,6 +290,25 @@ class ResumeTest {
     }
 
     @Test
+    void aRunThatEndedWithAnotherConfigurationIsNotTakenForThisOne() {
+        ContinualRun.execute(config("ended"), false, List.of());
+
+        assertThatThrownBy(() -> ContinualRun.execute(
+                        config("ended", "training.epochs=3", "resume=auto"), Existing.AS_CONFIGURED, List.of()))
+                .isInstanceOf(InvalidInputException.class)
+                .hasMessageContainingAll("another configuration", "training.epochs: 2 → 3", "--overwrite");
+    }
+
+    @Test
+    void aGivenLambdaDoesNotPassForAChosenOne() {
+        stop(config("stopped"), Existing.AS_CONFIGURED, "step", 5);
+
+        assertThatThrownBy(() -> goOn(config("stopped", "ewc.lambda=auto")))
+                .isInstanceOf(InvalidInputException.class)
+                .hasMessageContainingAll("another configuration", "ewc.lambda: 1000.0 → auto", "--overwrite");
+    }
+
+    @Test
     void resumeAutoGoesOnByItself() {
         RunConfig config = config("stopped", "resume=auto");
         stop(config, Existing.AS_CONFIGURED, "step", 5);

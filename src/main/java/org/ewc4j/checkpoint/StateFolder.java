@@ -2,6 +2,7 @@ package org.ewc4j.checkpoint;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.StreamWriteFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
@@ -41,6 +42,10 @@ public final class StateFolder {
     private static final Pattern KEPT_FILE = Pattern.compile("\\.\\./kept/[a-z][a-z0-9_]*-\\d{1,19}\\.safetensors");
     static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                    // Rows kept for replay are one text: of any length, not of 20 million characters at most
+                    .streamReadConstraints(StreamReadConstraints.builder()
+                            .maxStringLength((int) MAX_BYTES)
+                            .build())
                     .enable(StreamWriteFeature.USE_FAST_DOUBLE_WRITER)
                     .build())
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
@@ -81,7 +86,12 @@ public final class StateFolder {
             String file = kept.name() + ".safetensors";
             files.put(kept.name(), new Reference(file, ArenaFile.write(folder.resolve(file), kept.arena())));
         }
-        AtomicFile.write(folder.resolve(STATE), json(state, files));
+        byte[] json = json(state, files);
+        if (json.length > MAX_BYTES) {
+            throw new IOException("its " + STATE + " would have more than " + (MAX_BYTES >> 20)
+                    + " MiB; a smaller training.replay keeps fewer rows");
+        }
+        AtomicFile.write(folder.resolve(STATE), json);
     }
 
     private static byte[] json(ObjectNode state, Map<String, Reference> files) {

@@ -90,7 +90,24 @@ public final class Consolidation implements AutoCloseable {
      *     then no longer usable, and what was saved of it before stands
      */
     public void add(Kernels kernels, FisherEstimator estimator, Arena theta, HeldFisher what, IntConsumer progress) {
+        add(kernels, estimator, theta, what, progress, () -> {});
+    }
+
+    /**
+     * As {@link #add(Kernels, FisherEstimator, Arena, HeldFisher, IntConsumer)}.
+     *
+     * @param beforeChange done each time before {@link #arenas} that have a revision change, at the begin of the pass and at
+     *     its end: whoever reads them meanwhile, as {@code progress} may have begun to, is to be waited for
+     */
+    public void add(
+            Kernels kernels,
+            FisherEstimator estimator,
+            Arena theta,
+            HeldFisher what,
+            IntConsumer progress,
+            Runnable beforeChange) {
         requireUsable();
+        beforeChange.run();
         try (ProfilerRange range = ProfilerRange.open("merge");
                 FlightSpan event =
                         FlightEvents.merge(what.task(), ConsolidationJson.name(schedule.kind()), fishers.size())) {
@@ -98,6 +115,7 @@ public final class Consolidation implements AutoCloseable {
                 pass = begin(kernels, estimator, theta, what);
             }
             accumulate(estimator, what, progress);
+            beforeChange.run();
             finish(kernels, theta, what);
         } catch (RuntimeException | Error e) {
             giveUpUnlessWhole();

@@ -42,6 +42,7 @@ final class OutputCheck {
             + "|" + file("(" + TASK + "/)?model/", MODEL_FILE)
             + "|" + file(TASK + "/consolidation/", STATE_FILE)
             + "|" + file(CHECKPOINTS + "(/kept|/\\.?checkpoint-\\d+(\\.tmp)?)/", "[a-z_]+(-\\d+)?\\.(safetensors|json)")
+            + "|\\.ewc4j-\\d+\\.(tmp|map)" // of requireWritable and of a mapped anchor, left by a kill
             + "|\\" + FolderLock.FILE);
 
     private static final Pattern OWN_FOLDER = Pattern.compile(
@@ -146,11 +147,15 @@ final class OutputCheck {
         }
     }
 
-    /** Removes the run in {@code folder}, its marker last, so that a removal cut short can be taken up again. */
+    /**
+     * Removes the run in {@code folder}: what says that it has ended first, its marker last, so that a removal cut short
+     * leaves what can be taken up again and passes for no run that ended.
+     */
     static void removeRun(Path folder) {
         requireRun(folder);
         Path marker = folder.resolve("config.yaml");
         try (Stream<Path> entries = Files.list(folder)) {
+            Files.deleteIfExists(folder.resolve(RunFolder.RESULTS));
             for (Path entry : entries.filter(e -> !e.equals(marker) && !e.endsWith(FolderLock.FILE))
                     .toList()) {
                 Files.walkFileTree(entry, new Deletion());

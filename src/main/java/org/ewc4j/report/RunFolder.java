@@ -48,6 +48,7 @@ public final class RunFolder implements RunListener, AutoCloseable {
     private static final String STEPS = "steps.jsonl";
     private static final String PREDICTIONS = "predictions.jsonl";
     private static final String CONFIGURATION = "config.yaml";
+    static final String RESULTS = "results.json";
 
     private final Path folder;
     private final FolderLock lock;
@@ -136,7 +137,7 @@ public final class RunFolder implements RunListener, AutoCloseable {
 
     /** Whether a folder holds a run that ended as planned. */
     public static boolean isFinished(Path folder) {
-        Path results = folder.resolve("results.json");
+        Path results = folder.resolve(RESULTS);
         try {
             return Files.isRegularFile(results)
                     && RunJson.MAPPER
@@ -263,7 +264,7 @@ public final class RunFolder implements RunListener, AutoCloseable {
         predictions.publish();
         start.ifPresent(started -> {
             write(
-                    folder.resolve("results.json"),
+                    folder.resolve(RESULTS),
                     RunJson.pretty(RunJson.results(started, scores, protectedScores, totals)));
             writeReport(folder);
         });

@@ -221,6 +221,7 @@ class RunFolderTest {
                 "task-00/consolidation/fisher.safetensors",
                 "task-00/model/model-00001-of-00002.safetensors",
                 ".steps.jsonl.partial",
+                ".ewc4j-1234567890.map",
                 "model/.model.safetensors.tmp")) {
             Files.createDirectories(folder.resolve(file).getParent());
             Files.writeString(folder.resolve(file), "old");
