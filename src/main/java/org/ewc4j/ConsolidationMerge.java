@@ -17,8 +17,9 @@ import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.Torch;
 
 /**
- * Consolidations of one model that were kept, merged into one as if their tasks had come one after another. What the
- * command {@code fisher merge} does, for callers that embed it.
+ * Consolidations of one model that were kept, merged into one as if their tasks had come one after another; but under
+ * {@code online} and {@code ema} each fades those before it once, however many tasks it holds. What the command {@code fisher
+ * merge} does, for callers that embed it.
  */
 public final class ConsolidationMerge {
     private ConsolidationMerge() {}

@@ -139,12 +139,15 @@ final class Consolidator implements AutoCloseable {
         add(ewc, fisherRows(index, rows, taskTraining), task, 1, progress);
     }
 
+    /** How many of a task's training rows the pass reads. */
+    int rowsRead(int rows) {
+        return Math.min(rows, ewc.fisherOptions().maxExamples().orElse(rows));
+    }
+
     /** As {@link #add}, of data that stands for what the parameters know before the first task. */
     void protect(String name, List<TokenizedRow> rows, ProtectConfig protect, IntConsumer progress) {
-        EwcConfig estimate = protect.maxExamples().isPresent()
-                ? ewc.withFisherOptions(ewc.fisherOptions()
-                        .withMaxExamples(protect.maxExamples().getAsInt()))
-                : ewc;
+        EwcConfig estimate = ewc.withFisherOptions(
+                ewc.fisherOptions().withMaxExamples(protect.maxExamples().orElse(rows.size())));
         FisherRows read = fisherRows(ProtectedScore.START, rows, training);
         add(estimate, read, name, protect.weight(), progress);
     }

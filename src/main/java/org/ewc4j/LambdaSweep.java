@@ -39,6 +39,7 @@ public final class LambdaSweep {
     private final RunConfig config;
     private final SweepTasks tasks;
     private final List<Double> lambdas;
+    private final boolean given;
     private final List<RunListener> listeners;
     private final Consumer<LambdaTrial> told;
     private final StepMedian unit = new StepMedian();
@@ -52,6 +53,7 @@ public final class LambdaSweep {
             Consumer<LambdaTrial> told) {
         this.config = config;
         this.tasks = tasks;
+        this.given = !lambdas.isEmpty();
         this.lambdas = lambdas.stream().filter(lambda -> lambda != 0).distinct().toList();
         this.listeners = List.copyOf(listeners);
         this.told = told;
@@ -148,7 +150,7 @@ public final class LambdaSweep {
     }
 
     private List<Double> grid() {
-        if (!lambdas.isEmpty()) {
+        if (given) {
             return lambdas;
         }
         double one = unit.median();

@@ -2,7 +2,6 @@ package org.ewc4j;
 
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.data.PromptTemplate;
@@ -34,7 +33,8 @@ record SweepTasks(List<Task> tasks, Split split) {
      */
     static SweepTasks read(RunConfig config, int most) {
         PromptTemplate template = PromptTemplate.parse(config.prompt());
-        TaskSequence all = TaskReader.read(config.tasks(), config.text(), template, Set.of(Split.TRAIN));
+        TaskSequence all = TaskReader.readLearned(
+                config.tasks(), config.text(), template, config.evaluation().splits());
         config.requireOverridesAmong(all.names());
         if (all.size() < 2) {
             throw new InvalidInputException(

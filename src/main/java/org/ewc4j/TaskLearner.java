@@ -172,6 +172,7 @@ final class TaskLearner {
     }
 
     private void addFisher(String task, List<TokenizedRow> rows, TrainingConfig config) {
+        int read = consolidator.rowsRead(rows.size());
         fisherPass(
                 "task '" + task + "', behind its last step",
                 () -> consolidator.add(
@@ -180,7 +181,7 @@ final class TaskLearner {
                         rows,
                         config,
                         trainer.state().microBatchRows(),
-                        done -> fisherProgress(tasksLearned, task, done, rows.size())));
+                        done -> fisherProgress(tasksLearned, task, done, read)));
     }
 
     private void fisherProgress(int index, String task, int done, int total) {

@@ -290,6 +290,45 @@ class LambdaSweepTest {
         assertThat(choice.best().average()).isEmpty();
     }
 
+    /** A run without a test text scores rows of the text itself, which λ is not to be chosen by. */
+    @Test
+    void whatARunHoldsOutOfATextIsNotLearnedInASweep() throws IOException {
+        for (String name : List.of("a", "b")) {
+            Files.writeString(folder.resolve(name + ".txt"), ("what " + name + " has to say. ").repeat(20));
+        }
+        String[] texts = {
+            "tasks=[{name: a, text: a.txt}, {name: b, text: b.txt}]",
+            "text.test_share=0.4",
+            "evaluation.splits=[train, test]",
+            "ewc.lambda=10"
+        };
+        Count sweep = new Count();
+        LambdaSweep.overAllTasks(config(texts), List.of(10.0), List.of(sweep), trial -> {});
+        Count run = new Count();
+        ContinualRun.execute(config(texts), false, List.of(run));
+        assertThat(firstTask(sweep)).isEqualTo(firstTask(run));
+    }
+
+    private static List<String> firstTask(Count count) {
+        return count.steps.stream()
+                .filter(step -> step.task() == 0)
+                .map(Count::text)
+                .toList();
+    }
+
+    @Test
+    void zeroAloneIsNotTheDefaultGrid() {
+        LambdaChoice choice = LambdaSweep.overAllTasks(config(), List.of(0.0), List.of(), trial -> {});
+        assertThat(choice.trials()).extracting(LambdaTrial::lambda).containsExactly(0.0);
+    }
+
+    @Test
+    void theFisherPassOfSomeRowsEndsWithAllOfThese() {
+        Count run = new Count();
+        ContinualRun.execute(config("ewc.lambda=10", "ewc.fisher_max_examples=4"), false, List.of(run));
+        assertThat(run.fisherPasses).containsExactly("red", "green");
+    }
+
     /** Under a consolidation that was kept the first task is under a penalty already, so that each λ learns it anew. */
     @Test
     void aSweepUnderAKeptConsolidationForksBeforeTheFirstTask() {

@@ -213,8 +213,8 @@ public final class Consolidation implements AutoCloseable {
     }
 
     /**
-     * Takes in what another consolidation of the same layout keeps, as if its tasks came after these. Its buffers are used
-     * up on the way: close it afterwards.
+     * Takes in what another consolidation of the same layout keeps, as if its tasks came after these; a schedule that fades what
+     * is held does so once, however many tasks come. Its buffers are used up on the way: close it afterwards.
      *
      * @param other in fp32, and not empty
      */

@@ -40,12 +40,23 @@ public final class TaskReader {
      */
     public static TaskSequence read(TaskSource source, TextConfig text, PromptTemplate template, Set<Split> splits) {
         boolean test = splits.contains(Split.TEST);
-        List<Task> tasks = read(source, text, template, test);
+        List<Task> tasks = read(source, text, template, test, test);
         TaskSequence sequence = new TaskSequence(tasks);
         if (test) {
             sequence.requireTestRows();
         }
         return sequence;
+    }
+
+    /**
+     * Reads what a run that scores these splits learns, and no test row. What such a run holds out of a text to score it is
+     * held out here too.
+     *
+     * @throws InvalidInputException as of {@link #read}
+     */
+    public static TaskSequence readLearned(
+            TaskSource source, TextConfig text, PromptTemplate template, Set<Split> splits) {
+        return new TaskSequence(read(source, text, template, false, splits.contains(Split.TEST)));
     }
 
     /**
@@ -76,12 +87,16 @@ public final class TaskReader {
         return questions;
     }
 
-    private static List<Task> read(TaskSource source, TextConfig text, PromptTemplate template, boolean test) {
+    /** @param holdsOut whether a share of a text without a test text of its own is held out */
+    private static List<Task> read(
+            TaskSource source, TextConfig text, PromptTemplate template, boolean test, boolean holdsOut) {
         if (source instanceof TaskSource.SingleFile file) {
             return readSingle(file, template, test);
         } else if (source instanceof TaskSource.PerTask files) {
             return files.tasks().stream()
-                    .map(task -> task.text() ? readText(task, text, test) : readQuestions(task, files, template, test))
+                    .map(task -> task.text()
+                            ? readText(task, text, test, holdsOut)
+                            : readQuestions(task, files, template, test))
                     .toList();
         }
         return IncrementalJsonReader.read(((TaskSource.IncrementalJson) source).path(), template, test);
@@ -157,10 +172,10 @@ public final class TaskReader {
         return examples;
     }
 
-    private static Task readText(TaskSource.TaskFiles files, TextConfig text, boolean test) {
+    private static Task readText(TaskSource.TaskFiles files, TextConfig text, boolean test, boolean holdsOut) {
         Optional<List<String>> tests =
                 files.test().filter(file -> test).map(file -> TextReader.documents(file, text.field()));
-        double heldOut = test && tests.isEmpty() ? text.testShare() : 0;
+        double heldOut = holdsOut && files.test().isEmpty() ? text.testShare() : 0;
         return Task.ofText(
                 files.name(), new TaskText(TextReader.documents(files.train(), text.field()), tests, heldOut));
     }

@@ -2,6 +2,7 @@ package org.ewc4j.eval;
 
 import java.util.Comparator;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.ewc4j.error.RunFailedException;
 
 /**
@@ -39,17 +40,24 @@ public record LambdaChoice(List<String> tasks, String questions, double unit, Li
                         trial.failure().isEmpty() && trial.averageTokenLoss().isPresent())
                 .toList();
         double highest = ended.stream()
-                .mapToDouble(trial -> trial.average().orElse(0))
+                .mapToDouble(LambdaChoice::exactMatch)
                 .max()
                 .orElseThrow(() -> new RunFailedException(
                         "every λ that was tried failed; with λ " + sorted.get(0).lambda() + ": "
                                 + sorted.get(0).failure().orElse("it was not scored")));
         LambdaTrial best = ended.stream()
-                .filter(trial -> trial.average().orElse(0) > highest - CLOSE)
+                .filter(trial -> exactMatch(trial) > highest - CLOSE)
                 .min(Comparator.comparingDouble(
                         trial -> trial.averageTokenLoss().getAsDouble()))
                 .orElseThrow();
         return new LambdaChoice(tasks, questions, unit, sorted, sorted.indexOf(best));
+    }
+
+    /** Mean exact match at the end; the same for every trial where a task has none, as the others do not tell of that task. */
+    private static double exactMatch(LambdaTrial trial) {
+        AccuracyMatrix accuracy = trial.accuracy();
+        boolean ofAll = IntStream.range(0, accuracy.tasks()).allMatch(accuracy::isScored);
+        return ofAll ? trial.average().orElse(0) : 0;
     }
 
     /** The one to take. */

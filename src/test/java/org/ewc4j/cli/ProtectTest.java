@@ -200,6 +200,14 @@ class ProtectTest {
                 .contains("green: 10 training and 10 test questions, 8 steps"); // 13 rows in batches of 4, twice
     }
 
+    @Test
+    void theNumberOfATasksRowsLimitsNoProtectedOnes() throws IOException {
+        trained("ewc.protect.data=asked.jsonl", "ewc.protect.format=questions", "ewc.fisher_max_examples=2");
+
+        assertThat(held(0, 0).get("examples").asInt()).isEqualTo(9);
+        assertThat(held(0, 1).get("examples").asInt()).isEqualTo(2);
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

@@ -54,6 +54,13 @@ class LambdaChoiceTest {
                 .isEqualTo(10);
     }
 
+    /** A λ that holds on to the questions and lets no text be learned is not the best. */
+    @Test
+    void whereOneTaskIsTextTheLossAloneCounts() {
+        assertThat(best(trial(0, 0, NONE, 3), trial(100, 80, NONE, 1), trial(1e30, 90, NONE, 5)))
+                .isEqualTo(100);
+    }
+
     @Test
     void whatFailedIsNotTaken() {
         LambdaChoice choice = LambdaChoice.of(List.of("a", "b"), "train", 10, List.of(failed(1e9), trial(0, 0, 90, 1)));
