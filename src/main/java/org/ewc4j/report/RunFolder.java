@@ -263,9 +263,7 @@ public final class RunFolder implements RunListener, AutoCloseable {
         steps.publish();
         predictions.publish();
         start.ifPresent(started -> {
-            write(
-                    folder.resolve(RESULTS),
-                    RunJson.pretty(RunJson.results(started, scores, protectedScores, totals)));
+            write(folder.resolve(RESULTS), RunJson.pretty(RunJson.results(started, scores, protectedScores, totals)));
             writeReport(folder);
         });
     }
