@@ -79,6 +79,7 @@ final class Consolidator implements AutoCloseable {
         FisherOptions options = ewc.fisherOptions();
         kept.requireMergeable(ewc.fisher(), options.unit(), options.normalize(), schedule);
         warnOfAnotherBatchSize(kept);
+        warnOfOtherParameters(kept);
         return kept.read(kernels, model.layout(), schedule, StateTypes.of(ewc), places);
     }
 
@@ -97,6 +98,20 @@ final class Consolidator implements AutoCloseable {
                         held.task(),
                         held.estimate().batchSize(),
                         batchSize));
+    }
+
+    /** Shapes are all that must fit: a later or an earlier state of the same model is as good a start. */
+    private void warnOfOtherParameters(ConsolidationFolder kept) {
+        String theta = model.theta().fingerprint();
+        if (kept.record().fishers().stream()
+                .noneMatch(held -> held.estimate().modelFingerprint().equals(theta))) {
+            LOG.warn(
+                    "{}: none of its Fishers was estimated at the parameters of {}, which are then pulled towards others from"
+                            + " the first step; where that is not meant, start from the checkpoint that it was saved beside,"
+                            + " in fp32",
+                    kept.path(),
+                    model.directory().path());
+        }
     }
 
     /** Goes on from a copy of what is given, null for nothing; what was kept so far is dropped. */

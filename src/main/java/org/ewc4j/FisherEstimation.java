@@ -3,6 +3,8 @@ package org.ewc4j;
 import java.nio.file.Path;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.consolidation.ConsolidationFolder;
+import org.ewc4j.data.PromptTemplate;
+import org.ewc4j.data.TaskReader;
 import org.ewc4j.report.RunListener;
 import org.ewc4j.task.TaskSequence;
 
@@ -14,8 +16,8 @@ public final class FisherEstimation {
     private FisherEstimation() {}
 
     /**
-     * Estimates the Fisher of the configuration's model on the training rows of all its tasks together, and writes it with
-     * the model's parameters as the anchor.
+     * Estimates the Fisher of the configuration's model on the training rows of all its tasks together, those that a run of the
+     * configuration learns, and writes it with the model's parameters as the anchor.
      *
      * @param config its model, tasks, prompt, training and ewc settings are used
      * @param output a folder that does not exist or is empty
@@ -25,7 +27,12 @@ public final class FisherEstimation {
      */
     public static void execute(RunConfig config, Path output, RunListener listener) {
         ConsolidationFolder.requireNew(output);
-        TaskSequence tasks = ContinualRun.readTasks(config);
+        TaskSequence tasks = TaskReader.readLearned(
+                config.tasks(),
+                config.text(),
+                PromptTemplate.parse(config.prompt()),
+                config.evaluation().splits());
+        config.requireOverridesAmong(tasks.names());
         try (ContinualLearner learner = ContinualRun.open(config)) {
             learner.addListener(listener);
             learner.consolidate(String.join(", ", tasks.names()), tasks.tasks());

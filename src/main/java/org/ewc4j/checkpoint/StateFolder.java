@@ -21,6 +21,7 @@ import java.util.Map;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.JsonReason;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.ArenaFile;
 import org.ewc4j.tensor.AtomicFile;
@@ -226,7 +227,7 @@ public final class StateFolder {
             }
             return JSON.readTree(Files.readAllBytes(file));
         } catch (JsonProcessingException e) {
-            throw new InvalidInputException(file + ": is not valid JSON: " + e.getOriginalMessage(), e);
+            throw new InvalidInputException(file + ": is not valid JSON: " + JsonReason.of(e), e);
         } catch (IOException e) {
             throw new InvalidInputException(file + ": cannot be read: " + e.getMessage(), e);
         }

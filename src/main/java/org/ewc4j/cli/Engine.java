@@ -131,11 +131,8 @@ class Engine {
      * @param output a folder that does not exist or is empty
      */
     void estimateFisher(Path model, Path data, boolean text, List<String> settings, Path output, RunListener progress) {
-        List<String> all = new ArrayList<>(settings);
-        all.add("evaluation.splits=[train]"); // only the training rows are read
-        boolean packed = text || isText(data);
-        FisherEstimation.execute(
-                read(model, data, packed, all), HERE.resolve(output).toAbsolutePath(), progress);
+        RunConfig configuration = read(model, data, text || isText(data), settings);
+        FisherEstimation.execute(configuration, HERE.resolve(output).toAbsolutePath(), progress);
     }
 
     /** Merges consolidations into a new folder, by the schedule that {@code ewc} names. */

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.ewc4j.error.Quoted;
 import org.ewc4j.eval.Prediction;
 import org.ewc4j.eval.TaskScore;
 import org.ewc4j.report.ProgressListener;
@@ -129,7 +130,9 @@ final class EvaluateCommand implements Callable<Integer> {
     }
 
     private void printWrong(Prediction prediction) {
-        console.out().println("    " + prediction.question().strip());
-        console.out().println("      expected " + prediction.expected() + ", generated " + prediction.generated());
+        console.out().println("    " + Quoted.line(prediction.question().strip()));
+        console.out()
+                .println("      expected " + Quoted.line(prediction.expected()) + ", generated "
+                        + Quoted.line(prediction.generated()));
     }
 }

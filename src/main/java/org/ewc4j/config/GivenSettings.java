@@ -138,6 +138,10 @@ final class GivenSettings {
 
     /** @throws InvalidInputException where the encoding of the system's file names lacks a character of it, say */
     private Path resolve(YamlDocument document, Node node, String key, String path) {
+        if (path.equals("~") || path.startsWith("~/")) {
+            throw document.refused(
+                    node, key, "~ is not the home folder here; write the whole path, or ./~ for a folder of that name");
+        }
         try {
             return base.resolve(path).toAbsolutePath().normalize();
         } catch (InvalidPathException e) {

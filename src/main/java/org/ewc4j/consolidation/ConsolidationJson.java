@@ -25,6 +25,7 @@ import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.FisherOptions.Normalize;
 import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.JsonReason;
 import org.ewc4j.fisher.FisherRecord;
 
 /** {@code consolidation.json} to a {@link ConsolidationRecord} and back; what does not fit is refused by file and key. */
@@ -109,7 +110,7 @@ final class ConsolidationJson {
             return JSON.readTree(Files.readAllBytes(file));
         } catch (JsonProcessingException e) {
             int line = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
-            throw new InvalidInputException(file + ":" + line + ": not valid JSON: " + e.getOriginalMessage(), e);
+            throw new InvalidInputException(file + ":" + line + ": not valid JSON: " + JsonReason.of(e), e);
         } catch (IOException e) {
             throw new InvalidInputException(file + ": cannot be read: " + e.getMessage(), e);
         }

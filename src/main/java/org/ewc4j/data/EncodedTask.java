@@ -124,6 +124,7 @@ public record EncodedTask(
                     parts.length(),
                     evaluated ? 1 : 0,
                     promptCut ? 1 : 0,
+                    evaluated && example.answer().isBlank() ? 1 : 0,
                     evaluated && parts.answer().length - 1 > maxNewTokens ? 1 : 0,
                     row.ids().length,
                     row.ids().length - row.promptLength()));

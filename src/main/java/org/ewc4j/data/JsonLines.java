@@ -20,13 +20,14 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.JsonReason;
 import org.ewc4j.error.Quoted;
 
 /**
  * Reads JSON Lines row by row: UTF-8, one object a line, blank lines skipped, lines ended by LF or CR LF, a byte order
  * mark allowed. A line longer than 16 MiB is refused rather than held.
  */
-public final class JsonLines {
+final class JsonLines {
     static final int MAX_LINE_BYTES = 16 << 20;
 
     /** Shared by every reader of task data: no key twice, and numbers with the digits that they are written with. */
@@ -114,7 +115,7 @@ public final class JsonLines {
         try {
             row = ONE_VALUE.readTree(text);
         } catch (JsonProcessingException e) {
-            throw new InvalidInputException(location + ": malformed JSON: " + reason(e), e);
+            throw new InvalidInputException(location + ": malformed JSON: " + JsonReason.of(e), e);
         } catch (NumberFormatException e) {
             throw new InvalidInputException(location + ": " + BEYOND_NUMBERS, e);
         }
@@ -122,19 +123,5 @@ public final class JsonLines {
             throw new InvalidInputException(location + ": expected a JSON object, got " + Quoted.of(text.strip()));
         }
         return new Row(location, (ObjectNode) row);
-    }
-
-    /** Jackson's reason in one line, with the column. */
-    public static String reason(JsonProcessingException e) {
-        String message = e.getOriginalMessage().lines().findFirst().orElse("not JSON");
-        // Some reasons carry a location of their own, which names a StringReader rather than the file, or name Java's
-        // settings.
-        int location = message.indexOf(" (start marker at");
-        String reason = message.startsWith("Trailing token")
-                ? "something stands behind the value"
-                : location < 0 ? message : message.substring(0, location);
-        return e.getLocation() == null
-                ? reason
-                : reason + ", at column " + e.getLocation().getColumnNr();
     }
 }

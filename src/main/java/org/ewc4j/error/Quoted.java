@@ -19,7 +19,7 @@ public final class Quoted {
     }
 
     /** {@code text} as one line: control characters escaped, which a terminal could take for commands, cut after 2,000 characters. */
-    static String line(String text) {
+    public static String line(String text) {
         if (text == null
                 || text.length() <= MAX_LINE_CODE_POINTS && text.codePoints().noneMatch(Quoted::mustBeEscaped)) {
             return text;

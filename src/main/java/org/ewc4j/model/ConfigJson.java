@@ -11,8 +11,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
-import org.ewc4j.data.JsonLines;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.JsonReason;
 
 /** A JSON object of a model directory, read by key; what does not fit is refused with the file and the key. */
 final class ConfigJson {
@@ -48,7 +48,7 @@ final class ConfigJson {
             return new ConfigJson(file, "", object);
         } catch (JsonProcessingException e) {
             int line = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
-            throw new InvalidInputException(file + ":" + line + ": not valid JSON: " + JsonLines.reason(e), e);
+            throw new InvalidInputException(file + ":" + line + ": not valid JSON: " + JsonReason.of(e), e);
         } catch (IOException e) {
             throw new InvalidInputException(file + ": cannot be read: " + e.getMessage(), e);
         }

@@ -19,6 +19,7 @@ import java.util.function.Consumer;
 import java.util.stream.StreamSupport;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.error.JsonReason;
 import org.ewc4j.eval.AccuracyMatrix;
 import org.ewc4j.eval.LambdaChoice;
 
@@ -159,7 +160,7 @@ record RunData(
                     LambdaChoiceJson.read(root.path("lambda_choice")),
                     wrong(folder.resolve("predictions.jsonl"), tasks.size()));
         } catch (JsonProcessingException e) {
-            throw new InvalidInputException(results + ": not JSON: " + e.getOriginalMessage(), e);
+            throw new InvalidInputException(results + ": not JSON: " + JsonReason.of(e), e);
         } catch (IOException e) {
             throw new InvalidInputException(folder + " cannot be read: " + e.getMessage(), e);
         }
@@ -189,7 +190,7 @@ record RunData(
         try {
             flatten("", new YAMLMapper().readTree(text), settings);
         } catch (JsonProcessingException e) {
-            throw new InvalidInputException(file + ": not YAML: " + e.getOriginalMessage(), e);
+            throw new InvalidInputException(file + ": not YAML: " + JsonReason.of(e), e);
         }
         return settings;
     }
@@ -281,7 +282,7 @@ record RunData(
                 try {
                     consumer.accept(RunJson.MAPPER.readTree(line));
                 } catch (JsonProcessingException e) {
-                    throw new InvalidInputException(file + ":" + number + ": not JSON: " + e.getOriginalMessage(), e);
+                    throw new InvalidInputException(file + ":" + number + ": not JSON: " + JsonReason.of(e), e);
                 }
             }
         }

@@ -96,7 +96,7 @@ public final class SweepPage {
                 + Html.escape("On the " + choice.questions() + " questions of "
                         + String.join(", ", choice.tasks())
                         + ". Taken is the highest average; among those less than " + Html.number(LambdaChoice.CLOSE)
-                        + " points below it the lowest mean token loss." + unit)
+                        + " points below it the lowest mean token loss; where a task is text, that alone." + unit)
                 + "</p>\n";
     }
 

@@ -35,7 +35,8 @@ public final class PenaltyBalance {
      */
     public Optional<String> warning(String task, double lambda) {
         double median = ratios.median();
-        if (!(median < LEAST || median > MOST)) { // NaN is neither
+        // A task's first step is taken where the anchor lies: alone it says nothing. NaN is neither below nor above.
+        if (ratios.count() < 2 || !(median < LEAST || median > MOST)) {
             return Optional.empty();
         }
         String finding = String.format(

@@ -17,6 +17,11 @@ public final class StepMedian {
         numbers[count++] = number;
     }
 
+    /** How many were taken in. */
+    int count() {
+        return count;
+    }
+
     /** The mean of the middle two where there is no one in the middle; NaN for none at all. */
     public double median() {
         if (count == 0) {

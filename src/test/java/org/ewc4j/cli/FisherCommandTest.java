@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 import static org.ewc4j.cli.CommandLineFixture.run;
 
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -21,6 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.slf4j.LoggerFactory;
 
 /** Consolidations that are kept: looked at, merged, made, and trained under. */
 class FisherCommandTest {
@@ -285,6 +289,55 @@ class FisherCommandTest {
         assertThat(record.at("/fishers/1/task").asText()).isEqualTo("green");
         assertThat(record.get("constant").asDouble() > 0).isEqualTo(merge.equals("sum"));
         assertThat(Files.readString(second.resolve("config.yaml"))).contains("task-00/consolidation");
+    }
+
+    @Test
+    void aConsolidationOfOtherParametersIsWarnedOf() {
+        train(out);
+        String from = "ewc.from=" + kept(out, 1);
+        Logger logger = (Logger) LoggerFactory.getLogger("org.ewc4j.Consolidator");
+        ListAppender<ILoggingEvent> events = new ListAppender<>();
+        events.start();
+        logger.addAppender(events);
+        try {
+            train(folder.resolve("on"), "--set", from, "--set", "model={path: out/model, init: pretrained}");
+            assertThat(events.list).isEmpty();
+            train(folder.resolve("anew"), "--set", from);
+            assertThat(events.list)
+                    .singleElement()
+                    .satisfies(event -> assertThat(event.getFormattedMessage())
+                            .contains("task-01/consolidation: none of its Fishers was estimated at the parameters of"));
+        } finally {
+            logger.detachAppender(events);
+        }
+    }
+
+    /** Of a text that a run of the same configuration holds out the end of. */
+    @Test
+    void estimateReadsWhatARunLearns() throws IOException {
+        train(out);
+        TinyRun.write(folder.resolve("text.txt"), "red green blue ".repeat(40));
+        String[] examples = new String[2];
+        for (String splits : List.of("[train]", "[train, test]")) {
+            Path estimated = folder.resolve("estimated" + splits.length());
+            ok(
+                    "fisher",
+                    "estimate",
+                    out.resolve("model"),
+                    configuration,
+                    "-o",
+                    estimated,
+                    "--set",
+                    "tasks={list: [{name: text, text: text.txt}]}",
+                    "--set",
+                    "text.test_share=0.5",
+                    "--set",
+                    "evaluation.splits=" + splits);
+            JsonNode record = Golden.json(estimated.resolve("consolidation.json"));
+            examples[splits.equals("[train]") ? 0 : 1] =
+                    record.at("/fishers/0/examples").asText();
+        }
+        assertThat(Integer.parseInt(examples[1])).isPositive().isLessThan(Integer.parseInt(examples[0]));
     }
 
     private static List<JsonNode> steps(Path run) throws IOException {

@@ -434,6 +434,13 @@ class RunConfigReaderTest {
     }
 
     @Test
+    void aHomeFolderByTildeIsRefused() throws IOException {
+        assertRefused(
+                "model: ~/m\ntasks: {file: t}\n",
+                "run.yaml:1: model.path: ~ is not the home folder here; write the whole path, or ./~ for a folder of that name");
+    }
+
+    @Test
     void refusesYamlThatIsBrokenOrHostile() throws IOException {
         assertRefused(
                 "model: m\ntasks: {file: t\n", "run.yaml:3: is not YAML: expected ',' or '}', but got <stream end>");

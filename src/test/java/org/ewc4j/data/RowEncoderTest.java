@@ -104,7 +104,7 @@ class RowEncoderTest {
         assertThat(encoded.prompts(Split.TRAIN).get(0)).containsExactly(6, 2, 3, 2);
         assertThat(encoded.prompts(Split.TEST).get(0)).containsExactly(2, 3, 4, 5);
         assertThat(encoded.rows(Split.TEST).get(0).ids()).containsExactly(5, 4, 5, 2, 0);
-        assertThat(encoded.summary()).isEqualTo(new EncodingSummary(3, 2, 9, 3, 1, 1, 14, 9));
+        assertThat(encoded.summary()).isEqualTo(new EncodingSummary(3, 2, 9, 3, 1, 0, 1, 14, 9));
         assertThat(encoded.summary().warnings(5, 2))
                 .containsExactly(
                         "2 of 3 rows were longer than training.max_length 5 and cut from the left; the longest has 9 tokens",
@@ -113,6 +113,18 @@ class RowEncoderTest {
         EncodedTask trainOnly = EncodedTask.of(task, encoder(5), Set.of(Split.TRAIN), 2, 6);
         assertThat(trainOnly.testRows()).isEmpty();
         assertThat(EncodedTask.of(task, encoder(5), Set.of(Split.TEST), 2, 6).trainPrompts())
+                .isEmpty();
+    }
+
+    @Test
+    void emptyAnswersAreTold() {
+        Task task = new Task("t", List.of(example("a", ""), example("a", " "), example("a", "b")), List.of());
+        EncodingSummary summary = EncodedTask.of(task, encoder(8), BOTH, 2, 8).summary();
+        assertThat(summary.warnings(8, 2))
+                .containsExactly("2 of 3 answers are empty: a model that generates nothing scores them right");
+        assertThat(EncodedTask.of(task, encoder(8), Set.of(Split.TEST), 2, 8)
+                        .summary()
+                        .warnings(8, 2))
                 .isEmpty();
     }
 

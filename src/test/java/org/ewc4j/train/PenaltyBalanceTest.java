@@ -27,6 +27,7 @@ class PenaltyBalanceTest {
         assertThat(balance(0, 0.04, 0.06, 0.07, 0.08).warning("b", 200)).isEmpty();
         assertThat(balance(19, 19, 1000).warning("b", 200)).isEmpty();
         assertThat(balance().warning("b", 200)).isEmpty();
+        assertThat(balance(0).warning("b", 200)).isEmpty(); // a task of one step, which begins at the anchor
     }
 
     @Test
