@@ -38,7 +38,7 @@ class Budget:
 
 BUDGETS = {
     "small": Budget((1,), 2, 8, 2, 1, 20_000, 1, False),
-    "reduced": Budget((1, 2), 6, 32, 30, 3, 400_000, 2, False),
+    "reduced": Budget((1, 2), 10, 32, 30, 3, 400_000, 2, False),
     "full": Budget((1, 2, 3), 10, 48, 40, 5, 800_000, 4, True),
 }
 
@@ -100,6 +100,11 @@ def known_methods(budget):
         Method("plain-rate", "plain, smaller learning rate", plain, "training.learning_rate", around(KNOWN_RATE / 4, count), KNOWN_RATE),
         Method("joint", "all tasks at once (upper bound)", plain, joint=True),
         Method("uniform-protect", "L2, the start protected", *ewc("uniform", 0.1, count, **protect)),
+        Method(
+            "shuffled-protect",
+            "EWC, the start protected, Fisher shuffled",
+            *ewc("sampled", 1e2, count, **protect, **{"ewc.fisher_shuffle": "true"}),
+        ),
         Method("sampled", "EWC, nothing protected", *ewc("sampled", 1e2, count, **none)),
         Method("sampled-protect", "EWC, the start protected", *ewc("sampled", 1e2, count, **protect)),
         Method("replay", "replay, 4 rows a task", {**plain, "training.replay": 4}),

@@ -96,7 +96,7 @@ PAIRS = {
     "words": [("uniform", "plain"), ("sampled", "plain"), ("sampled", "plain-rate"), ("sampled", "uniform"), ("sampled", "shuffled"),
               ("sampled", "replay"), ("replay-ewc", "replay")],
     "known": [("sampled", "plain"), ("sampled-protect", "sampled"), ("sampled-protect", "uniform-protect"),
-              ("sampled-protect", "plain-rate"), ("replay-protect", "replay")],
+              ("sampled-protect", "shuffled-protect"), ("sampled-protect", "plain-rate"), ("replay-protect", "replay")],
 }
 
 
