@@ -95,7 +95,8 @@ record StoppedRun(LearnerState learner, RunState run, StateFolder folder) {
      */
     void requireChosenLambda(RunConfig config) {
         if (config.ewc().lambdaSetting().isAuto() && run.choice().isEmpty()) {
-            throw another(config, "ewc.lambda: " + withChosenLambda(config).ewc().lambda() + " → auto");
+            throw another(
+                    config, "ewc.lambda: " + withChosenLambda(config).ewc().lambda() + " → auto");
         }
     }
 

@@ -139,10 +139,7 @@ final class TaskLearner {
         long started = System.nanoTime();
         try {
             PenaltyBalance balance = trainer.train(
-                    task,
-                    consolidator.current(),
-                    stepsOfTask(),
-                    metrics -> tell(listener -> listener.step(metrics)));
+                    task, consolidator.current(), stepsOfTask(), metrics -> tell(listener -> listener.step(metrics)));
             lastPenaltyRatio = balance.median();
             if (warnsOfPenalty) {
                 balance.warning(task.name(), task.lambda()).ifPresent(LOG::warn);

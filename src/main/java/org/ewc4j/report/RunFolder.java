@@ -96,11 +96,7 @@ public final class RunFolder implements RunListener, AutoCloseable {
      */
     public static RunFolder create(Path folder, boolean overwrite, String configurationYaml, long seed) {
         check(folder, overwrite);
-        try {
-            Files.createDirectories(folder);
-        } catch (IOException e) {
-            throw new RunFailedException("output " + folder + " cannot be made: " + e.getMessage(), e);
-        }
+        AtomicFile.createFolders(folder);
         FolderLock lock = FolderLock.of(folder);
         try {
             if (isRun(folder)) {
@@ -263,9 +259,7 @@ public final class RunFolder implements RunListener, AutoCloseable {
         steps.publish();
         predictions.publish();
         start.ifPresent(started -> {
-            write(
-                    folder.resolve(RESULTS),
-                    RunJson.pretty(RunJson.results(started, scores, protectedScores, totals)));
+            write(folder.resolve(RESULTS), RunJson.pretty(RunJson.results(started, scores, protectedScores, totals)));
             writeReport(folder);
         });
     }
