@@ -59,8 +59,8 @@ import org.ewc4j.train.Trainer;
  * and what was saved before stands.
  *
  * <p>An interrupt of the thread ends {@link #learn}, {@link #consolidate} and {@link #evaluate} at the next step or batch with
- * a {@link RunInterruptedException}; the same call then goes on from there. So it is where a listener throws. {@link
- * #saveState} keeps all that is needed to go on to the bit, in another process too.
+ * a {@link RunInterruptedException}; the same call then goes on from there, an evaluation from its first question. So it is
+ * where a listener throws. {@link #saveState} keeps all that is needed to go on to the bit, in another process too.
  */
 public final class ContinualLearner implements AutoCloseable {
     /** How long the phases of a learner's life have taken, in seconds. */
@@ -253,7 +253,7 @@ public final class ContinualLearner implements AutoCloseable {
     }
 
     LearnerState state() {
-        return learning.state(evaluateSeconds);
+        return learning.state(evaluator.memory().rows(), evaluateSeconds);
     }
 
     void restore(LearnerState saved, StateFolder folder) {
@@ -263,6 +263,7 @@ public final class ContinualLearner implements AutoCloseable {
         } finally {
             resource.release();
         }
+        evaluator.memory().restore(saved.evaluationMicroBatchRows());
         evaluateSeconds = saved.seconds().evaluate();
     }
 
@@ -331,6 +332,8 @@ public final class ContinualLearner implements AutoCloseable {
      *
      * @param tasks as (index, task), in the order in which they are scored
      * @return a score for each task and split
+     * @throws RunFailedException where a token loss is not finite
+     * @throws RunInterruptedException where the thread was interrupted; the same call asks all questions anew
      */
     public List<TaskScore> evaluate(Map<Integer, Task> tasks) {
         resource.acquire();

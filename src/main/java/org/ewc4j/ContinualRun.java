@@ -159,41 +159,43 @@ public final class ContinualRun {
                 || existing == Existing.AS_CONFIGURED && config.checkpoint().resume() == Resume.AUTO;
         RunInputs.requireOutside(config);
         Map<Path, Checksum> inputs = RunInputs.checksums(config);
-        if (resume && RunFolder.isRun(config.output())) {
-            FolderLock lock = FolderLock.of(config.output());
-            try {
-                CheckpointStore store = store(config);
-                RunConfig settled = StoppedRun.withChosenLambda(config);
-                if (store.isEmpty() && RunFolder.isFinished(config.output())) {
-                    StoppedRun.requireSameMathematics(settled);
-                    store.removeAll();
-                    RunFolder.tidyFinished(config.output());
-                    return new Outcome(true, List.of());
-                }
-                Optional<StoppedRun> stopped = StoppedRun.find(settled, store, inputs);
-                if (stopped.isPresent()) {
-                    stopped.get().requireChosenLambda(config);
-                    return new ContinualRun(
-                                    settled,
-                                    listeners,
-                                    tasks,
-                                    stopped.get().run().choice())
-                            .goOn(stopped.get(), store, lock, inputs);
-                }
-            } finally {
-                lock.close();
+        boolean begun = resume && RunFolder.isRun(config.output());
+        boolean overwrite = existing == Existing.OVERWRITE || begun;
+        if (!begun) {
+            RunFolder.check(config.output(), overwrite);
+        }
+        try (FolderLock lock = FolderLock.of(config.output())) {
+            Optional<Outcome> outcome = begun ? goOn(config, listeners, tasks, inputs) : Optional.empty();
+            if (outcome.isPresent()) {
+                return outcome.get();
             }
+            if (resume) {
+                LOG.info("nothing to resume in {}, the run starts from the beginning", config.output());
+            }
+            RunFolder.requireRoom(config.output(), overwrite);
+            Optional<LambdaChoice> choice = chooseLambda(config, listeners);
+            RunConfig settled = choice.map(chosen ->
+                            config.withEwc(config.ewc().withLambda(chosen.best().lambda())))
+                    .orElse(config);
+            return new ContinualRun(settled, listeners, tasks, choice).begin(overwrite, inputs);
         }
-        if (resume) {
-            LOG.info("nothing to resume in {}, the run starts from the beginning", config.output());
+    }
+
+    /** Goes on with the run in the output folder, which is locked; empty where it has saved nothing yet. */
+    private static Optional<Outcome> goOn(
+            RunConfig config, List<RunListener> listeners, TaskSequence tasks, Map<Path, Checksum> inputs) {
+        CheckpointStore store = store(config);
+        RunConfig settled = StoppedRun.withChosenLambda(config);
+        if (store.isEmpty() && RunFolder.isFinished(config.output())) {
+            StoppedRun.requireSameMathematics(settled);
+            store.removeAll();
+            RunFolder.tidyFinished(config.output());
+            return Optional.of(new Outcome(true, List.of()));
         }
-        boolean overwrite = existing == Existing.OVERWRITE || resume && RunFolder.isRun(config.output());
-        RunFolder.check(config.output(), overwrite);
-        Optional<LambdaChoice> choice = chooseLambda(config, listeners);
-        RunConfig settled = choice.map(chosen ->
-                        config.withEwc(config.ewc().withLambda(chosen.best().lambda())))
-                .orElse(config);
-        return new ContinualRun(settled, listeners, tasks, choice).begin(overwrite, inputs);
+        Optional<StoppedRun> found = StoppedRun.find(settled, store, inputs);
+        found.ifPresent(stopped -> stopped.requireChosenLambda(config));
+        return found.map(stopped ->
+                new ContinualRun(settled, listeners, tasks, stopped.run().choice()).goOn(stopped, store, inputs));
     }
 
     /** Empty where λ is given. */
@@ -212,11 +214,7 @@ public final class ContinualRun {
 
     /** Whether the output folder of a configuration holds a run with a checkpoint. */
     public static boolean canResume(RunConfig config) {
-        return RunFolder.isRun(config.output())
-                && !new CheckpointStore(
-                                RunFolder.checkpoints(config.output()),
-                                config.checkpoint().keep())
-                        .isEmpty();
+        return RunFolder.isRun(config.output()) && !store(config).isEmpty();
     }
 
     private static CheckpointStore store(RunConfig config) {
@@ -240,15 +238,15 @@ public final class ContinualRun {
         }
     }
 
-    private Outcome goOn(StoppedRun stopped, CheckpointStore store, FolderLock lock, Map<Path, Checksum> inputs) {
+    private Outcome goOn(StoppedRun stopped, CheckpointStore store, Map<Path, Checksum> inputs) {
         stopped.run().requireTasks(tasks.size(), stopped.folder());
         try (ContinualLearner learner = open(config)) {
             List<String> warnings = warnings(learner);
             stopped.restore(learner);
             RunFolder.writeConfiguration(
                     config.output(), config.toYaml(), config.training().seed());
-            try (RunFolder folder = RunFolder.resume(
-                            config.output(), lock, stopped.run().mark());
+            try (RunFolder folder =
+                            RunFolder.resume(config.output(), stopped.run().mark());
                     RunCheckpoints checkpoints = new RunCheckpoints(
                             store,
                             config.checkpoint(),

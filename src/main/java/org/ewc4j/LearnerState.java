@@ -30,6 +30,7 @@ import org.ewc4j.train.TrainerState;
  * @param underWay the task that was not; empty between tasks
  * @param trainer counts of steps
  * @param fisherMicroBatchRows rows of a micro-batch that a Fisher pass has memory for, as {@link TrainerState#microBatchRows}
+ * @param evaluationMicroBatchRows the same of an evaluation
  * @param randomState of dropout
  * @param consolidation of the tasks so far; empty where there is none
  * @param seconds by phase
@@ -43,6 +44,7 @@ record LearnerState(
         Optional<UnderWay> underWay,
         TrainerState trainer,
         int fisherMicroBatchRows,
+        int evaluationMicroBatchRows,
         byte[] randomState,
         Optional<ConsolidationState> consolidation,
         ContinualLearner.PhaseSeconds seconds) {
@@ -80,6 +82,7 @@ record LearnerState(
         node.put("steps", trainer.steps()).put("skipped", trainer.skipped());
         node.put("skipped_in_a_row", trainer.skippedInARow()).put("micro_batch_rows", trainer.microBatchRows());
         node.put("fisher_micro_batch_rows", fisherMicroBatchRows);
+        node.put("evaluation_micro_batch_rows", evaluationMicroBatchRows);
         node.put("random_state", Base64.getEncoder().encodeToString(randomState));
         consolidation.ifPresent(state -> node.set("consolidation", state.toJson()));
         node.putObject("seconds")
@@ -106,6 +109,7 @@ record LearnerState(
                         (int) node.whole("skipped_in_a_row", 0, Math.min(steps, Integer.MAX_VALUE)),
                         node.count("micro_batch_rows", 1)),
                 node.count("fisher_micro_batch_rows", 1),
+                node.count("evaluation_micro_batch_rows", 1),
                 node.bytes("random_state"),
                 node.optional("consolidation").map(state -> ConsolidationState.of(state.json(), folder.file())),
                 new ContinualLearner.PhaseSeconds(

@@ -21,6 +21,9 @@ import org.ewc4j.train.StepMetrics;
 final class RunCheckpoints implements RunListener, AutoCloseable {
     private static final double NANOS_PER_MINUTE = 60e9;
 
+    /** What a checkpoint has besides the arenas. */
+    private record Position(LearnerState learner, RunFolder.Mark mark) {}
+
     private final CheckpointStore store;
     private final CheckpointConfig config;
     private final ContinualLearner learner;
@@ -28,7 +31,7 @@ final class RunCheckpoints implements RunListener, AutoCloseable {
     private final Map<Path, Checksum> inputs;
     private final Optional<LambdaChoice> choice;
     private int tasksFinished;
-    private RunFolder.Mark beforeEvaluation; // null unless one is under way
+    private Position beforeEvaluation; // null unless one is under way
     private long lastSteps;
     private long lastNanos = System.nanoTime();
 
@@ -74,7 +77,7 @@ final class RunCheckpoints implements RunListener, AutoCloseable {
 
     /** The task was learned; its evaluation begins, and would begin anew. */
     void evaluating() {
-        beforeEvaluation = folder.mark();
+        beforeEvaluation = position();
         saveIfDue();
     }
 
@@ -96,16 +99,15 @@ final class RunCheckpoints implements RunListener, AutoCloseable {
         }
     }
 
+    private Position position() {
+        return new Position(learner.state(), folder.mark());
+    }
+
     private void save() {
-        RunState run = new RunState(
-                tasksFinished,
-                learner.device(),
-                Versions.all(),
-                inputs,
-                choice,
-                beforeEvaluation == null ? folder.mark() : beforeEvaluation);
+        Position position = beforeEvaluation == null ? position() : beforeEvaluation;
+        RunState run = new RunState(tasksFinished, learner.device(), Versions.all(), inputs, choice, position.mark());
         ObjectNode state = StateFolder.newState();
-        state.set("learner", learner.state().toJson());
+        state.set("learner", position.learner().toJson());
         state.set("run", run.toJson());
         store.save(state, learner.learning().arenas(), folder::force);
         lastSteps = learner.steps();

@@ -255,9 +255,9 @@ final class TaskLearner {
     /**
      * The state as it is, but for the arenas.
      *
-     * @param evaluateSeconds for its record
+     * @param evaluationMicroBatchRows for its record, as the seconds
      */
-    LearnerState state(double evaluateSeconds) {
+    LearnerState state(int evaluationMicroBatchRows, double evaluateSeconds) {
         requireNotLost();
         return new LearnerState(
                 model.directory().architectureName(),
@@ -268,6 +268,7 @@ final class TaskLearner {
                 Optional.ofNullable(underWay),
                 trainer.state(),
                 consolidator.memory().rows(),
+                evaluationMicroBatchRows,
                 model.randomState(),
                 Optional.ofNullable(consolidator.current()).map(Consolidation::state),
                 new ContinualLearner.PhaseSeconds(trainSeconds, fisherSeconds, evaluateSeconds));

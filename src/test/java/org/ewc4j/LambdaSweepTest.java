@@ -188,6 +188,23 @@ class LambdaSweepTest {
         assertThat(files("out")).isEqualTo(chosen);
     }
 
+    @Test
+    void nobodyElseTakesTheOutputWhileLambdaIsChosen() {
+        RunConfig config = config("ewc.lambda=auto", "output=new/out");
+        RunListener failing = new RunListener() {
+            @Override
+            public void lambdaTried(LambdaTrial trial) {
+                assertThatThrownBy(() -> ContinualRun.execute(config, true, List.of()))
+                        .isInstanceOf(InvalidInputException.class)
+                        .hasMessageContaining("is in use by another learner of this process");
+                throw new IllegalStateException("enough");
+            }
+        };
+        assertThatThrownBy(() -> ContinualRun.execute(config, false, List.of(failing)))
+                .hasMessage("enough");
+        assertThat(folder.resolve("new")).as("no run began").doesNotExist();
+    }
+
     /** What must be the same of two runs: predictions, weights and Fisher to the byte, steps but for their time. */
     private Map<String, String> files(String run) throws IOException {
         Map<String, String> files = new java.util.TreeMap<>();

@@ -10,12 +10,16 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Base64;
+import java.util.List;
+import java.util.Map;
 import org.ewc4j.checkpoint.CheckpointSeal;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.report.RunListener;
 import org.ewc4j.task.TaskSequence;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -91,6 +95,7 @@ class SealedStateTest {
                 "skipped | 1000 | key 'skipped': expected a whole number of at least 0, at most ",
                 "micro_batch_rows | 0 | key 'micro_batch_rows': expected a whole number of at least 1",
                 "fisher_micro_batch_rows | 0 | key 'fisher_micro_batch_rows': expected a whole number of at least 1",
+                "evaluation_micro_batch_rows | 0 | key 'evaluation_micro_batch_rows': expected a whole number of at least 1",
                 "protected | 1 | key 'protected': expected true or false, got \"1\"",
                 "architecture | null | key 'architecture': expected a text, got \"null\"",
                 "random_state | \"%\" | key 'random_state': expected bytes in base 64",
@@ -135,6 +140,25 @@ class SealedStateTest {
         bytes[28] = 1;
         change(state, valid, "random_state", "\"" + Base64.getEncoder().encodeToString(bytes) + "\"");
         assertRefused("key 'random_state' is no state of a generator on cpu");
+    }
+
+    @Test
+    void anEvaluationGoesOnWithTheRowsThatThereIsMemoryFor() throws IOException {
+        change(state, valid, "evaluation_micro_batch_rows", "3");
+        List<Integer> done = new ArrayList<>();
+        try (ContinualLearner learner = open()) {
+            learner.restoreState(state.getParent());
+            learner.addListener(new RunListener() {
+                @Override
+                public void evaluationProgress(int afterTask, int answered, int total) {
+                    done.add(answered);
+                }
+            });
+            learner.evaluate(Map.of(0, TinyRun.tasks(1, 4).get(0)));
+            learner.saveState(folder.resolve("again"));
+        }
+        assertThat(done).containsExactly(3, 4, 7, 8);
+        assertThat(folder.resolve("again/state.json")).content().contains("\"evaluation_micro_batch_rows\" : 3,");
     }
 
     private static void assertReplayRefused(int[] numbers, String message) throws IOException {

@@ -200,7 +200,8 @@ public final class CheckpointStore implements AutoCloseable {
         Path target = path(number);
         Path hidden = hidden(target);
         try (FlightSpan event = FlightEvents.checkpoint("run state", target)) {
-            Files.createDirectories(folder);
+            AtomicFile.createFolders(folder);
+            // Of the rows' files too, which may be new.
             AtomicFile.forceFolder(folder.toAbsolutePath().getParent());
             StateFolder.removeFolder(hidden);
             Files.createDirectory(hidden);
@@ -238,7 +239,7 @@ public final class CheckpointStore implements AutoCloseable {
         }
         Path file = folder.resolve("checkpoint").resolve(name).normalize();
         Path hidden = file.resolveSibling("." + file.getFileName() + ".tmp");
-        Files.createDirectories(file.getParent());
+        AtomicFile.createFolders(file.getParent());
         try {
             StateFolder.Reference reference = new StateFolder.Reference(name, ArenaFile.write(hidden, kept.arena()));
             Files.move(hidden, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);

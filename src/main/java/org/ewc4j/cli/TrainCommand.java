@@ -9,6 +9,8 @@ import org.ewc4j.ContinualRun.Existing;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.error.RunInterruptedException;
 import org.ewc4j.report.ProgressListener;
+import org.ewc4j.report.RunListener;
+import org.ewc4j.report.RunStart;
 import org.ewc4j.report.ScoreTable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -60,6 +62,8 @@ final class TrainCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
+    private boolean begun;
+
     TrainCommand(Console console, Engine engine) {
         this.console = console;
         this.engine = engine;
@@ -86,7 +90,7 @@ final class TrainCommand implements Callable<Integer> {
         ScoreTable table = new ScoreTable();
         ContinualRun.Outcome outcome;
         try (ProgressListener progress = new ProgressListener(console.err(), console.terminal())) {
-            outcome = engine.train(configuration, existing(), List.of(progress, table));
+            outcome = engine.train(configuration, existing(), List.of(progress, table, beginning()));
         }
         if (outcome.finishedBefore()) {
             console.out().println("The run in " + configuration.output() + " has ended already, see report.html there");
@@ -96,6 +100,15 @@ final class TrainCommand implements Callable<Integer> {
         outcome.warnings().forEach(warning -> console.out().println("Note: " + warning));
         console.out().println("Run in " + configuration.output() + ", see report.html there");
         return 0;
+    }
+
+    private RunListener beginning() {
+        return new RunListener() {
+            @Override
+            public void runStarted(RunStart start) {
+                begun = true;
+            }
+        };
     }
 
     private Existing existing() {
@@ -108,7 +121,8 @@ final class TrainCommand implements Callable<Integer> {
         if (code == 0) {
             throw exception;
         }
-        boolean saved = engine.canResume(configuration);
+        // Until this run begins the folder has the one that it is to replace.
+        boolean saved = (begun || !overwrite) && engine.canResume(configuration);
         console.err()
                 .println("ewc4j: stopped (" + exception.getMessage() + "), "
                         + (saved ? "all is saved; to go on:" : "before there was anything to save; to begin:"));

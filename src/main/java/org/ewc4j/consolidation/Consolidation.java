@@ -265,7 +265,7 @@ public final class Consolidation implements AutoCloseable {
 
     private static void requireFinite(Kernels kernels, Arena fisher) {
         if (!Double.isFinite(kernels.norm(fisher.list()))) {
-            throw new RunFailedException(
+            throw RunFailedException.diverged(
                     "the Fisher information is not finite after its pass: a gradient was NaN or Inf");
         }
     }

@@ -64,8 +64,8 @@ public final class ConsolidationFolder {
     public static void write(
             Path folder, Consolidation consolidation, String architecture, String version, Optional<Path> checkpoint) {
         ParameterLayout layout = consolidation.fisher().layout();
+        AtomicFile.createFolders(folder);
         try {
-            Files.createDirectories(folder);
             Files.deleteIfExists(folder.resolve(RECORD));
             Files.deleteIfExists(folder.resolve(ANCHOR));
         } catch (IOException e) {

@@ -9,4 +9,10 @@ public class RunFailedException extends Ewc4jException {
     public RunFailedException(String message, Throwable cause) {
         super(message, cause);
     }
+
+    /** Of a training that diverged: {@code what} was found not to be finite, and where; and what helps. */
+    public static RunFailedException diverged(String what) {
+        return new RunFailedException(what + "; the run stops, what was saved before stands. A lower"
+                + " training.learning_rate or ewc.lambda, or training.clip_norm, may help");
+    }
 }

@@ -41,6 +41,11 @@ public final class Evaluator {
         this.maxLength = maxLength;
     }
 
+    /** How many rows of a batch there is memory for: batches of other sizes leave other last bits of a token loss. */
+    public RowLimit memory() {
+        return memory;
+    }
+
     /**
      * Scores one split of one task.
      *

@@ -73,8 +73,8 @@ final class FisherPass {
             int[] rows = batch.microBatches().stream()
                     .flatMapToInt(microBatch -> Arrays.stream(microBatch.examples()))
                     .toArray();
-            throw new RunFailedException("the Fisher pass met " + what + " of " + value
-                    + " on the batch of training rows " + Arrays.toString(rows) + "; what was saved before stands");
+            throw RunFailedException.diverged("the Fisher pass met " + what + " of " + value
+                    + " on the batch of training rows " + Arrays.toString(rows));
         }
     }
 }

@@ -37,7 +37,7 @@ public final class ScaledFisher implements FisherEstimator {
         double sum = fisher.sum();
         if (!Double.isFinite(sum)) {
             // Cut off, Inf would pass for a large number.
-            throw new RunFailedException(
+            throw RunFailedException.diverged(
                     "the Fisher information is not finite after its pass: a gradient was NaN or Inf,"
                             + " or its square too large for fp32");
         }

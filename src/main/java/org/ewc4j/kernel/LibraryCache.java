@@ -56,7 +56,7 @@ public final class LibraryCache {
         boolean interrupted = false;
         for (long waited = 0; !locked(channel); waited += PAUSE_MS) {
             if (waited == PATIENCE_MS) {
-                LOG.warn("waiting for another process that unpacks libtorch into the same folder");
+                LOG.warn("waiting for another process that unpacks or loads libtorch in the same folder");
             }
             try {
                 Thread.sleep(PAUSE_MS);

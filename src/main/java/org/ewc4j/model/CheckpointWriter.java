@@ -15,7 +15,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import org.ewc4j.error.RunFailedException;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.AtomicFile;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
@@ -43,11 +42,7 @@ final class CheckpointWriter {
     private CheckpointWriter() {}
 
     static void write(ModelDirectory directory, Arena theta, Path folder, StoredType type) {
-        try {
-            Files.createDirectories(folder);
-        } catch (IOException e) {
-            throw new RunFailedException(folder + ": cannot be made: " + e.getMessage(), e);
-        }
+        AtomicFile.createFolders(folder);
         writeWeights(theta, folder, type, SHARD_BYTES);
         ObjectNode config = directory.config().node().deepCopy();
         config.put("model_type", directory.architecture().modelType());

@@ -59,17 +59,23 @@ final class OutputCheck {
             throw new InvalidInputException("output " + folder + " is a file; give a folder by output: or --output");
         }
         FolderLock.requireFree(folder);
-        if (Files.exists(folder) && !isEmpty(folder)) {
-            if (!overwrite) {
-                throw new InvalidInputException("output " + folder + " is not empty; give another folder, or"
-                        + (hasMarker(folder.resolve("config.yaml"))
-                                ? " --resume to go on with the ewc4j run in it, or"
-                                : "")
-                        + " --overwrite to replace the ewc4j run in it");
-            }
-            requireRun(folder);
-        }
+        requireRoom(folder, overwrite);
         requireWritable(folder);
+    }
+
+    /** That nothing is in it, or a run that is to be replaced. */
+    static void requireRoom(Path folder, boolean overwrite) {
+        if (!Files.exists(folder) || isEmpty(folder)) {
+            return;
+        }
+        if (!overwrite) {
+            throw new InvalidInputException("output " + folder + " is not empty; give another folder, or"
+                    + (hasMarker(folder.resolve("config.yaml"))
+                            ? " --resume to go on with the ewc4j run in it, or"
+                            : "")
+                    + " --overwrite to replace the ewc4j run in it");
+        }
+        requireRun(folder);
     }
 
     private static boolean isEmpty(Path folder) {

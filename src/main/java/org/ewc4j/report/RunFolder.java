@@ -10,7 +10,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
-import org.ewc4j.checkpoint.FolderLock;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.eval.ProtectedScore;
@@ -26,7 +25,8 @@ import org.ewc4j.train.StepMetrics;
  * visible files are brought up to date after each task, at the end, and when closed after a failure, each written beside
  * and renamed. The same run leaves the same bytes, but for seconds.
  *
- * <p>Whoever creates it closes it. Belongs to the thread that runs the learner.
+ * <p>Whoever creates it has locked the folder ({@link org.ewc4j.checkpoint.FolderLock}), and closes this before the lock.
+ * Belongs to the thread that runs the learner.
  */
 public final class RunFolder implements RunListener, AutoCloseable {
     /**
@@ -51,7 +51,6 @@ public final class RunFolder implements RunListener, AutoCloseable {
     static final String RESULTS = "results.json";
 
     private final Path folder;
-    private final FolderLock lock;
     private final JsonLinesFile steps;
     private final JsonLinesFile predictions;
     private final List<TaskScore> scores = new ArrayList<>();
@@ -60,10 +59,8 @@ public final class RunFolder implements RunListener, AutoCloseable {
     private Optional<RunTotals> totals = Optional.empty();
     private boolean closed;
 
-    /** Takes the lock over: it is given back by {@link #close}, or where this cannot be made. */
-    private RunFolder(Path folder, FolderLock lock, Mark mark) {
+    private RunFolder(Path folder, Mark mark) {
         this.folder = folder;
-        this.lock = lock;
         this.scores.addAll(mark.scores());
         this.protectedScores.addAll(mark.protectedScores());
         this.steps = new JsonLinesFile(folder.resolve(STEPS), mark.steps());
@@ -77,7 +74,7 @@ public final class RunFolder implements RunListener, AutoCloseable {
 
     /**
      * Checks that {@code folder} may take a run, and changes nothing: it does not exist, or is empty, or {@code
-     * overwrite} is given and it holds an ewc4j run and nothing else; and it can be written.
+     * overwrite} is given and it holds an ewc4j run and nothing else; and nobody has locked it, and it can be written.
      *
      * @throws InvalidInputException otherwise
      */
@@ -86,48 +83,40 @@ public final class RunFolder implements RunListener, AutoCloseable {
     }
 
     /**
+     * As {@link #check}, of a folder that the caller has locked.
+     *
+     * @throws InvalidInputException where something is in it that is not to be replaced
+     */
+    public static void requireRoom(Path folder, boolean overwrite) {
+        OutputCheck.requireRoom(folder, overwrite);
+    }
+
+    /**
      * Makes the folder, after removing the run that was in it where {@code overwrite} says so, and writes its {@code
      * config.yaml}. To be called when everything else was checked.
      *
      * @param configurationYaml the configuration as resolved; readable as a configuration again, as is the file
      * @param seed the seed of the run, named in the head of the file with the versions
-     * @throws InvalidInputException as {@link #check}
+     * @throws InvalidInputException as {@link #requireRoom}
      * @throws RunFailedException where the folder cannot be written after all
      */
     public static RunFolder create(Path folder, boolean overwrite, String configurationYaml, long seed) {
-        check(folder, overwrite);
-        try {
-            Files.createDirectories(folder);
-        } catch (IOException e) {
-            throw new RunFailedException("output " + folder + " cannot be made: " + e.getMessage(), e);
+        requireRoom(folder, overwrite);
+        AtomicFile.createFolders(folder);
+        if (overwrite && isRun(folder)) {
+            OutputCheck.removeRun(folder);
         }
-        FolderLock lock = FolderLock.of(folder);
-        try {
-            if (isRun(folder)) {
-                OutputCheck.removeRun(folder);
-            }
-            writeConfiguration(folder, configurationYaml, seed);
-            return new RunFolder(
-                    folder, lock, new Mark(new Checksum(0, ""), new Checksum(0, ""), List.of(), List.of()));
-        } catch (RuntimeException e) {
-            lock.close();
-            throw e;
-        }
+        writeConfiguration(folder, configurationYaml, seed);
+        return new RunFolder(folder, new Mark(new Checksum(0, ""), new Checksum(0, ""), List.of(), List.of()));
     }
 
     /**
      * Goes on with a run behind a mark; rows that were written later are dropped.
      *
-     * @param lock on the folder; taken over
      * @throws InvalidInputException where the rows of the mark are not there any more
      */
-    public static RunFolder resume(Path folder, FolderLock lock, Mark mark) {
-        try {
-            return new RunFolder(folder, lock, mark);
-        } catch (RuntimeException e) {
-            lock.close();
-            throw e;
-        }
+    public static RunFolder resume(Path folder, Mark mark) {
+        return new RunFolder(folder, mark);
     }
 
     /** Whether a folder holds an ewc4j run, ended or not. */
@@ -294,8 +283,7 @@ public final class RunFolder implements RunListener, AutoCloseable {
             return;
         }
         closed = true;
-        try (lock;
-                steps;
+        try (steps;
                 predictions) {
             if (totals.isEmpty()) {
                 publish();

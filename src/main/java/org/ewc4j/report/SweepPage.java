@@ -65,11 +65,7 @@ public final class SweepPage {
      * @throws RunFailedException where they cannot be written
      */
     public static void write(String title, LambdaChoice choice, Path folder) {
-        try {
-            Files.createDirectories(folder);
-        } catch (IOException e) {
-            throw new RunFailedException("output " + folder + " cannot be made: " + e.getMessage(), e);
-        }
+        AtomicFile.createFolders(folder);
         AtomicFile.write(
                 folder.resolve(DATA),
                 RunJson.pretty(LambdaChoiceJson.write(choice)).getBytes(StandardCharsets.UTF_8));

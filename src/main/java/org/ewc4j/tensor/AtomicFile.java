@@ -3,17 +3,21 @@ package org.ewc4j.tensor;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
 import org.ewc4j.error.RunFailedException;
 
 /**
  * Writes a file beside its place, forces it to the disk, renames it and forces the folder: whoever looks finds the old file
  * or the new one, never a half, after a power failure too. The temporary file is removed when writing fails. An interrupt
- * of the calling thread does not break it.
+ * of the calling thread does not break it. Makes the folders for it as lastingly.
  */
 public final class AtomicFile {
     /** What writes the content. */
@@ -68,6 +72,39 @@ public final class AtomicFile {
                 file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
     }
 
+    /**
+     * Makes a folder, and those above it that are missing, so that each is there after a power failure too.
+     *
+     * @return those made, the outermost first
+     * @throws RunFailedException naming the folder, where it cannot be made
+     */
+    public static List<Path> createFolders(Path folder) {
+        Deque<Path> missing = new ArrayDeque<>();
+        for (Path at = folder.toAbsolutePath(); at != null && !Files.isDirectory(at); at = at.getParent()) {
+            missing.push(at);
+        }
+        return UninterruptedWork.call(() -> {
+            try {
+                for (Path each : missing) {
+                    Files.createDirectories(each);
+                    forceEntries(each.getParent());
+                }
+                return List.copyOf(missing);
+            } catch (IOException e) {
+                throw new RunFailedException(folder + ": cannot be made: " + reason(e), e);
+            }
+        });
+    }
+
+    /** A folder above ours may be one that we may write to and not read; then the system alone decides when it is on the disk. */
+    private static void forceEntries(Path folder) throws IOException {
+        try {
+            forceFolder(folder);
+        } catch (AccessDeniedException e) {
+            // The run itself is not hindered.
+        }
+    }
+
     /** Makes renames, additions and removals in a folder survive a power failure. */
     public static void forceFolder(Path folder) throws IOException {
         try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
@@ -77,8 +114,11 @@ public final class AtomicFile {
 
     /** One line that names the file, and why. */
     public static RunFailedException cannotWrite(Path target, IOException e) {
-        String reason = e instanceof FileSystemException fs && fs.getReason() != null ? fs.getReason() : e.getMessage();
-        return new RunFailedException(target + ": cannot be written: " + reason, e);
+        return new RunFailedException(target + ": cannot be written: " + reason(e), e);
+    }
+
+    private static String reason(IOException e) {
+        return e instanceof FileSystemException fs && fs.getReason() != null ? fs.getReason() : e.getMessage();
     }
 
     private static void deleteQuietly(Path path) {

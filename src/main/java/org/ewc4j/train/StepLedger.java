@@ -151,10 +151,9 @@ final class StepLedger implements AutoCloseable {
         int[] rows = entry.batch.microBatches().stream()
                 .flatMapToInt(microBatch -> Arrays.stream(microBatch.examples()))
                 .toArray();
-        return new RunFailedException("task '" + entry.task.name() + "', epoch " + entry.batch.epoch() + ", step "
-                + entry.step + ": " + what + " is " + value + " on the batch of training rows " + Arrays.toString(rows)
-                + "; the run stops, what was saved before stands. A lower training.learning_rate or ewc.lambda, or"
-                + " training.clip_norm, may help");
+        return RunFailedException.diverged(
+                "task '" + entry.task.name() + "', epoch " + entry.batch.epoch() + ", step " + entry.step + ": " + what
+                        + " is " + value + " on the batch of training rows " + Arrays.toString(rows));
     }
 
     @Override

@@ -92,6 +92,28 @@ class StoppedProcessTest {
                 .contains("training.epochs: 200 → 2");
     }
 
+    /** The checkpoints that lie there then are of the run that was to be replaced. */
+    @Test
+    void aSignalBeforeARunIsReplacedNamesTheWayToReplaceIt() throws Exception {
+        Process old = start("--set", "training.epochs=200", "--output", out);
+        awaitBegin(old);
+        signal(old, "TERM");
+        assertThat(old.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        Process process =
+                start("--overwrite", "--set", "training.epochs=200", "--set", "ewc.lambda=auto", "--output", out);
+        awaitBegin(process); // of what is tried to choose λ by
+        signal(process, "INT");
+        assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+
+        assertThat(process.exitValue()).as(err()).isEqualTo(130);
+        List<String> lines = err().lines().toList();
+        assertThat(lines.get(lines.size() - 2)).contains("before there was anything to save");
+        assertThat(lines.get(lines.size() - 1))
+                .isEqualTo("  ewc4j train " + configuration
+                        + " --overwrite --set training.epochs=200 --set ewc.lambda=auto --output " + out);
+        assertThat(out.resolve("checkpoints")).isDirectory();
+    }
+
     /** The second comes while the first is still being heeded: during the start, where nothing can stop in order. */
     @Test
     void theSecondSignalEndsAtOnce() throws Exception {

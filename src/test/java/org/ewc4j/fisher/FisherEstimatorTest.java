@@ -343,12 +343,12 @@ class FisherEstimatorTest {
                 makeSquaresOverflow();
                 assertThatThrownBy(() -> add(consolidation, kind))
                         .isInstanceOf(RunFailedException.class)
-                        .hasMessageContaining("not finite");
+                        .hasMessageContainingAll("not finite", "training.learning_rate", "training.clip_norm");
             }
             model.theta().fill(Double.NaN);
             assertThatThrownBy(() -> add(consolidation, kind))
                     .isInstanceOf(RunFailedException.class)
-                    .hasMessageContainingAll("a loss of NaN", "training rows [0, 1, 2, 3]");
+                    .hasMessageContainingAll("a loss of NaN", "training rows [0, 1, 2, 3]", "training.clip_norm");
 
             assertThat(consolidation.held()).isEqualTo(1);
             assertThat(values(consolidation.fisher())).isEqualTo(fisher);
@@ -362,6 +362,6 @@ class FisherEstimatorTest {
         makeSquaresOverflow();
         assertThatThrownBy(() -> estimated(FisherKind.BATCH, options -> options.withClamp(1)))
                 .isInstanceOf(RunFailedException.class)
-                .hasMessageContaining("not finite");
+                .hasMessageContainingAll("not finite", "training.learning_rate", "training.clip_norm");
     }
 }
