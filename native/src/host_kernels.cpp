@@ -265,8 +265,8 @@ void adamw_statistics(const AdamWChunk& chunk, bool zero_gradient, AdamWPartial*
     *partial = sum;
 }
 
-// Most rows of an input embedding belong to tokens that a run never meets. What changes no bit of them is left out, with the
-// memory it would move: the anchor where the Fisher is 0, and all but the decay where gradient and moments are 0 too.
+// Most rows of an input embedding belong to tokens that a run never meets. What, of finite values, changes no bit of them is left
+// out, with the memory it would move: the anchor where the Fisher is 0, and all but the decay where gradient and moments are 0 too.
 void adamw(const AdamW& functor, const AdamWChunk& chunk, AdamWMode mode, AdamWPartial* partial) {
     if (functor.skipped) {
         adamw_statistics(chunk, mode.zero_gradient, partial);

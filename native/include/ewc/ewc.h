@@ -22,7 +22,8 @@
  * Determinism. The work is cut into chunks whose size never depends on threads or multiprocessors; each chunk leaves one
  * partial sum (in double) that is added in a fixed order, without atomics. Same input, same bits on one machine and
  * instruction set, for any thread count.
- * NaN and Inf propagate into whatever they touch.
+ * NaN and Inf propagate into whatever they touch, but for products with 0: the host may pass over a stretch of zeros, and there
+ * a weight, scale or rate beyond f32 makes no NaN of a gradient of 0, nor a distance from the anchor of a fisher of 0.
  *
  * Errors. Every verb checks its arguments before it writes anything and returns a status; ewc_last_error() has the
  * message: verb, parameter, what was expected, what came. Null, negative, overflowing and misaligned arguments are refused,

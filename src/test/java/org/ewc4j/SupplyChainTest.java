@@ -7,22 +7,34 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /** What the build takes from a registry is what .mvn/checksums/checksums.sha256 says; the launcher has Maven hold it to that. */
 class SupplyChainTest {
     private static final Path LOCK = Path.of(".mvn/checksums/checksums.sha256");
+    private static final Pattern PLUGIN = Pattern.compile(
+            "<plugin>(?:\\s|<!--.*?-->)*<groupId>([^<]*)</groupId>\\s*<artifactId>([^<]*)</artifactId>\\s*<version>([^<]*)<",
+            Pattern.DOTALL);
+
+    /** From a file's name in a repository to its SHA-256. */
+    private static Map<String, String> locked() throws IOException {
+        return Files.readAllLines(LOCK).stream()
+                .map(line -> line.split("  ", 2))
+                .collect(Collectors.toMap(line -> line[1], line -> line[0]));
+    }
 
     @Test
     void everyLibraryIsTheOneThatIsLocked() throws Exception {
-        Map<String, String> locked = Files.readAllLines(LOCK).stream()
-                .map(line -> line.split("  ", 2))
-                .collect(Collectors.toMap(line -> line[1], line -> line[0]));
+        Map<String, String> locked = locked();
         List<Path> libraries = Arrays.stream(
                         System.getProperty("java.class.path").split(File.pathSeparator))
                 .filter(entry -> entry.endsWith(".jar"))
@@ -57,10 +69,44 @@ class SupplyChainTest {
         return HexFormat.of().formatHex(digest.digest());
     }
 
+    /** And what runs the tests: Surefire takes it only when one runs. */
+    @Test
+    void everyPluginIsLocked() throws IOException {
+        String pom = Files.readString(Path.of("pom.xml"));
+        Matcher plugin = PLUGIN.matcher(pom);
+        List<String> jars = new ArrayList<>();
+        while (plugin.find()) {
+            String version = plugin.group(3).startsWith("${") ? property(pom, plugin.group(3)) : plugin.group(3);
+            jars.add(jar(plugin.group(1), plugin.group(2), version));
+            if (plugin.group(2).equals("maven-surefire-plugin")) {
+                jars.add(jar("org.apache.maven.surefire", "surefire-junit-platform", version));
+            }
+        }
+        Set<String> locked = locked().keySet();
+        assertThat(jars).hasSizeGreaterThan(10);
+        assertThat(jars)
+                .filteredOn(jar -> !locked.contains(jar))
+                .as("plugins that are not locked; where one changed: .mvn/checksums/record.sh")
+                .isEmpty();
+    }
+
+    private static String property(String pom, String reference) {
+        String name = reference.substring(2, reference.length() - 1);
+        return pom.substring(pom.indexOf("<" + name + ">") + name.length() + 2, pom.indexOf("</" + name + ">"));
+    }
+
+    private static String jar(String group, String artifact, String version) {
+        return "%s/%s/%s/%2$s-%3$s.jar".formatted(group.replace('.', '/'), artifact, version);
+    }
+
     @Test
     void theLauncherHasMavenVerify() throws IOException {
         assertThat(Files.readString(Path.of("ewc4j")))
-                .contains("--strict-checksums", "postProcessor.trustedChecksums=true", ".mvn/checksums");
+                .contains(
+                        "--strict-checksums",
+                        "postProcessor.trustedChecksums=true",
+                        "failIfMissing=true",
+                        ".mvn/checksums");
         assertThat(Files.readString(Path.of(".mvn/wrapper/maven-wrapper.properties")))
                 .containsPattern("distributionSha256Sum=[0-9a-f]{64}");
     }

@@ -111,6 +111,24 @@ class LauncherTest {
         assertThat(cpu.said("LIBRARIES")).isEqualTo("/mine");
     }
 
+    /** CMake is skipped then: the jar's native library may be of sources that have changed since. */
+    @Test
+    void theJarOfTestsWithoutTheNativeBuildIsNotTaken() throws Exception {
+        for (String tool : List.of("g++", "cmake", "make")) { // GoogleTest's header is there for this compiler
+            program(folder.resolve("bin").resolve(tool), "");
+        }
+        environment.put("PATH", folder.resolve("bin") + ":" + System.getenv("PATH"));
+
+        assertThat(launch("test", "-Dexec.skip=true").code()).isZero();
+        assertThat(launch("doctor").code()).isZero();
+        assertThat(builds()).hasSize(2);
+
+        assertThat(launch("clean").code()).isZero();
+        assertThat(launch("test").code()).isZero();
+        assertThat(launch("doctor").code()).isZero();
+        assertThat(builds()).hasSize(3);
+    }
+
     /** As ssh brings one along: the JVM would fall back to ASCII, and find no file whose name has an umlaut. */
     @Test
     void aLocaleThatThisMachineLacksIsReplaced() throws Exception {

@@ -6,21 +6,24 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/** The scripts of bench/experiments, by their own tests; nothing is trained. */
-class ExperimentScriptsTest {
+/** The Python scripts of bench, by their own tests; nothing is trained, and no device is needed. */
+class BenchScriptsTest {
     @TempDir
     Path folder;
 
-    @Test
-    void theScriptsPassTheirTests() throws IOException, InterruptedException {
+    @ParameterizedTest
+    @ValueSource(strings = {"bench/experiments", "bench/gpu"})
+    void theScriptsPassTheirTests(String scripts) throws InterruptedException {
         assumeTrue(succeeds("--version"), "needs python3, which is not on the path");
 
-        assertThat(succeeds("-m", "unittest", "discover", "-s", "bench/experiments"))
-                .as(() -> "python3 -m unittest discover -s bench/experiments:\n" + output())
+        assertThat(succeeds("-m", "unittest", "discover", "-s", scripts))
+                .as(() -> "python3 -m unittest discover -s " + scripts + ":\n" + output())
                 .isTrue();
     }
 
@@ -28,7 +31,7 @@ class ExperimentScriptsTest {
         ProcessBuilder python = new ProcessBuilder("python3")
                 .redirectErrorStream(true)
                 .redirectOutput(folder.resolve("output").toFile());
-        python.command().addAll(java.util.List.of(arguments));
+        python.command().addAll(List.of(arguments));
         python.environment().put("PYTHONDONTWRITEBYTECODE", "1");
         try {
             Process process = python.start();
