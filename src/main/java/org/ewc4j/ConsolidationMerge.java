@@ -18,7 +18,7 @@ import org.ewc4j.tensor.Torch;
 
 /**
  * Consolidations of one model that were kept, merged into one as if their tasks had come one after another; but under
- * {@code online} and {@code ema} each fades those before it once, however many tasks it holds. What the command {@code fisher
+ * {@code ema} each fades those before it once, however many tasks it holds. What the command {@code fisher
  * merge} does, for callers that embed it.
  */
 public final class ConsolidationMerge {

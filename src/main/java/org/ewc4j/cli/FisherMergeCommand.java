@@ -17,7 +17,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "",
             "The anchor is the last one's, but for --schedule sum, which keeps every task's penalty about its own.",
-            "Under online and ema a folder fades those before it once, however many tasks it holds.",
+            "Under ema a folder fades those before it once, however many tasks it holds.",
             ""
         },
         footer = {"", "Example:", "  ewc4j fisher merge base/ runs/a/task-00/consolidation --schedule sum -o both/"})

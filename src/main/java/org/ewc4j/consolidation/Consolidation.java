@@ -174,7 +174,7 @@ public final class Consolidation implements AutoCloseable {
             if (factor != 1) {
                 kernels.fisherMerge(pass.accumulator.list(), null, factor, 0);
             }
-            merge(kernels, pass.accumulator, theta, what.weight());
+            merge(kernels, pass.accumulator, theta, what.weight(), 1);
         } else if (schedule instanceof MergeSchedule.Sum && !fishers.isEmpty()) {
             constant -= kernels.anchorRestore(anchor.list(), theta.list(), fisher.list());
         } else {
@@ -213,13 +213,14 @@ public final class Consolidation implements AutoCloseable {
     }
 
     /**
-     * Takes in what another consolidation of the same layout keeps, as if its tasks came after these; a schedule that fades what
-     * is held does so once, however many tasks come. Its buffers are used up on the way: close it afterwards.
+     * Takes in what another consolidation of the same layout keeps, as if its tasks came after these; but of
+     * {@code ema}, whose first Fisher is taken whole, what is held fades once, however many tasks come. Its buffers are used up
+     * on the way: close it afterwards.
      *
      * @param other in fp32, and not empty
      */
     public void join(Kernels kernels, Consolidation other) {
-        merge(kernels, other.fisher, other.anchor, other.heldWeight());
+        merge(kernels, other.fisher, other.anchor, other.heldWeight(), other.fishers.size());
         if (schedule instanceof MergeSchedule.Sum) {
             constant += other.constant;
         }
@@ -229,7 +230,7 @@ public final class Consolidation implements AutoCloseable {
     }
 
     /** Merges a new Fisher in fp32, which is used up on the way, and its anchor. */
-    private void merge(Kernels kernels, Arena newFisher, Arena newAnchor, double added) {
+    private void merge(Kernels kernels, Arena newFisher, Arena newAnchor, double added, int tasks) {
         if (fishers.isEmpty()) {
             kernels.convert(fisher.list(), newFisher.list());
             kernels.convert(anchor.list(), newAnchor.list());
@@ -241,7 +242,7 @@ public final class Consolidation implements AutoCloseable {
         }
         // What is kept joins the new one, in fp32, and is rounded once.
         if (schedule instanceof MergeSchedule.Weighted weighted) {
-            double retain = weighted.retain(heldWeight(), added);
+            double retain = weighted.retain(heldWeight(), added, tasks);
             kernels.fisherMerge(newFisher.list(), fisher.list(), weighted.weight(heldWeight(), added), retain);
         } else {
             kernels.fisherMax(newFisher.list(), fisher.list());

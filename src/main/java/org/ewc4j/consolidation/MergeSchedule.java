@@ -43,6 +43,11 @@ public sealed interface MergeSchedule {
 
         /** Factor of F_new, given t (above 0) and n. */
         double weight(double held, double added);
+
+        /** As {@link #retain(double, double)}, where F_new is what this schedule made of {@code tasks} Fishers. */
+        default double retain(double held, double added, int tasks) {
+            return retain(held, added);
+        }
     }
 
     /** F ← (t F_old + n F_new) ÷ (t + n): every task counts the same. */
@@ -86,6 +91,12 @@ public sealed interface MergeSchedule {
         @Override
         public double retain(double held, double added) {
             return gamma;
+        }
+
+        /** Each of them fades what came before. */
+        @Override
+        public double retain(double held, double added, int tasks) {
+            return Math.pow(gamma, tasks);
         }
 
         @Override

@@ -163,6 +163,26 @@ class ConsolidationTest {
         }
     }
 
+    /** Of γ ½: a, then b₁ and b₂, is a/4 + b₁/2 + b₂, whether b₁ and b₂ come one by one or merged. */
+    @Test
+    void joiningFadesByEveryTaskOfTheOther() {
+        MergeSchedule online = new MergeSchedule.Online(0.5);
+        try (Consolidation base = new Consolidation(LAYOUT, online);
+                Consolidation sequence = new Consolidation(LAYOUT, online);
+                Consolidation two = new Consolidation(LAYOUT, online)) {
+            add(base, 0);
+            add(two, 0);
+            add(two, 0);
+            add(sequence, 0);
+            add(sequence, 0);
+            add(sequence, 0);
+
+            base.join(kernels, two);
+
+            assertThat(element(base.fisher())).isEqualTo(1.75, within(1e-6)).isEqualTo(element(sequence.fisher()));
+        }
+    }
+
     /** Two tasks of F = 1 about 0 and about 1: the sum is ½·2(θ−½)² + ¼ a parameter. */
     @ParameterizedTest
     @CsvSource({"F32, F32", "BF16, I16_BLOCK256", "F32, F16", "BF16, F32", "U8_BLOCK256, F32"})
