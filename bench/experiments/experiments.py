@@ -38,7 +38,7 @@ class Budget:
 
 BUDGETS = {
     "small": Budget((1,), 2, 8, 2, 1, 20_000, 1, False),
-    "reduced": Budget((1, 2), 10, 32, 30, 3, 400_000, 2, False),
+    "reduced": Budget((1, 2), 10, 32, 30, 3, 400_000, 2, True),
     "full": Budget((1, 2, 3), 10, 48, 40, 5, 800_000, 4, True),
 }
 
@@ -77,7 +77,7 @@ def methods(budget, rate, middles, replay):
     return listed
 
 
-FACTS = {"uniform": 0.1, "batch": 3e8, "example": 1e6, "sampled": 1e3}
+FACTS = {"uniform": 0.1, "batch": 3e6, "example": 1e6, "sampled": 1e3}
 FACTS_RATE, WORDS_RATE, KNOWN_RATE = 1e-3, 1e-3, 5e-4
 
 

@@ -92,7 +92,8 @@ def compare(experiment, better, worse, key, unit, digits=1):
 
 PAIRS = {
     "facts": [("plain-rate", "plain"), ("uniform", "plain"), ("sampled", "plain"), ("sampled", "plain-rate"), ("sampled", "uniform"),
-              ("sampled", "shuffled"), ("sampled", "example"), ("sampled", "batch"), ("sampled", "replay"), ("replay-ewc", "replay")],
+              ("sampled", "shuffled"), ("sampled", "example"), ("sampled", "batch"), ("example-sum", "example"), ("example-max", "example"),
+              ("sampled", "replay"), ("replay-ewc", "replay")],
     "words": [("uniform", "plain"), ("sampled", "plain"), ("sampled", "plain-rate"), ("sampled", "uniform"), ("sampled", "shuffled"),
               ("sampled", "replay"), ("replay-ewc", "replay")],
     "known": [("sampled", "plain"), ("sampled-protect", "sampled"), ("sampled-protect", "uniform-protect"),

@@ -8,6 +8,8 @@
 
 static thread_local int64_t allocations = 0;
 
+// AddressSanitizer has operators of its own, which see what is freed as it was not allocated: they stay.
+#if !defined(__SANITIZE_ADDRESS__)
 void* operator new(size_t bytes) {
     ++allocations;
     if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) {
@@ -17,11 +19,15 @@ void* operator new(size_t bytes) {
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+#endif
 
 namespace ewc::test {
 namespace {
 
 TEST(Allocation, AStepAndAMergeTakeNone) {
+#if defined(__SANITIZE_ADDRESS__)
+    GTEST_SKIP() << "AddressSanitizer's operators count nothing";
+#endif
     go_to(places().front());
     const ewc_exec exec = {-1, 1, nullptr};
     Step step({40, 7});
