@@ -12,7 +12,6 @@ import org.ewc4j.checkpoint.FolderLock;
 import org.ewc4j.config.AnchorPlacement;
 import org.ewc4j.config.CheckpointConfig.Resume;
 import org.ewc4j.config.EvaluationConfig.EveryTask;
-import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.SaveConfig;
@@ -65,9 +64,17 @@ public final class ContinualRun {
                 config.text(),
                 PromptTemplate.parse(config.prompt()),
                 config.evaluation().splits());
-        if (config.evaluation().splits().contains(Split.TEST)) {
-            tasks.requireTestRows();
-        }
+        config.requireOverridesAmong(tasks.names());
+        return tasks;
+    }
+
+    /** What a run of a configuration learns, and no test row: for a sweep, and a Fisher without training. */
+    static TaskSequence readLearned(RunConfig config) {
+        TaskSequence tasks = TaskReader.readLearned(
+                config.tasks(),
+                config.text(),
+                PromptTemplate.parse(config.prompt()),
+                config.evaluation().splits());
         config.requireOverridesAmong(tasks.names());
         return tasks;
     }

@@ -3,8 +3,6 @@ package org.ewc4j;
 import java.nio.file.Path;
 import org.ewc4j.config.RunConfig;
 import org.ewc4j.consolidation.ConsolidationFolder;
-import org.ewc4j.data.PromptTemplate;
-import org.ewc4j.data.TaskReader;
 import org.ewc4j.report.RunListener;
 import org.ewc4j.task.TaskSequence;
 
@@ -27,12 +25,7 @@ public final class FisherEstimation {
      */
     public static void execute(RunConfig config, Path output, RunListener listener) {
         ConsolidationFolder.requireNew(output);
-        TaskSequence tasks = TaskReader.readLearned(
-                config.tasks(),
-                config.text(),
-                PromptTemplate.parse(config.prompt()),
-                config.evaluation().splits());
-        config.requireOverridesAmong(tasks.names());
+        TaskSequence tasks = ContinualRun.readLearned(config);
         try (ContinualLearner learner = ContinualRun.open(config)) {
             learner.addListener(listener);
             learner.consolidate(String.join(", ", tasks.names()), tasks.tasks());

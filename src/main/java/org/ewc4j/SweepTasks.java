@@ -33,9 +33,7 @@ record SweepTasks(List<Task> tasks, Split split) {
      */
     static SweepTasks read(RunConfig config, int most) {
         PromptTemplate template = PromptTemplate.parse(config.prompt());
-        TaskSequence all = TaskReader.readLearned(
-                config.tasks(), config.text(), template, config.evaluation().splits());
-        config.requireOverridesAmong(all.names());
+        TaskSequence all = ContinualRun.readLearned(config);
         if (all.size() < 2) {
             throw new InvalidInputException(
                     "there is one task only, " + Quoted.of(all.names().get(0))

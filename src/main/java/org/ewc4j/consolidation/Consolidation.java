@@ -133,7 +133,7 @@ public final class Consolidation implements AutoCloseable {
             return new Pass(new Arena(fisher.layout(), ElementType.F32, fisher.device()));
         }
         if (schedule instanceof MergeSchedule.Weighted weighted && !fishers.isEmpty()) {
-            kernels.fisherMerge(fisher.list(), null, weighted.retain(heldWeight(), what.weight()), 0);
+            kernels.fisherMerge(fisher.list(), null, weighted.retain(heldWeight(), what.weight(), 1), 0);
         } else if (!fishers.isEmpty()) {
             constant += kernels.anchorDisplace(anchor.list(), theta.list(), fisher.list());
         }

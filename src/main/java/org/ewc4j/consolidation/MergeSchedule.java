@@ -38,16 +38,11 @@ public sealed interface MergeSchedule {
      * merge needs no second buffer: F_old is scaled, then each batch is added.
      */
     sealed interface Weighted extends MergeSchedule {
-        /** Factor of F_old, given t (above 0) and n. */
-        double retain(double held, double added);
+        /** Factor of F_old, given t (above 0) and n, where F_new is what this schedule made of so many tasks' Fishers. */
+        double retain(double held, double added, int tasks);
 
         /** Factor of F_new, given t (above 0) and n. */
         double weight(double held, double added);
-
-        /** As {@link #retain(double, double)}, where F_new is what this schedule made of {@code tasks} Fishers. */
-        default double retain(double held, double added, int tasks) {
-            return retain(held, added);
-        }
     }
 
     /** F ← (t F_old + n F_new) ÷ (t + n): every task counts the same. */
@@ -63,7 +58,7 @@ public sealed interface MergeSchedule {
         }
 
         @Override
-        public double retain(double held, double added) {
+        public double retain(double held, double added, int tasks) {
             return held / (held + added);
         }
 
@@ -86,11 +81,6 @@ public sealed interface MergeSchedule {
         @Override
         public EwcConfig.Merge kind() {
             return EwcConfig.Merge.ONLINE;
-        }
-
-        @Override
-        public double retain(double held, double added) {
-            return gamma;
         }
 
         /** Each of them fades what came before. */
@@ -118,7 +108,7 @@ public sealed interface MergeSchedule {
         }
 
         @Override
-        public double retain(double held, double added) {
+        public double retain(double held, double added, int tasks) {
             return 1 - alpha;
         }
 
