@@ -278,12 +278,6 @@ public final class CausalLm implements AutoCloseable {
         return StagedBatch.of(batch, positions, uploads);
     }
 
-    /** Sends all of a batch. */
-    StagedBatch stageWhole(Batch batch) {
-        requireOpen();
-        return StagedBatch.whole(batch, positions, uploads);
-    }
-
     /**
      * Adds the gradient of (Σ token losses of this batch) ÷ {@code divisor} to the gradients, and leaves Σ token losses in a
      * slot, in nats, without waiting for it.
@@ -384,27 +378,23 @@ public final class CausalLm implements AutoCloseable {
 
     /** Of a batch to learn or to score, (scored positions, hidden size). */
     private Tensor scored(StagedBatch batch) {
-        ForwardPass pass = ForwardPass.forLoss(batch, architecture.slidingWindow(), numerics, dropout);
-        return pass.scored(decoder.hidden(pass));
+        return scored(decoder, batch);
     }
 
-    /** The same of a batch that was staged whole, by another decoder over this model's parameters. */
+    /** The same by another decoder over this model's parameters. */
     Tensor scored(Architecture.Decoder over, StagedBatch batch) {
-        ForwardPass pass = wholePass(batch);
+        ForwardPass pass = ForwardPass.forLoss(batch, architecture.slidingWindow(), numerics, dropout);
         return pass.scored(over.hidden(pass));
-    }
-
-    private ForwardPass wholePass(StagedBatch batch) {
-        return ForwardPass.of(batch, architecture.slidingWindow(), numerics, dropout, null);
     }
 
     /** Logits of every position, (rows · columns · vocabulary) row-major; for tests and inspection of small batches. */
     public float[] logits(Batch batch) {
         requireOpen();
-        try (StagedBatch staged = stageWhole(batch);
+        try (StagedBatch staged = StagedBatch.whole(batch, positions, uploads);
                 PointerScope step = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
-            Tensor logits = torch.linear(decoder.hidden(wholePass(staged)), outputEmbedding)
+            ForwardPass pass = ForwardPass.of(staged, architecture.slidingWindow(), numerics, dropout, null);
+            Tensor logits = torch.linear(decoder.hidden(pass), outputEmbedding)
                     .to(ScalarType.Float)
                     .cpu()
                     .contiguous();

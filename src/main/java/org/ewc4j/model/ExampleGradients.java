@@ -78,7 +78,7 @@ public final class ExampleGradients implements AutoCloseable {
         if (batch.scoredPositions() == 0) {
             return new Findings(0, 0);
         }
-        try (StagedBatch staged = model.stageWhole(batch);
+        try (StagedBatch staged = model.stage(batch);
                 PointerScope step = new PointerScope()) {
             tape.begin();
             Tensor scored = model.scored(decoder, staged);

@@ -1,5 +1,6 @@
 package org.ewc4j.model;
 
+import java.util.stream.LongStream;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -26,9 +27,7 @@ final class ExampleSquares {
     private final double weight;
     private final Batch batch;
     private final ScoredPositions scored;
-    private final Tensor realPositions; // null where none is padding
-    private final long[] rowOffsets;
-    private final long[] realOffsets;
+    private final long[] tokenOffsets;
     private final Tensor total;
     private TokenSlots tiedSlots;
     private Tensor ofOutputSide;
@@ -41,21 +40,8 @@ final class ExampleSquares {
         this.weight = weight;
         this.batch = batch;
         this.scored = ScoredPositions.of(batch);
+        this.tokenOffsets = StagedBatch.tokenOffsets(batch);
         this.total = zeros(1);
-        int rows = batch.rows();
-        int columns = batch.columns();
-        this.rowOffsets = new long[rows + 1];
-        this.realOffsets = new long[rows + 1];
-        long[] real = new long[Math.toIntExact(batch.tokens())];
-        int count = 0;
-        for (int row = 0; row < rows; row++) {
-            for (int column = columns - batch.lengths()[row]; column < columns; column++) {
-                real[count++] = (long) row * columns + column;
-            }
-            rowOffsets[row + 1] = (long) (row + 1) * columns;
-            realOffsets[row + 1] = count;
-        }
-        this.realPositions = count == rows * columns ? null : longs(real);
     }
 
     Batch batch() {
@@ -76,6 +62,26 @@ final class ExampleSquares {
                 : here;
     }
 
+    /**
+     * Where the pieces of each example lie: one for each token, for each scored position, or as many in every row.
+     *
+     * @param pieces how many there are
+     */
+    private long[] offsets(long pieces) {
+        if (pieces == tokenOffsets[batch.rows()]) {
+            return tokenOffsets;
+        }
+        if (pieces == scored.count()) {
+            return scored.offsets();
+        }
+        if (pieces % batch.rows() != 0) {
+            throw new IllegalArgumentException(pieces + " pieces of a gradient belong to no layout of the batch");
+        }
+        return LongStream.rangeClosed(0, batch.rows())
+                .map(row -> row * (pieces / batch.rows()))
+                .toArray();
+    }
+
     private Tensor zeros(long... shape) {
         return torch.zeros(shape, fisher.device().options(ScalarType.Float));
     }
@@ -83,25 +89,18 @@ final class ExampleSquares {
     /**
      * A weight of (out, in).
      *
-     * @param gradient (rows · columns, out); zero where a position is padding
-     * @param input (rows · columns, in)
+     * @param gradient (tokens or scored positions, out)
+     * @param input (the same, in)
      */
     void addMatrix(String name, Tensor gradient, Tensor input) {
         follow(gradient);
-        // Positions whose gradient is zero, padding among them, are skipped by the kernel.
-        accumulate(name, gradient, input, rowOffsets);
+        accumulate(name, gradient, input, offsets(gradient.size(0)));
     }
 
     /** A weight of (in, out); otherwise as {@link #addMatrix}. */
     void addTransposedMatrix(String name, Tensor gradient, Tensor input) {
         follow(gradient);
-        if (realPositions == null) {
-            accumulate(name, input, gradient, rowOffsets);
-        } else {
-            // The kernel looks for zeros on the left, where padding has none.
-            accumulate(
-                    name, input.index_select(0, realPositions), gradient.index_select(0, realPositions), realOffsets);
-        }
+        accumulate(name, input, gradient, offsets(gradient.size(0)));
     }
 
     /**
@@ -116,7 +115,7 @@ final class ExampleSquares {
 
     /** Before the first {@link #addTiedOutputEmbedding} of a pass. */
     void beginTiedOutputEmbedding(long size, long paddingIndex) {
-        tiedSlots = TokenSlots.of(batch.inputIds(), batch.lengths(), paddingIndex);
+        tiedSlots = TokenSlots.of(StagedBatch.tokenIds(batch), tokenOffsets, paddingIndex);
         ofOutputSide = zeros(tiedSlots.count(), size);
     }
 
@@ -168,22 +167,24 @@ final class ExampleSquares {
         return entries;
     }
 
-    /** A weight of (size): {@code pieces} (rows, …, size) are summed within a row. */
+    /**
+     * A weight of (size): its pieces are summed within an example.
+     *
+     * @param pieces (tokens or scored positions, size), or (rows, columns, heads, size) with zeros where a position is padding
+     */
     void addVector(String name, Tensor pieces) {
         follow(pieces);
-        if (!trained.contains(name)) {
-            return;
+        if (trained.contains(name)) {
+            Tensor flat = pieces.reshape(-1, pieces.size(-1));
+            kernels.fisherAccumulateBias(view(name).data_ptr().address(), matrix(flat), offsets(flat.size(0)), weight);
         }
-        Tensor sums = pieces.reshape(batch.rows(), -1, pieces.size(-1))
-                .sum(new long[] {1}, false, new ScalarTypeOptional(ScalarType.Float));
-        view(name).add_(sums.square_().sum(0), new Scalar(weight));
     }
 
     /**
      * An embedding of (rows, size).
      *
-     * @param ids (rows, columns), int64: which row each position looked up
-     * @param gradient with respect to what was looked up, (rows · columns, size)
+     * @param ids (tokens), int64: which row each looked up
+     * @param gradient with respect to what was looked up, (tokens, size)
      * @param paddingIndex a row whose gradient is dropped; −1 for none
      * @param tied whether it is the output embedding too
      */
@@ -192,9 +193,9 @@ final class ExampleSquares {
         if (!trained.contains(name)) {
             return;
         }
-        long[] looked = new long[batch.rows() * batch.columns()];
+        long[] looked = new long[Math.toIntExact(ids.numel())];
         new LongPointer(ids.cpu().contiguous().data_ptr_long()).get(looked);
-        TokenSlots slots = TokenSlots.of(looked, batch.lengths(), paddingIndex);
+        TokenSlots slots = TokenSlots.of(looked, tokenOffsets, paddingIndex);
         if (slots.count() == 0) {
             return;
         }

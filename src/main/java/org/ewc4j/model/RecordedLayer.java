@@ -8,7 +8,7 @@ import org.ewc4j.model.Layers.Norm;
  * example with respect to the layer's parameters follows from what it read.
  */
 sealed interface RecordedLayer {
-    /** What the layer gave, (rows, columns, …). */
+    /** What the layer gave, (tokens or scored positions, …) or (rows, columns, …). */
     Tensor output();
 
     /** Adds the weighted squares of each example's gradients, given the gradient with respect to {@link #output}. */

@@ -20,8 +20,6 @@ import org.ewc4j.tensor.Uploads;
  * <p>Owned and closed by whoever staged it, when the passes that read it have been put on the stream.
  */
 public final class StagedBatch implements AutoCloseable {
-    private static final long[] NONE = {};
-
     /** What travels. Places are row · columns + column. */
     private enum Part {
         STARTS,
@@ -59,7 +57,7 @@ public final class StagedBatch implements AutoCloseable {
 
     /** What the loss of a batch depends on. */
     static StagedBatch of(Batch batch, Positions positions, Uploads uploads) {
-        int columns = Math.max(1, batch.columns() - 1);
+        int columns = columnsForLoss(batch);
         long[] starts = starts(batch.lengths(), batch.columns());
         long[] ids = withoutLast(batch.inputIds(), batch.columns(), columns);
         long[] all = positions(starts, columns, leftEdge(batch, positions));
@@ -72,9 +70,7 @@ public final class StagedBatch implements AutoCloseable {
         if (!padded) {
             return new StagedBatch(shape, uploads, starts, ids, all, scoredPlaces, scored.targets());
         }
-        long[] places = LongStream.range(0, ids.length)
-                .filter(place -> place % columns >= starts[(int) (place / columns)])
-                .toArray();
+        long[] places = places(starts, columns);
         long[] ranks = new long[ids.length];
         IntStream.range(0, places.length).forEach(i -> ranks[(int) places[i]] = i);
         return new StagedBatch(
@@ -90,16 +86,27 @@ public final class StagedBatch implements AutoCloseable {
                 all);
     }
 
-    /** All of a batch to learn or to score, padding and last column too. */
+    /** Of length rows + 1: the tokens of row n among those that {@link #of(Batch, Positions, Uploads)} stages. */
+    static long[] tokenOffsets(Batch batch) {
+        int columns = columnsForLoss(batch);
+        long[] starts = starts(batch.lengths(), batch.columns());
+        long[] offsets = new long[starts.length + 1];
+        for (int row = 0; row < starts.length; row++) {
+            offsets[row + 1] = offsets[row] + Math.max(0, columns - starts[row]);
+        }
+        return offsets;
+    }
+
+    /** The ids of these tokens. */
+    static long[] tokenIds(Batch batch) {
+        int columns = columnsForLoss(batch);
+        long[] ids = withoutLast(batch.inputIds(), batch.columns(), columns);
+        return at(places(starts(batch.lengths(), batch.columns()), columns), ids);
+    }
+
+    /** All of a batch, padding and last column too, to read alone. */
     static StagedBatch whole(Batch batch, Positions positions, Uploads uploads) {
-        ScoredPositions scored = ScoredPositions.of(batch);
-        return of(
-                batch.inputIds(),
-                batch.lengths(),
-                leftEdge(batch, positions),
-                uploads,
-                scored.positions(),
-                scored.targets());
+        return of(batch.inputIds(), batch.lengths(), leftEdge(batch, positions), uploads);
     }
 
     /**
@@ -109,15 +116,14 @@ public final class StagedBatch implements AutoCloseable {
      * @param lengths real tokens per row
      */
     static StagedBatch of(long[] ids, int[] lengths, Uploads uploads) {
-        return of(ids, lengths, -1, uploads, NONE, NONE);
+        return of(ids, lengths, -1, uploads);
     }
 
-    private static StagedBatch of(
-            long[] ids, int[] lengths, int leftEdge, Uploads uploads, long[] scored, long[] targets) {
+    private static StagedBatch of(long[] ids, int[] lengths, int leftEdge, Uploads uploads) {
         int columns = ids.length / lengths.length;
         long[] starts = starts(lengths, columns);
-        Shape shape = new Shape(lengths.length, columns, columns, padded(starts), false, scored.length);
-        return new StagedBatch(shape, uploads, starts, ids, positions(starts, columns, leftEdge), scored, targets);
+        Shape shape = new Shape(lengths.length, columns, columns, padded(starts), false, 0);
+        return new StagedBatch(shape, uploads, starts, ids, positions(starts, columns, leftEdge));
     }
 
     /**
@@ -138,6 +144,17 @@ public final class StagedBatch implements AutoCloseable {
     /** −1 to count positions from each row's first real token, otherwise what is added to the column. */
     private static int leftEdge(Batch batch, Positions positions) {
         return positions == Positions.LEFT_EDGE ? batch.leftEdgeOffset() : -1;
+    }
+
+    private static int columnsForLoss(Batch batch) {
+        return Math.max(1, batch.columns() - 1);
+    }
+
+    /** row · columns + column of what is no padding. */
+    private static long[] places(long[] starts, int columns) {
+        return LongStream.range(0, (long) starts.length * columns)
+                .filter(place -> place % columns >= starts[(int) (place / columns)])
+                .toArray();
     }
 
     private static long[] starts(int[] lengths, int columns) {

@@ -9,20 +9,19 @@ import java.util.Map;
  * with respect to a row is the sum over the positions of its slot; what an example looks up twice is added before it is
  * squared.
  *
- * @param positions real positions, row · columns + column, without padding and without ids whose gradient is dropped
+ * @param positions tokens, without those whose gradient is dropped
  * @param slots the slot of each position
  * @param ids the id of each slot
  * @param offsets of length rows + 1: the slots of example n are {@code offsets[n]} to {@code offsets[n + 1] − 1}
  */
 record TokenSlots(long[] positions, long[] slots, long[] ids, int[] offsets) {
     /**
-     * @param looked rows × columns ids, row-major, left-padded
-     * @param lengths real positions per row
+     * @param looked the id of each token
+     * @param tokens of length rows + 1: those of example n are {@code tokens[n]} to {@code tokens[n + 1] − 1}
      * @param paddingIndex an id whose gradient is dropped, wherever it stands; −1 for none
      */
-    static TokenSlots of(long[] looked, int[] lengths, long paddingIndex) {
-        int rows = lengths.length;
-        int columns = looked.length / rows;
+    static TokenSlots of(long[] looked, long[] tokens, long paddingIndex) {
+        int rows = tokens.length - 1;
         long[] positions = new long[looked.length];
         long[] slots = new long[looked.length];
         long[] ids = new long[looked.length];
@@ -31,8 +30,8 @@ record TokenSlots(long[] positions, long[] slots, long[] ids, int[] offsets) {
         int slotCount = 0;
         for (int row = 0; row < rows; row++) {
             Map<Long, Integer> slotOfId = new HashMap<>();
-            for (int column = columns - lengths[row]; column < columns; column++) {
-                long id = looked[row * columns + column];
+            for (int token = (int) tokens[row]; token < tokens[row + 1]; token++) {
+                long id = looked[token];
                 if (id == paddingIndex) {
                     continue;
                 }
@@ -42,7 +41,7 @@ record TokenSlots(long[] positions, long[] slots, long[] ids, int[] offsets) {
                     slotOfId.put(id, slot);
                     ids[slot] = id;
                 }
-                positions[count] = (long) row * columns + column;
+                positions[count] = token;
                 slots[count++] = slot;
             }
             offsets[row + 1] = slotCount;
