@@ -38,7 +38,7 @@ class Budget:
 
 BUDGETS = {
     "small": Budget((1,), 2, 8, 2, 1, 20_000, 1, False),
-    "reduced": Budget((1, 2), 10, 32, 30, 3, 400_000, 2, True),
+    "reduced": Budget((1, 2, 3), 10, 32, 30, 3, 400_000, 2, True),
     "full": Budget((1, 2, 3), 10, 48, 40, 5, 800_000, 4, True),
 }
 
@@ -71,9 +71,10 @@ def methods(budget, rate, middles, replay):
     ]
     if budget.whole:
         listed.append(Method("batch", "EWC, `batch` Fisher", *ewc("batch", middles["batch"], count)))
-        for merge in ("sum", "max"):
-            settings = ewc("example", middles["example"], count, **{"ewc.merge": merge})
-            listed.append(Method(f"example-{merge}", f"EWC, `example`, merge `{merge}`", *settings))
+        for merge, more in (("sum", {}), ("max", {}), ("online", {"ewc.gamma": 0.9}), ("ema", {"ewc.alpha": 0.5})):
+            label = f"EWC, `example`, merge `{merge}`" + "".join(f", {key.split('.')[1]} {value}" for key, value in more.items())
+            settings = ewc("example", middles["example"], count, **{"ewc.merge": merge, **more})
+            listed.append(Method(f"example-{merge}", label, *settings))
     return listed
 
 

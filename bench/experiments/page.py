@@ -23,6 +23,8 @@ but the last. ± is the standard error over the seeds.
 Every method's strength (λ, or the learning rate) is tuned alike: {grid} value{plural} a factor of about 3 apart, more behind an end of them as
 long as the best is there ({most} at most), the one taken that scores best on the development seed. A difference is *no difference
 seen* where it is within twice its standard error.
+
+All runs below, those that tune them too, took {minutes:.0f} minutes of one thread each, one after another.
 """
 
 
@@ -33,6 +35,13 @@ class Experiment:
     methods: list
     tuned: dict  # method name -> (strength, [(strength, Scores)])
     rows: dict  # method name -> [Scores], a seed each
+
+
+def minutes(experiment):
+    """Of every run behind a table and its picture; a method without a strength has one run on the development seed."""
+    tuning = [scores for _, curve in experiment.tuned.values() for _, scores in curve]
+    tables = [scores for rows in experiment.rows.values() for scores in rows]
+    return sum(scores.minutes for scores in tuning + tables)
 
 
 def spread(values):
@@ -93,6 +102,7 @@ def compare(experiment, better, worse, key, unit, digits=1):
 PAIRS = {
     "facts": [("plain-rate", "plain"), ("uniform", "plain"), ("sampled", "plain"), ("sampled", "plain-rate"), ("sampled", "uniform"),
               ("sampled", "shuffled"), ("sampled", "example"), ("sampled", "batch"), ("example-sum", "example"), ("example-max", "example"),
+              ("example-online", "example"), ("example-ema", "example"),
               ("sampled", "replay"), ("replay-ewc", "replay")],
     "words": [("uniform", "plain"), ("sampled", "plain"), ("sampled", "plain-rate"), ("sampled", "uniform"), ("sampled", "shuffled"),
               ("sampled", "replay"), ("replay-ewc", "replay")],
@@ -151,7 +161,7 @@ def write(folder, found, budget_name, budget, pretrained):
     head = HEAD.format(
         when=time.strftime("%d %B %Y").lstrip("0"), machine=f"{processor()}, {os.cpu_count()} cores, a thread a run", budget=budget_name,
         seeds=", ".join(map(str, budget.seeds)), development=experiments.DEVELOPMENT_SEED, epochs=budget.epochs, grid=budget.grid, most=experiments.MOST_EXTENSIONS,
-        plural="" if budget.grid == 1 else "s")
+        plural="" if budget.grid == 1 else "s", minutes=sum(map(minutes, found)))
     comment = Path(__file__).with_name("findings.md")
     parts = [head, *(section(experiment, folder, pretrained) for experiment in found)]
     if comment.exists():

