@@ -24,7 +24,7 @@ Every method's strength (λ, or the learning rate) is tuned alike: {grid} value{
 long as the best is there ({most} at most), the one taken that scores best on the development seed. A difference is *no difference
 seen* where it is within twice its standard error.
 
-All runs below, those that tune them too, took {minutes:.0f} minutes of one thread each, one after another.
+All runs below, those that tune them too, took {minutes:.0f} minutes, added up; two at a time run on two cores.
 """
 
 
