@@ -49,7 +49,7 @@ final class Consolidator implements AutoCloseable {
     /**
      * Reads the consolidation that {@code ewc.from} names.
      *
-     * @throws InvalidInputException where that is broken or of another model or kind, where θ* is to be kept in bf16 and
+     * @throws InvalidInputException where that is broken or of another model, kind or start, where θ* is to be kept in bf16 and
      *     the checkpoint is not, or where θ* can not lie where it should
      */
     Consolidator(CausalLm model, Kernels kernels, EwcConfig ewc, TrainingConfig training) {
@@ -79,7 +79,7 @@ final class Consolidator implements AutoCloseable {
         FisherOptions options = ewc.fisherOptions();
         kept.requireMergeable(ewc.fisher(), options.unit(), options.normalize(), schedule);
         warnOfAnotherBatchSize(kept);
-        warnOfOtherParameters(kept);
+        requireItsParameters(kept);
         return kept.read(kernels, model.layout(), schedule, StateTypes.of(ewc), places);
     }
 
@@ -100,17 +100,12 @@ final class Consolidator implements AutoCloseable {
                         batchSize));
     }
 
-    /** Shapes are all that must fit: a later or an earlier state of the same model is as good a start. */
-    private void warnOfOtherParameters(ConsolidationFolder kept) {
-        String theta = model.theta().fingerprint();
-        if (kept.record().fishers().stream()
-                .noneMatch(held -> held.estimate().modelFingerprint().equals(theta))) {
-            LOG.warn(
-                    "{}: none of its Fishers was estimated at the parameters of {}, which are then pulled towards others from"
-                            + " the first step; where that is not meant, start from the checkpoint that it was saved beside,"
-                            + " in fp32",
-                    kept.path(),
-                    model.directory().path());
+    /** Shapes fit any state of the model, but the anchor is where one of them is. */
+    private void requireItsParameters(ConsolidationFolder kept) {
+        if (!ewc.fromOtherParameters() && !kept.holds(model.theta())) {
+            throw new InvalidInputException("ewc.from " + kept.path() + ": holds on to other parameters than those of "
+                    + model.directory().path() + ", which would be pulled towards them from the first step; start from the"
+                    + " checkpoint that it was saved beside, or set ewc.from_other_parameters: true where that is meant");
         }
     }
 

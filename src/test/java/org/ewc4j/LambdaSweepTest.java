@@ -350,12 +350,12 @@ class LambdaSweepTest {
     @Test
     void aSweepUnderAKeptConsolidationForksBeforeTheFirstTask() {
         ContinualRun.execute(config("ewc.lambda=10", "output=before"), false, List.of());
-        RunConfig under = config("ewc.from=before/task-00/consolidation");
+        RunConfig under = config("ewc.from=before/task-00/consolidation", "ewc.from_other_parameters=true");
         Count sweep = new Count();
         LambdaSweep.overAllTasks(under, List.of(50.0), List.of(sweep), trial -> {});
         assertThat(sweep.trainings(0)).hasSize(2);
         Count run = new Count();
-        ContinualRun.execute(config("ewc.from=before/task-00/consolidation", "ewc.lambda=50"), false, List.of(run));
+        ContinualRun.execute(under.withEwc(under.ewc().withLambda(50)), false, List.of(run));
         assertThat(sweep.trainings(0).get(1)).isEqualTo(run.trainings(0).get(0));
         assertThat(sweep.trainings(1).get(1)).isEqualTo(run.trainings(1).get(0));
     }

@@ -22,6 +22,7 @@ public record ConfigurationDifference(String key, String before, String now) {
     private static final Set<String> WITHOUT_EFFECT = Set.of(
             "ewc.anchor_memory",
             "ewc.anchor_folder",
+            "ewc.from_other_parameters",
             "training.log_every",
             "training.loader_threads",
             "save.dtype",

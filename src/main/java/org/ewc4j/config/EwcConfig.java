@@ -19,6 +19,7 @@ import org.ewc4j.error.InvalidInputException;
  * @param anchorType in which θ* is kept
  * @param anchorPlacement where θ* lies
  * @param from folder of a consolidation that training starts under
+ * @param fromOtherParameters whether that may be one of other parameters than training starts from
  * @param fisherBatchSize rows of a batch in the Fisher pass; none: the training batch size
  * @param fisherOptions what else there is to say about the estimate
  * @param protect data of what the starting checkpoint knows; none: the first task is learned without a penalty
@@ -34,6 +35,7 @@ public record EwcConfig(
         AnchorType anchorType,
         AnchorPlacement anchorPlacement,
         Optional<Path> from,
+        boolean fromOtherParameters,
         OptionalInt fisherBatchSize,
         FisherOptions fisherOptions,
         Optional<ProtectConfig> protect,
@@ -145,6 +147,11 @@ public record EwcConfig(
         return with(draft -> draft.from = Optional.of(folder));
     }
 
+    /** Whether the parameters may be others than those that the consolidation of {@link #withFrom} holds on to. */
+    public EwcConfig withFromOtherParameters(boolean value) {
+        return with(draft -> draft.fromOtherParameters = value);
+    }
+
     public EwcConfig withFisherBatchSize(int value) {
         return with(draft -> draft.fisherBatchSize = OptionalInt.of(value));
     }
@@ -189,6 +196,7 @@ public record EwcConfig(
         private AnchorType anchorType;
         private AnchorPlacement anchorPlacement;
         private Optional<Path> from;
+        private boolean fromOtherParameters;
         private OptionalInt fisherBatchSize;
         private FisherOptions fisherOptions;
         private Optional<ProtectConfig> protect;
@@ -204,6 +212,7 @@ public record EwcConfig(
             anchorType = config.anchorType;
             anchorPlacement = config.anchorPlacement;
             from = config.from;
+            fromOtherParameters = config.fromOtherParameters;
             fisherBatchSize = config.fisherBatchSize;
             fisherOptions = config.fisherOptions;
             protect = config.protect;
@@ -221,6 +230,7 @@ public record EwcConfig(
                     anchorType,
                     anchorPlacement,
                     from,
+                    fromOtherParameters,
                     fisherBatchSize,
                     fisherOptions,
                     protect,

@@ -47,6 +47,7 @@ final class RunConfigWriter {
                 "ewc.anchor_folder",
                 config.ewc().anchorPlacement().folder().map(Path::toString).orElse(null));
         writer.put("ewc.from", config.ewc().from().map(Path::toString).orElse(null));
+        writer.put("ewc.from_other_parameters", config.ewc().fromOtherParameters());
         writer.put("ewc.fisher_batch_size", config.ewc().fisherBatchSize());
         writer.fisher(config.ewc().fisherOptions());
         config.ewc().protect().ifPresent(writer::protect);

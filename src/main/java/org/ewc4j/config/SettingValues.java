@@ -107,6 +107,7 @@ final class SettingValues {
                 new AnchorPlacement(
                         get("ewc.anchor_memory", AnchorPlacement.Memory.class), find("ewc.anchor_folder", Path.class)),
                 find("ewc.from", Path.class),
+                get("ewc.from_other_parameters", Boolean.class),
                 optionalWhole("ewc.fisher_batch_size"),
                 new FisherOptions(
                         whole("ewc.fisher_samples"),

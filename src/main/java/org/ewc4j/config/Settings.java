@@ -308,7 +308,14 @@ final class Settings {
                     new Location("the path of a consolidation folder"),
                     "none",
                     "A consolidation that was kept (docs/consolidation.md): the first task is learned under its penalty, and "
-                            + "every task's Fisher joins it. It must be of the same model, kind of Fisher and unit."),
+                            + "every task's Fisher joins it. It must be of the same model, kind of Fisher and unit, and hold on to the "
+                            + "parameters that training starts from, which may have been saved in 16 bit."),
+            Setting.of(
+                    "ewc.from_other_parameters",
+                    new Truth(),
+                    "false",
+                    "Lets training start from other parameters than those that `ewc.from` holds on to: they are pulled towards "
+                            + "those from the first step."),
             Setting.optional(
                     "ewc.fisher_batch_size",
                     COUNT,

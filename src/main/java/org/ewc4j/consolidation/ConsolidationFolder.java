@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -20,6 +21,7 @@ import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.AtomicFile;
 import org.ewc4j.tensor.Fingerprint;
+import org.ewc4j.tensor.ParameterFingerprint;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
 import org.ewc4j.tensor.SafetensorsFile;
@@ -208,6 +210,27 @@ public final class ConsolidationFolder {
             throw new InvalidInputException(
                     path + ": has " + layout.parameters().size() + " parameters, " + what + " has "
                             + parameters.parameters().size() + "; give a consolidation of this model");
+        }
+    }
+
+    /**
+     * Whether this consolidation holds on to such parameters, or to what they were before they were saved in 16 bit: its anchor
+     * is where they are, or they are those that its last Fisher was estimated at, as the last task left them. Under {@link
+     * MergeSchedule.Sum}, whose anchor is a mean, those of any of its Fishers.
+     *
+     * @param theta in fp32, in the layout of the model
+     */
+    public boolean holds(Arena theta) {
+        ParameterFingerprint start = ParameterFingerprint.of(theta);
+        List<HeldFisher> fishers = record.fishers();
+        List<HeldFisher> left =
+                record.schedule() instanceof MergeSchedule.Sum ? fishers : fishers.subList(fishers.size() - 1, fishers.size());
+        if (left.stream().anyMatch(held -> held.estimate().model().isOfSame(start))) {
+            return true;
+        }
+        try (Arena anchor = new Arena(theta.layout())) {
+            fill(anchor, anchorFile(), record.anchorFingerprint());
+            return ParameterFingerprint.of(anchor).isOfSame(start);
         }
     }
 

@@ -27,6 +27,7 @@ import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.JsonReason;
 import org.ewc4j.fisher.FisherRecord;
+import org.ewc4j.tensor.ParameterFingerprint;
 
 /** {@code consolidation.json} to a {@link ConsolidationRecord} and back; what does not fit is refused by file and key. */
 final class ConsolidationJson {
@@ -87,7 +88,8 @@ final class ConsolidationJson {
             node.put("normalize", name(estimate.normalize()));
             node.put("clamp", estimate.clamp().isPresent() ? estimate.clamp().getAsDouble() : null);
             node.put("weight", held.weight());
-            node.put("model_sha256", estimate.modelFingerprint()).put("data_sha256", estimate.dataFingerprint());
+            node.put("model_sha256", estimate.model().fp32()).put("model_fp16_sha256", estimate.model().fp16());
+            node.put("model_bf16_sha256", estimate.model().bf16()).put("data_sha256", estimate.dataFingerprint());
         }
         return nodes;
     }
@@ -180,8 +182,16 @@ final class ConsolidationJson {
                 (int) whole(node, at, "samples", Integer.MAX_VALUE),
                 constant(node, at, "normalize", Normalize.class),
                 node.hasNonNull("clamp") ? OptionalDouble.of(number(node, at, "clamp")) : OptionalDouble.empty(),
-                text(node, at, "model_sha256"),
+                model(node, at),
                 text(node, at, "data_sha256"));
+    }
+
+    /** Of a folder of the time before these were written, those of the 16-bit copies are not known. */
+    private ParameterFingerprint model(JsonNode node, String at) {
+        return new ParameterFingerprint(
+                text(node, at, "model_sha256"),
+                node.has("model_fp16_sha256") ? text(node, at, "model_fp16_sha256") : "",
+                node.has("model_bf16_sha256") ? text(node, at, "model_bf16_sha256") : "");
     }
 
     private <E extends Enum<E>> E constant(JsonNode node, String at, String key, Class<E> type) {

@@ -12,6 +12,7 @@ import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.data.Batch;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.model.CausalLm;
+import org.ewc4j.tensor.ParameterFingerprint;
 
 /**
  * What a Fisher is an estimate of and how it was made: a λ that fits one does not fit another that differs here.
@@ -25,7 +26,7 @@ import org.ewc4j.model.CausalLm;
  * @param samples draws of labels for each example; 0 where the labels are the data's, or none are
  * @param normalize what it was divided by
  * @param clamp its largest element allowed
- * @param modelFingerprint SHA-256 of the parameters, in lower-case hexadecimal
+ * @param model of the parameters
  * @param dataFingerprint SHA-256 of the rows' token ids and labels, whatever their batches; empty for {@code uniform}
  */
 public record FisherRecord(
@@ -37,7 +38,7 @@ public record FisherRecord(
         int samples,
         Normalize normalize,
         OptionalDouble clamp,
-        String modelFingerprint,
+        ParameterFingerprint model,
         String dataFingerprint) {
 
     static FisherRecord of(FisherKind kind, Unit unit, int samples, List<StepBatch> batches, CausalLm model) {
@@ -50,7 +51,7 @@ public record FisherRecord(
                 samples,
                 Normalize.NONE,
                 OptionalDouble.empty(),
-                model.theta().fingerprint(),
+                ParameterFingerprint.of(model.theta()),
                 batches.isEmpty() ? "" : fingerprint(batches));
     }
 
@@ -64,7 +65,7 @@ public record FisherRecord(
                 samples,
                 by,
                 clampedTo,
-                modelFingerprint,
+                model,
                 dataFingerprint);
     }
 

@@ -353,6 +353,15 @@ public final class Arena implements AutoCloseable {
 
     /** SHA-256 of the values, parameter by parameter in layout order, in lower-case hexadecimal; some seconds for billions. */
     public String fingerprint() {
+        return fingerprint(scalarType(type), type.bytes());
+    }
+
+    /** As {@link #fingerprint()}, of the values as they would be saved in a type of weights. */
+    public String fingerprint(StoredType saved) {
+        return fingerprint(saved.scalarType(), saved.bytes());
+    }
+
+    private String fingerprint(ScalarType as, int bytes) {
         requireTensors();
         MessageDigest digest;
         try {
@@ -364,10 +373,11 @@ public final class Arena implements AutoCloseable {
             for (long from = 0; from < parameter.elements(); from += DIGESTED_ELEMENTS) {
                 long count = Math.min(DIGESTED_ELEMENTS, parameter.elements() - from);
                 try (PointerScope scope = new PointerScope()) {
-                    Tensor part =
-                            flat.narrow(0, parameter.offset() + from, count).cpu();
+                    Tensor part = flat.narrow(0, parameter.offset() + from, count)
+                            .to(as)
+                            .cpu();
                     digest.update(new BytePointer(part.data_ptr())
-                            .capacity(count * type.bytes())
+                            .capacity(count * bytes)
                             .asByteBuffer());
                 }
             }

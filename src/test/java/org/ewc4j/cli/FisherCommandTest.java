@@ -4,9 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 import static org.ewc4j.cli.CommandLineFixture.run;
 
-import ch.qos.logback.classic.Logger;
-import ch.qos.logback.classic.spi.ILoggingEvent;
-import ch.qos.logback.core.read.ListAppender;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -24,7 +21,6 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.slf4j.LoggerFactory;
 
 /** Consolidations that are kept: looked at, merged, made, and trained under. */
 class FisherCommandTest {
@@ -292,24 +288,64 @@ class FisherCommandTest {
     }
 
     @Test
-    void aConsolidationOfOtherParametersIsWarnedOf() {
+    void aConsolidationOfOtherParametersIsRefusedUnlessItIsMeant() {
         train(out);
-        String from = "ewc.from=" + kept(out, 1);
-        Logger logger = (Logger) LoggerFactory.getLogger("org.ewc4j.Consolidator");
-        ListAppender<ILoggingEvent> events = new ListAppender<>();
-        events.start();
-        logger.addAppender(events);
-        try {
-            train(folder.resolve("on"), "--set", from, "--set", "model={path: out/model, init: pretrained}");
-            assertThat(events.list).isEmpty();
-            train(folder.resolve("anew"), "--set", from);
-            assertThat(events.list)
-                    .singleElement()
-                    .satisfies(event -> assertThat(event.getFormattedMessage())
-                            .contains("task-01/consolidation: none of its Fishers was estimated at the parameters of"));
-        } finally {
-            logger.detachAppender(events);
-        }
+        String[] from = {"--set", "ewc.from=" + kept(out, 1)};
+        String refusal = "task-01/consolidation: holds on to other parameters than those of";
+        Path anew = folder.resolve("anew");
+
+        assertRefused(train(anew, (Object[]) from), refusal, "ewc.from_other_parameters: true");
+        assertRefused(run("validate", configuration, "--set", from[1]), refusal);
+        assertThat(anew).doesNotExist();
+        assertThat(train(anew, from[0], from[1], "--set", "ewc.from_other_parameters=true")
+                        .code())
+                .isZero();
+    }
+
+    /** What a run leaves goes on, however it was kept: the model in 16 bit, the anchor as a mean or rounded. */
+    @ParameterizedTest
+    @CsvSource({
+        "float32, sum, int16",
+        "float16, running-mean, fp32",
+        "bfloat16, running-mean, int16",
+        "bfloat16, sum, fp32",
+        "float16, max, int16"
+    })
+    void aRunsModelGoesOnUnderItsConsolidation(String saved, String merge, String anchor) {
+        String[] alike = {"--set", "ewc.merge=" + merge, "--set", "ewc.anchor_dtype=" + anchor};
+        assertThat(train(out, alike[0], alike[1], alike[2], alike[3], "--set", "save.dtype=" + saved)
+                        .code())
+                .isZero();
+
+        Result result = train(
+                folder.resolve("on"),
+                alike[0],
+                alike[1],
+                alike[2],
+                alike[3],
+                "--set",
+                "ewc.from=" + kept(out, 1),
+                "--set",
+                "model={path: out/model, init: pretrained}");
+
+        assertThat(result.code()).as(result.err()).isZero();
+    }
+
+    /** Of a folder that says nothing of copies in 16 bit the anchor tells. */
+    @Test
+    void aCopyOfTheAnchorIsWhatAConsolidationHolds() throws IOException {
+        train(out, "--set", "save.dtype=bfloat16");
+        Path record = kept(out, 1).resolve("consolidation.json");
+        Files.writeString(record, Files.readString(record).replaceAll("\"model_[bf1p6]+_sha256\" : \"\\w+\",", ""));
+        assertThat(Files.readString(record)).doesNotContain("model_fp16_sha256", "model_bf16_sha256");
+        String[] model = {"--set", "model={path: out/model, init: pretrained}"};
+
+        Result result = train(folder.resolve("on"), "--set", "ewc.from=" + kept(out, 1), model[0], model[1]);
+
+        assertThat(result.code()).as(result.err()).isZero();
+        assertRefused(
+                train(folder.resolve("back"), "--set", "ewc.from=" + kept(out, 0), model[0], model[1]),
+                "task-00/consolidation: holds on to other parameters");
     }
 
     /** Of a text that a run of the same configuration holds out the end of. */

@@ -27,6 +27,7 @@ import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.Device;
+import org.ewc4j.tensor.ParameterFingerprint;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.SafetensorsWriter;
 import org.ewc4j.tensor.StoredType;
@@ -46,7 +47,7 @@ class ConsolidationFolderTest {
     private static final HeldFisher WHAT = new HeldFisher(
             "a \"task\"",
             new FisherRecord(
-                    FisherKind.UNIFORM, Unit.SEQUENCE, 8, 3, 4, 2, Normalize.NONE, OptionalDouble.empty(), "abc", ""));
+                    FisherKind.UNIFORM, Unit.SEQUENCE, 8, 3, 4, 2, Normalize.NONE, OptionalDouble.empty(), new ParameterFingerprint("abc", "", ""), ""));
 
     @TempDir
     Path folder;

@@ -18,6 +18,7 @@ import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.Device;
+import org.ewc4j.tensor.ParameterFingerprint;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.Torch;
 import org.ewc4j.tensor.TrainedParameters;
@@ -33,7 +34,7 @@ class ConsolidationTest {
     private static final HeldFisher WHAT = new HeldFisher(
             "a task",
             new FisherRecord(
-                    FisherKind.UNIFORM, Unit.SEQUENCE, 8, 3, 4, 2, Normalize.NONE, OptionalDouble.empty(), "abc", ""));
+                    FisherKind.UNIFORM, Unit.SEQUENCE, 8, 3, 4, 2, Normalize.NONE, OptionalDouble.empty(), new ParameterFingerprint("abc", "", ""), ""));
 
     private Kernels kernels;
     private Arena theta;

@@ -16,6 +16,7 @@ import org.ewc4j.fisher.UniformFisher;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.Device;
+import org.ewc4j.tensor.ParameterFingerprint;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.Torch;
 import org.ewc4j.tensor.TrainedParameters;
@@ -31,7 +32,7 @@ public final class StateMemory {
         Torch.start(Golden.THREADS);
         ParameterLayout layout = ParameterLayout.of(Map.of("weight", new long[] {ELEMENTS}));
         FisherRecord estimate = new FisherRecord(
-                FisherKind.UNIFORM, Unit.SEQUENCE, 8, 3, 4, 2, Normalize.NONE, OptionalDouble.empty(), "abc", "");
+                FisherKind.UNIFORM, Unit.SEQUENCE, 8, 3, 4, 2, Normalize.NONE, OptionalDouble.empty(), new ParameterFingerprint("abc", "", ""), "");
         HeldFisher what = new HeldFisher("a task", estimate);
         AnchorPlacement.Memory[] memories = {
             AnchorPlacement.Memory.DEVICE,

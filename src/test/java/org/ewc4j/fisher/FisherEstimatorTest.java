@@ -36,6 +36,7 @@ import org.ewc4j.model.CausalLm;
 import org.ewc4j.model.Labels;
 import org.ewc4j.model.ModelDirectory;
 import org.ewc4j.tensor.Arena;
+import org.ewc4j.tensor.ParameterFingerprint;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
 import org.ewc4j.tensor.Torch;
 import org.junit.jupiter.api.AfterEach;
@@ -286,9 +287,9 @@ class FisherEstimatorTest {
                         3,
                         Normalize.MEAN,
                         OptionalDouble.of(2),
-                        model.theta().fingerprint(),
+                        ParameterFingerprint.of(model.theta()),
                         record.dataFingerprint()));
-        assertThat(record.modelFingerprint()).matches("[0-9a-f]{64}");
+        assertThat(record.model().fp32()).matches("[0-9a-f]{64}");
         assertThat(record.dataFingerprint()).matches("[0-9a-f]{64}");
     }
 
@@ -309,8 +310,8 @@ class FisherEstimatorTest {
         model.layout().parameters().forEach(each -> model.theta().add(each, 1e-3));
         assertThat(estimator(FisherKind.EXAMPLE, options -> options, 4, 5)
                         .describe()
-                        .modelFingerprint())
-                .isNotEqualTo(record.modelFingerprint());
+                        .model())
+                .isNotEqualTo(record.model());
     }
 
     /** Logits of 1e25 give losses and gradients that are finite, and squares that are not. */
