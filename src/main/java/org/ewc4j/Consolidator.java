@@ -103,9 +103,11 @@ final class Consolidator implements AutoCloseable {
     /** Shapes fit any state of the model, but the anchor is where one of them is. */
     private void requireItsParameters(ConsolidationFolder kept) {
         if (!ewc.fromOtherParameters() && !kept.holds(model.theta())) {
-            throw new InvalidInputException("ewc.from " + kept.path() + ": holds on to other parameters than those of "
-                    + model.directory().path() + ", which would be pulled towards them from the first step; start from the"
-                    + " checkpoint that it was saved beside, or set ewc.from_other_parameters: true where that is meant");
+            throw new InvalidInputException(
+                    "ewc.from " + kept.path() + ": holds on to other parameters than those of "
+                            + model.directory().path()
+                            + ", which would be pulled towards them from the first step; start from the"
+                            + " checkpoint that it was saved beside, or set ewc.from_other_parameters: true where that is meant");
         }
     }
 

@@ -14,6 +14,7 @@ import org.ewc4j.data.Batch;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.fisher.BatchFisher;
 import org.ewc4j.fisher.ExampleFisher;
+import org.ewc4j.fisher.FisherReading;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.CausalLm;
@@ -73,8 +74,8 @@ final class StepBenchmark {
             robin.add("ewc", (round, times) -> train(trainer, task, steps.get(round), times, consolidation));
             robin.add(
                     "fisher",
-                    round ->
-                            new BatchFisher(model, List.of(steps.get(round))).accumulateInto(newFisher, 1, done -> {}));
+                    round -> new BatchFisher(model, List.of(steps.get(round)))
+                            .accumulateInto(newFisher, 1, FisherReading.NONE, reading -> {}));
             robin.add("example_fisher", round -> exampleFisher(model, kernels, steps.get(round), newFisher));
             Map<String, RoundRobin.Seconds> seconds = robin.run(options.rounds());
             double parameters = model.layout().elements();
@@ -106,7 +107,7 @@ final class StepBenchmark {
 
     private static void exampleFisher(CausalLm model, Kernels kernels, StepBatch batch, Arena fisher) {
         new ExampleFisher(model, kernels, List.of(batch), Unit.SEQUENCE, new Labels.OfData())
-                .accumulateInto(fisher, 1, done -> {});
+                .accumulateInto(fisher, 1, FisherReading.NONE, reading -> {});
     }
 
     private static Timing milliseconds(RoundRobin.Seconds seconds) {

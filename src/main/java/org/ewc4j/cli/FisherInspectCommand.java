@@ -21,7 +21,11 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
         header = "Show what a Fisher holds on to: quantiles by layer and kind of parameter, zeros, a picture.",
-        description = {"", "Says so where the Fisher has vanished, or almost.", ""},
+        description = {
+            "",
+            "Says so where it has vanished, or a task was known by heart when its Fisher was estimated.",
+            ""
+        },
         footer = {
             "",
             "Examples:",

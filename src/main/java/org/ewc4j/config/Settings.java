@@ -354,8 +354,7 @@ final class Settings {
                     new Truth(),
                     "false",
                     "Shuffles the elements of a task's Fisher within each parameter's tensor, by `training.seed`, the same for every "
-                            + "task: a control for experiments. What such a consolidation holds protects nothing in particular, and "
-                            + "nothing in it tells."),
+                            + "task: a control for experiments. What such a consolidation holds protects nothing in particular."),
             Setting.optional(
                     "ewc.protect.data",
                     new Location("the path of a file of text or questions"),

@@ -2,12 +2,13 @@ package org.ewc4j.consolidation;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.OptionalInt;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.IntConsumer;
 import org.ewc4j.checkpoint.KeptArena;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.fisher.FisherEstimator;
+import org.ewc4j.fisher.FisherReading;
 import org.ewc4j.fisher.FisherRecord;
 import org.ewc4j.jfr.FlightEvents;
 import org.ewc4j.jfr.FlightSpan;
@@ -42,12 +43,16 @@ public final class Consolidation implements AutoCloseable {
     /** A Fisher pass under way. */
     private static final class Pass {
         private final Arena accumulator; // null: F itself
-        private int read;
+        /** Of what is accumulated into, at the begin. */
+        private final double sumBefore;
+
+        private FisherReading reading = FisherReading.NONE;
         /** Whether what was accumulated is that of the examples read, no more and no less. */
         private boolean whole = true;
 
-        Pass(Arena accumulator) {
+        Pass(Arena accumulator, double sumBefore) {
             this.accumulator = accumulator;
+            this.sumBefore = sumBefore;
         }
 
         void close() {
@@ -108,13 +113,15 @@ public final class Consolidation implements AutoCloseable {
             Runnable beforeChange) {
         requireUsable();
         beforeChange.run();
+        HeldFisher found;
         try (ProfilerRange range = ProfilerRange.open("merge");
                 FlightSpan event =
                         FlightEvents.merge(what.task(), ConsolidationJson.name(schedule.kind()), fishers.size())) {
             if (pass == null) {
                 pass = begin(kernels, estimator, theta, what);
             }
-            accumulate(estimator, what, progress);
+            double mean = accumulate(estimator, what, progress);
+            found = what.found(pass.reading, mean);
             beforeChange.run();
             finish(kernels, theta, what);
         } catch (RuntimeException | Error e) {
@@ -125,19 +132,19 @@ public final class Consolidation implements AutoCloseable {
         pass = null;
         revision++;
         requireFiniteAnchor(kernels);
-        fishers.add(what);
+        fishers.add(found);
     }
 
     private Pass begin(Kernels kernels, FisherEstimator estimator, Arena theta, HeldFisher what) {
         if (!estimator.inPlace() || !mergesInPlace()) {
-            return new Pass(new Arena(fisher.layout(), ElementType.F32, fisher.device()));
+            return new Pass(new Arena(fisher.layout(), ElementType.F32, fisher.device()), 0);
         }
         if (schedule instanceof MergeSchedule.Weighted weighted && !fishers.isEmpty()) {
             kernels.fisherMerge(fisher.list(), null, weighted.retain(heldWeight(), what.weight(), 1), 0);
         } else if (!fishers.isEmpty()) {
             constant += kernels.anchorDisplace(anchor.list(), theta.list(), fisher.list());
         }
-        return new Pass(null);
+        return new Pass(null, fishers.isEmpty() ? 0 : fisher.sum());
     }
 
     /** What the pass multiplies an estimate by: where F is merged in place, its weight in the merge. */
@@ -151,24 +158,29 @@ public final class Consolidation implements AutoCloseable {
                 : factor;
     }
 
-    private void accumulate(FisherEstimator estimator, HeldFisher what, IntConsumer progress) {
+    /** Returns the mean of the estimate. */
+    private double accumulate(FisherEstimator estimator, HeldFisher what, IntConsumer progress) {
         FisherRecord estimate = what.estimate();
         try (ProfilerRange range = ProfilerRange.open("fisher");
                 FlightSpan event = FlightEvents.fisherPass(
                         what.task(), ConsolidationJson.name(estimate.kind()), estimate.examples())) {
             pass.whole = false;
             Arena into = pass.accumulator == null ? fisher : pass.accumulator;
-            estimator.accumulateInto(into, passWeight(what), pass.read, read -> {
-                pass.read = read;
+            double weight = passWeight(what);
+            estimator.accumulateInto(into, weight, pass.reading, reading -> {
+                pass.reading = reading;
                 pass.whole = true;
-                progress.accept(read);
+                progress.accept(reading.examples());
                 pass.whole = false;
             });
+            double sum = estimator.finish(into);
+            requireFinite(sum);
+            // What was too small to be added to F, as rounding has it, leaves nothing.
+            return Math.max(0, sum - pass.sumBefore) / weight / fisher.layout().elements();
         }
     }
 
     private void finish(Kernels kernels, Arena theta, HeldFisher what) {
-        requireFinite(kernels, pass.accumulator == null ? fisher : pass.accumulator);
         if (pass.accumulator != null) {
             double factor = schedule.factor(what.weight());
             if (factor != 1) {
@@ -264,8 +276,8 @@ public final class Consolidation implements AutoCloseable {
         kernels.convert(anchor.list(), newFisher.list());
     }
 
-    private static void requireFinite(Kernels kernels, Arena fisher) {
-        if (!Double.isFinite(kernels.norm(fisher.list()))) {
+    private static void requireFinite(double sumOfFisher) {
+        if (!Double.isFinite(sumOfFisher)) {
             throw RunFailedException.diverged(
                     "the Fisher information is not finite after its pass: a gradient was NaN or Inf");
         }
@@ -306,7 +318,8 @@ public final class Consolidation implements AutoCloseable {
                 fishers,
                 constant,
                 revision,
-                pass == null ? OptionalInt.empty() : OptionalInt.of(pass.read),
+                pass == null ? Optional.empty() : Optional.of(pass.reading),
+                pass == null ? 0 : pass.sumBefore,
                 pass != null && pass.accumulator != null);
     }
 
@@ -333,9 +346,11 @@ public final class Consolidation implements AutoCloseable {
         fishers.clear();
         restore(state.fishers(), state.constant());
         revision = state.revision();
-        if (state.passRead().isPresent()) {
-            pass = new Pass(state.accumulator() ? new Arena(fisher.layout(), ElementType.F32, fisher.device()) : null);
-            pass.read = state.passRead().getAsInt();
+        if (state.passReading().isPresent()) {
+            pass = new Pass(
+                    state.accumulator() ? new Arena(fisher.layout(), ElementType.F32, fisher.device()) : null,
+                    state.passSumBefore());
+            pass.reading = state.passReading().get();
         }
     }
 

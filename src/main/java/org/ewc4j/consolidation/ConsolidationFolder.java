@@ -223,8 +223,9 @@ public final class ConsolidationFolder {
     public boolean holds(Arena theta) {
         ParameterFingerprint start = ParameterFingerprint.of(theta);
         List<HeldFisher> fishers = record.fishers();
-        List<HeldFisher> left =
-                record.schedule() instanceof MergeSchedule.Sum ? fishers : fishers.subList(fishers.size() - 1, fishers.size());
+        List<HeldFisher> left = record.schedule() instanceof MergeSchedule.Sum
+                ? fishers
+                : fishers.subList(fishers.size() - 1, fishers.size());
         if (left.stream().anyMatch(held -> held.estimate().model().isOfSame(start))) {
             return true;
         }

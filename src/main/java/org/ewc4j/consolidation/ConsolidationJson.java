@@ -86,12 +86,20 @@ final class ConsolidationJson {
             node.put("examples", estimate.examples()).put("scored_tokens", estimate.scoredTokens());
             node.put("batch_size", estimate.batchSize()).put("samples", estimate.samples());
             node.put("normalize", name(estimate.normalize()));
-            node.put("clamp", estimate.clamp().isPresent() ? estimate.clamp().getAsDouble() : null);
+            put(node, "clamp", estimate.clamp());
+            node.put("shuffled", estimate.shuffled());
             node.put("weight", held.weight());
-            node.put("model_sha256", estimate.model().fp32()).put("model_fp16_sha256", estimate.model().fp16());
+            put(node, "token_loss", held.tokenLoss());
+            put(node, "mean", held.mean());
+            node.put("model_sha256", estimate.model().fp32())
+                    .put("model_fp16_sha256", estimate.model().fp16());
             node.put("model_bf16_sha256", estimate.model().bf16()).put("data_sha256", estimate.dataFingerprint());
         }
         return nodes;
+    }
+
+    private static void put(ObjectNode node, String key, OptionalDouble value) {
+        node.put(key, value.isPresent() ? value.getAsDouble() : null);
     }
 
     /** As the configuration spells it. */
@@ -158,7 +166,12 @@ final class ConsolidationJson {
         List<HeldFisher> fishers = new ArrayList<>();
         for (JsonNode node : list) {
             String at = "fishers[" + fishers.size() + "].";
-            fishers.add(new HeldFisher(text(node, at, "task"), estimate(node, at), weight(node, at)));
+            fishers.add(new HeldFisher(
+                    text(node, at, "task"),
+                    estimate(node, at),
+                    weight(node, at),
+                    optionalNumber(node, at, "token_loss"),
+                    optionalNumber(node, at, "mean")));
         }
         return fishers;
     }
@@ -181,7 +194,8 @@ final class ConsolidationJson {
                 (int) whole(node, at, "batch_size", Integer.MAX_VALUE),
                 (int) whole(node, at, "samples", Integer.MAX_VALUE),
                 constant(node, at, "normalize", Normalize.class),
-                node.hasNonNull("clamp") ? OptionalDouble.of(number(node, at, "clamp")) : OptionalDouble.empty(),
+                optionalNumber(node, at, "clamp"),
+                shuffled(node, at),
                 model(node, at),
                 text(node, at, "data_sha256"));
     }
@@ -192,6 +206,13 @@ final class ConsolidationJson {
                 text(node, at, "model_sha256"),
                 node.has("model_fp16_sha256") ? text(node, at, "model_fp16_sha256") : "",
                 node.has("model_bf16_sha256") ? text(node, at, "model_bf16_sha256") : "");
+    }
+
+    private boolean shuffled(JsonNode node, String at) {
+        if (node.has("shuffled") && !node.get("shuffled").isBoolean()) {
+            throw wrong(at + "shuffled", "true or false");
+        }
+        return node.path("shuffled").asBoolean();
     }
 
     private <E extends Enum<E>> E constant(JsonNode node, String at, String key, Class<E> type) {
@@ -263,6 +284,10 @@ final class ConsolidationJson {
             throw wrong(at + key, "a number");
         }
         return node.get(key).asDouble();
+    }
+
+    private OptionalDouble optionalNumber(JsonNode node, String at, String key) {
+        return node.hasNonNull(key) ? OptionalDouble.of(number(node, at, key)) : OptionalDouble.empty();
     }
 
     private InvalidInputException wrong(String key, String expected) {

@@ -21,9 +21,6 @@ import org.ewc4j.tensor.SafetensorsFile.Entry;
  */
 public record FisherSummary(
         FisherDistribution all, Map<String, FisherDistribution> layers, Map<String, FisherDistribution> kinds) {
-    /** Below this root-mean-square gradient a Fisher has almost vanished: AdamW's ε, below which it sees no gradient. */
-    public static final double VANISHING_GRADIENT = 1e-8;
-
     private static final Pattern BLOCK = Pattern.compile("(?:.*\\.)?(?:h|layers)\\.(\\d{1,9})\\.(.+)");
     private static final String EMBEDDING = "embedding";
     private static final String HEAD = "final norm, output";
@@ -101,10 +98,5 @@ public record FisherSummary(
     /** Root of the mean of F: the root-mean-square gradient it was made of. */
     public double gradientScale() {
         return Math.sqrt(all.mean());
-    }
-
-    /** Whether nothing, or almost nothing, is held: the gradients were below what AdamW itself sees. */
-    public boolean hasVanished() {
-        return gradientScale() < VANISHING_GRADIENT;
     }
 }

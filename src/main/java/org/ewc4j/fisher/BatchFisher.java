@@ -1,7 +1,7 @@
 package org.ewc4j.fisher;
 
 import java.util.List;
-import java.util.function.IntConsumer;
+import java.util.function.Consumer;
 import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.data.Batch;
@@ -40,17 +40,18 @@ public final class BatchFisher implements FisherEstimator {
     }
 
     @Override
-    public void accumulateInto(Arena fisher, double weight, int done, IntConsumer progress) {
+    public void accumulateInto(Arena fisher, double weight, FisherReading before, Consumer<FisherReading> progress) {
         long total = FisherPass.total(batches, unit);
         model.training(false);
         // A batch's squares are added when its gradient is whole: one that failed has left nothing.
-        FisherPass.forEach(batches, done, memory, progress, before -> before, batch -> {
-            double loss = accumulate(batch, fisher, weight * batch.examples() / total);
-            FisherPass.requireFinite(loss, "a loss", batch);
+        FisherPass.forEach(batches, before, memory, progress, held -> held, batch -> {
+            double losses = accumulate(batch, fisher, weight * batch.examples() / total);
+            FisherPass.requireFinite(losses, "a loss", batch);
+            return losses;
         });
     }
 
-    /** Adds a batch's squares unless its loss is not finite; returns the loss. */
+    /** Adds a batch's squares unless its loss is not finite; returns Σ of its token losses. */
     private double accumulate(StepBatch batch, Arena fisher, double weight) {
         if (batch.microBatches().size() == 1) {
             return model.accumulateSquaredGradient(batch.microBatches().get(0), fisher, weight);

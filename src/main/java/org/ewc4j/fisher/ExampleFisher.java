@@ -1,7 +1,7 @@
 package org.ewc4j.fisher;
 
 import java.util.List;
-import java.util.function.IntConsumer;
+import java.util.function.Consumer;
 import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.data.Batch;
@@ -50,24 +50,27 @@ public final class ExampleFisher implements FisherEstimator {
     }
 
     @Override
-    public void accumulateInto(Arena fisher, double weight, int done, IntConsumer progress) {
+    public void accumulateInto(Arena fisher, double weight, FisherReading before, Consumer<FisherReading> progress) {
         double ofExample = weight / FisherPass.total(batches, unit);
         model.training(false);
         try (ExampleGradients gradients = model.exampleGradients(kernels)) {
-            FisherPass.forEach(batches, done, memory, progress, before -> beginAnew(fisher), batch -> {
+            FisherPass.forEach(batches, before, memory, progress, held -> beginAnew(fisher), batch -> {
+                double losses = 0;
                 for (Batch microBatch : batch.microBatches()) {
                     ExampleGradients.Findings found = gradients.addSquares(microBatch, labels, fisher, ofExample);
                     FisherPass.requireFinite(found.loss(), "a loss", batch);
                     FisherPass.requireFinite(found.gradientSum(), "a sum of gradients", batch);
+                    losses += found.loss();
                 }
+                return losses;
             });
         }
     }
 
     /** Some layers have the squares of the batch that failed and some do not: nothing tells which, so that all is dropped. */
-    private static int beginAnew(Arena fisher) {
+    private static FisherReading beginAnew(Arena fisher) {
         fisher.fill(0);
-        return 0;
+        return FisherReading.NONE;
     }
 
     /** No: a batch's squares are added layer by layer on the way back, before the last gradient of it is known. */

@@ -1,5 +1,6 @@
 package org.ewc4j.fisher;
 
+import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.FisherOptions;
@@ -20,7 +21,7 @@ import org.ewc4j.tensor.Arena;
 public sealed interface FisherEstimator
         permits BatchFisher, ExampleFisher, ScaledFisher, ShuffledFisher, UniformFisher {
     /**
-     * {@code fisher += weight · F_new}.
+     * {@code fisher += weight · F_new}: all rows are read, and the estimate is finished.
      *
      * @param fisher in the layout of the model's parameters, fp32; zeros unless {@link #inPlace}
      * @param weight of the new estimate; 1 unless {@link #inPlace}
@@ -30,16 +31,28 @@ public sealed interface FisherEstimator
      *     accumulated
      */
     default void accumulateInto(Arena fisher, double weight, IntConsumer progress) {
-        accumulateInto(fisher, weight, 0, progress);
+        accumulateInto(fisher, weight, FisherReading.NONE, reading -> progress.accept(reading.examples()));
+        finish(fisher);
     }
 
     /**
-     * Goes on with an estimate whose first examples were accumulated before; otherwise as {@link #accumulateInto(Arena,
-     * double, IntConsumer)}. Where {@code progress} is told and throws, {@code fisher} holds just what it was told of.
+     * Reads the rows, or goes on with an estimate whose first rows were read before; otherwise as {@link
+     * #accumulateInto(Arena, double, IntConsumer)}. Where {@code progress} is told and throws, {@code fisher} holds just what
+     * it was told of. {@link #finish} is to follow.
      *
-     * @param done how many examples {@code fisher} holds of this estimate, a number that {@code progress} was told; or 0
+     * @param before what {@code fisher} holds of this estimate, as {@code progress} was told; or nothing
      */
-    void accumulateInto(Arena fisher, double weight, int done, IntConsumer progress);
+    void accumulateInto(Arena fisher, double weight, FisherReading before, Consumer<FisherReading> progress);
+
+    /**
+     * Does what can be done only when all rows have been read.
+     *
+     * @return the sum over {@code fisher} before the estimate was normalized or cut off
+     * @throws org.ewc4j.error.RunFailedException where that would hide a value that is not finite
+     */
+    default double finish(Arena fisher) {
+        return fisher.sum();
+    }
 
     /** Whether the estimate may be added to a Fisher that holds something. */
     boolean inPlace();

@@ -2,9 +2,10 @@ package org.ewc4j.fisher;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalDouble;
 import java.util.function.Consumer;
-import java.util.function.IntConsumer;
-import java.util.function.IntUnaryOperator;
+import java.util.function.ToDoubleFunction;
+import java.util.function.UnaryOperator;
 import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.data.RowLimit;
 import org.ewc4j.data.StepBatch;
@@ -25,45 +26,46 @@ final class FisherPass {
      * Reads the batches that were not read before, and tells how many examples have been read behind each. Where there is no
      * memory for a batch, it and all behind it are read in smaller micro-batches.
      *
-     * @param done examples that were read before, in whole batches
-     * @param takeBack given how many examples the estimate held before a batch failed, puts it back to where it holds what
-     *     it had of some number of whole batches, and gives that number: reading goes on behind them
+     * @param before what was read before
+     * @param takeBack given what the estimate held before a batch failed, puts it back to where it holds what it had of some
+     *     number of whole batches, and gives that: reading goes on behind them
+     * @param read takes a batch in, and gives Σ of its token losses
      */
     static void forEach(
             List<StepBatch> batches,
-            int done,
+            FisherReading before,
             RowLimit memory,
-            IntConsumer progress,
-            IntUnaryOperator takeBack,
-            Consumer<StepBatch> read) {
-        int held = done;
+            Consumer<FisherReading> progress,
+            UnaryOperator<FisherReading> takeBack,
+            ToDoubleFunction<StepBatch> read) {
+        FisherReading held = before;
         int next = 0;
-        int before = 0;
+        int behind = 0;
         while (next < batches.size()) {
-            int behind = before + batches.get(next).examples();
-            if (behind > held) {
-                if (!isRead(batches.get(next), memory, read)) {
-                    held = takeBack.applyAsInt(before);
+            behind += batches.get(next).examples();
+            if (behind > held.examples()) {
+                OptionalDouble losses = read(batches.get(next), memory, read);
+                if (losses.isEmpty()) {
+                    held = takeBack.apply(held);
                     next = 0;
-                    before = 0;
+                    behind = 0;
                     continue;
                 }
-                progress.accept(behind);
+                held = new FisherReading(behind, held.tokenLosses() + losses.getAsDouble());
+                progress.accept(held);
             }
             next++;
-            before = behind;
         }
     }
 
-    /** Whether there was memory to read a batch; where there was not, the limit is lower now. */
-    private static boolean isRead(StepBatch batch, RowLimit memory, Consumer<StepBatch> read) {
+    /** Empty where there was no memory to read a batch; the limit is lower then. */
+    private static OptionalDouble read(StepBatch batch, RowLimit memory, ToDoubleFunction<StepBatch> read) {
         StepBatch parts = batch.inMicroBatchesOf(memory.rows());
         try {
-            read.accept(parts);
-            return true;
+            return OptionalDouble.of(read.applyAsDouble(parts));
         } catch (RuntimeException | OutOfMemoryError e) {
             memory.halve(e, parts.largestMicroBatch(), "the Fisher pass");
-            return false;
+            return OptionalDouble.empty();
         }
     }
 

@@ -26,6 +26,7 @@ import org.ewc4j.tensor.ParameterFingerprint;
  * @param samples draws of labels for each example; 0 where the labels are the data's, or none are
  * @param normalize what it was divided by
  * @param clamp its largest element allowed
+ * @param shuffled whether its elements were shuffled within each parameter's tensor, as a control
  * @param model of the parameters
  * @param dataFingerprint SHA-256 of the rows' token ids and labels, whatever their batches; empty for {@code uniform}
  */
@@ -38,6 +39,7 @@ public record FisherRecord(
         int samples,
         Normalize normalize,
         OptionalDouble clamp,
+        boolean shuffled,
         ParameterFingerprint model,
         String dataFingerprint) {
 
@@ -51,6 +53,7 @@ public record FisherRecord(
                 samples,
                 Normalize.NONE,
                 OptionalDouble.empty(),
+                false,
                 ParameterFingerprint.of(model.theta()),
                 batches.isEmpty() ? "" : fingerprint(batches));
     }
@@ -65,8 +68,14 @@ public record FisherRecord(
                 samples,
                 by,
                 clampedTo,
+                shuffled,
                 model,
                 dataFingerprint);
+    }
+
+    FisherRecord asShuffled() {
+        return new FisherRecord(
+                kind, unit, examples, scoredTokens, batchSize, samples, normalize, clamp, true, model, dataFingerprint);
     }
 
     /** Each row's length, ids and labels, without its padding. */

@@ -1,7 +1,7 @@
 package org.ewc4j.fisher;
 
 import java.util.OptionalDouble;
-import java.util.function.IntConsumer;
+import java.util.function.Consumer;
 import org.ewc4j.config.FisherOptions.Normalize;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.kernel.Kernels;
@@ -32,9 +32,13 @@ public final class ScaledFisher implements FisherEstimator {
     }
 
     @Override
-    public void accumulateInto(Arena fisher, double weight, int done, IntConsumer progress) {
-        estimator.accumulateInto(fisher, weight, done, progress);
-        double sum = fisher.sum();
+    public void accumulateInto(Arena fisher, double weight, FisherReading before, Consumer<FisherReading> progress) {
+        estimator.accumulateInto(fisher, weight, before, progress);
+    }
+
+    @Override
+    public double finish(Arena fisher) {
+        double sum = estimator.finish(fisher);
         if (!Double.isFinite(sum)) {
             // Cut off, Inf would pass for a large number.
             throw RunFailedException.diverged(
@@ -45,6 +49,7 @@ public final class ScaledFisher implements FisherEstimator {
             kernels.fisherMerge(fisher.list(), null, elements / sum, 0);
         }
         clamp.ifPresent(fisher::clampTo);
+        return sum;
     }
 
     /** No: the mean is known when the pass is over. */

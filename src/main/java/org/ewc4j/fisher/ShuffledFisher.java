@@ -1,7 +1,7 @@
 package org.ewc4j.fisher;
 
 import java.util.List;
-import java.util.function.IntConsumer;
+import java.util.function.Consumer;
 import org.ewc4j.data.SplitMix64;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
@@ -24,13 +24,19 @@ public final class ShuffledFisher implements FisherEstimator {
     }
 
     @Override
-    public void accumulateInto(Arena fisher, double weight, int done, IntConsumer progress) {
-        estimator.accumulateInto(fisher, weight, done, progress);
+    public void accumulateInto(Arena fisher, double weight, FisherReading before, Consumer<FisherReading> progress) {
+        estimator.accumulateInto(fisher, weight, before, progress);
+    }
+
+    @Override
+    public double finish(Arena fisher) {
+        double sum = estimator.finish(fisher);
         List<Parameter> parameters = fisher.layout().parameters();
         for (int i = 0; i < parameters.size(); i++) {
             fisher.reorder(
                     parameters.get(i), order(Math.toIntExact(parameters.get(i).elements()), i));
         }
+        return sum;
     }
 
     private long[] order(int elements, int parameter) {
@@ -52,6 +58,6 @@ public final class ShuffledFisher implements FisherEstimator {
 
     @Override
     public FisherRecord describe() {
-        return estimator.describe();
+        return estimator.describe().asShuffled();
     }
 }

@@ -1,7 +1,7 @@
 package org.ewc4j.fisher;
 
 import java.util.List;
-import java.util.function.IntConsumer;
+import java.util.function.Consumer;
 import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.model.CausalLm;
@@ -26,7 +26,7 @@ public final class UniformFisher implements FisherEstimator {
     }
 
     @Override
-    public void accumulateInto(Arena fisher, double weight, int done, IntConsumer progress) {
+    public void accumulateInto(Arena fisher, double weight, FisherReading before, Consumer<FisherReading> progress) {
         trained.parameters().forEach(parameter -> fisher.add(parameter, weight));
     }
 

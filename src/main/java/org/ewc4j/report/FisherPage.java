@@ -2,18 +2,20 @@ package org.ewc4j.report;
 
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.stream.Collectors;
 import org.ewc4j.config.EwcConfig.FisherKind;
+import org.ewc4j.config.FisherOptions.Normalize;
 import org.ewc4j.consolidation.ConsolidationFolder;
 import org.ewc4j.consolidation.ConsolidationRecord;
 import org.ewc4j.consolidation.FisherDistribution;
 import org.ewc4j.consolidation.FisherSummary;
 import org.ewc4j.consolidation.HeldFisher;
 import org.ewc4j.consolidation.MergeSchedule;
+import org.ewc4j.error.Quoted;
 import org.ewc4j.fisher.FisherRecord;
 import org.ewc4j.tensor.AtomicFile;
 
@@ -44,8 +46,9 @@ public final class FisherPage {
         StringBuilder text = new StringBuilder();
         line(text, "%s", folder.path());
         line(text, "%s", contents());
+        folder.record().fishers().forEach(held -> line(text, "  %s", about(held)));
         line(text, "%s", whole());
-        vanished().ifPresent(sentence -> line(text, "%s", sentence));
+        warnings().forEach(sentence -> line(text, "%s", sentence));
         stability.ifPresent(value -> line(text, "%s", stable(value)));
         table(text, "layer", summary.layers());
         table(text, "kind of parameter", summary.kinds());
@@ -62,23 +65,44 @@ public final class FisherPage {
 
     private String contents() {
         ConsolidationRecord record = folder.record();
-        FisherRecord first = record.fishers().get(0).estimate();
-        String tasks = record.fishers().stream().map(HeldFisher::task).collect(Collectors.joining(", "));
         return String.format(
                 Locale.ROOT,
-                "%s, %,d parameters; %d Fisher%s (%s), kind %s%s, merged by %s%s; ewc4j %s",
+                "%s, %,d parameters; %d Fisher%s, merged by %s%s; ewc4j %s",
                 record.architecture(),
                 folder.layout().elements(),
                 record.fishers().size(),
                 record.fishers().size() == 1 ? "" : "s",
-                tasks,
-                first.kind().name().toLowerCase(Locale.ROOT),
-                first.kind() == FisherKind.BATCH ? " in batches of " + first.batchSize() : "",
                 record.schedule().kind().name().toLowerCase(Locale.ROOT).replace('_', '-'),
                 record.schedule() instanceof MergeSchedule.Sum
                         ? String.format(Locale.ROOT, " (c = %.4g)", record.constant())
                         : "",
                 record.version());
+    }
+
+    private static String about(HeldFisher held) {
+        FisherRecord estimate = held.estimate();
+        StringBuilder text = new StringBuilder(Quoted.of(held.task()))
+                .append(": ")
+                .append(estimate.kind().name().toLowerCase(Locale.ROOT));
+        switch (estimate.kind()) {
+            case BATCH -> text.append(" in batches of ").append(estimate.batchSize());
+            case SAMPLED ->
+                text.append(" by ").append(estimate.samples()).append(estimate.samples() == 1 ? " draw" : " draws");
+            case EXAMPLE, UNIFORM -> {}
+        }
+        if (estimate.kind() != FisherKind.UNIFORM) {
+            text.append(" of ").append(String.format(Locale.ROOT, "%,d examples", estimate.examples()));
+            text.append(", unit ").append(estimate.unit().name().toLowerCase(Locale.ROOT));
+        }
+        if (estimate.normalize() != Normalize.NONE) {
+            text.append(", normalize ").append(estimate.normalize().name().toLowerCase(Locale.ROOT));
+        }
+        estimate.clamp().ifPresent(most -> text.append(", clamp ").append(most));
+        text.append(estimate.shuffled() ? ", shuffled" : "");
+        text.append(String.format(Locale.ROOT, ", weight %s", held.weight()));
+        held.tokenLoss().ifPresent(loss -> text.append(String.format(Locale.ROOT, "; token loss %.3g nats", loss)));
+        held.mean().ifPresent(mean -> text.append(String.format(Locale.ROOT, "; mean of F %.3g", mean)));
+        return text.toString();
     }
 
     private String whole() {
@@ -93,19 +117,29 @@ public final class FisherPage {
                 summary.gradientScale());
     }
 
-    private Optional<String> vanished() {
+    private List<String> warnings() {
+        List<String> sentences = new ArrayList<>();
         if (summary.all().largest() == 0) {
-            return Optional.of("This Fisher has vanished: every element is 0, so that EWC holds on to nothing.");
+            sentences.add("This Fisher has vanished: every element is 0, so that EWC holds on to nothing.");
         }
-        if (summary.hasVanished()) {
-            return Optional.of(String.format(
-                    Locale.ROOT,
-                    "This Fisher has almost vanished: the gradients it was made of are below %.0e, which AdamW itself does not"
-                            + " see. Data that was learned by heart has no gradient left; fewer epochs, or ewc.fisher: sampled,"
-                            + " leave more.",
-                    FisherSummary.VANISHING_GRADIENT));
+        for (HeldFisher held : folder.record().fishers()) {
+            if (held.isOfRowsKnownByHeart()) {
+                sentences.add(String.format(
+                        Locale.ROOT,
+                        "The rows of %s were known by heart (token loss %.3g nats, below %s): their empirical Fisher has about"
+                                + " %.2g %% of the information that a sampled one has; ewc.fisher: sampled, or fewer epochs, leaves"
+                                + " more.",
+                        Quoted.of(held.task()),
+                        held.tokenLoss().orElseThrow(),
+                        HeldFisher.KNOWN_BY_HEART,
+                        100 * Math.expm1(held.tokenLoss().orElseThrow())));
+            }
+            if (held.estimate().shuffled()) {
+                sentences.add("The Fisher of " + Quoted.of(held.task())
+                        + " was shuffled (ewc.fisher_shuffle): a control, which protects nothing in particular.");
+            }
         }
-        return Optional.empty();
+        return sentences;
     }
 
     private static String stable(double value) {
@@ -174,8 +208,9 @@ public final class FisherPage {
 
     String html() {
         StringBuilder body = new StringBuilder();
+        folder.record().fishers().forEach(held -> paragraph(body, about(held)));
         paragraph(body, whole());
-        vanished().ifPresent(sentence -> paragraph(body, sentence));
+        warnings().forEach(sentence -> paragraph(body, sentence));
         stability.ifPresent(value -> paragraph(body, stable(value)));
         body.append("<h2>Where the importance lies</h2>\n");
         bars(body, "Mean of F by layer", summary.layers());

@@ -34,7 +34,8 @@ public final class Arena implements AutoCloseable {
     /** Elements that share a step where {@link ElementType#hasSteps}. */
     private static final int BLOCK = 256;
 
-    private static final long DIGESTED_ELEMENTS = 1 << 20;
+    /** Elements of which a copy is made at a time: what a cache holds. */
+    private static final long COPIED_ELEMENTS = 1 << 16;
 
     private final ParameterLayout layout;
     private final ElementType type;
@@ -336,16 +337,20 @@ public final class Arena implements AutoCloseable {
         }
     }
 
-    /** The sum over all parameters, without the gaps; each parameter's in fp32, as libtorch adds it, theirs in double. */
+    /** The sum over all parameters, without the gaps; added in double, so that what a small part has added to it shows. */
     public double sum() {
         requireTensors();
         double sum = 0;
         for (Parameter parameter : layout.parameters()) {
-            try (PointerScope scope = new PointerScope();
-                    NoGradGuard guard = new NoGradGuard()) {
-                sum += flat.narrow(0, parameter.offset(), parameter.elements())
-                        .sum()
-                        .item_double();
+            for (long from = 0; from < parameter.elements(); from += COPIED_ELEMENTS) {
+                long count = Math.min(COPIED_ELEMENTS, parameter.elements() - from);
+                try (PointerScope scope = new PointerScope();
+                        NoGradGuard guard = new NoGradGuard()) {
+                    sum += flat.narrow(0, parameter.offset() + from, count)
+                            .to(ScalarType.Double)
+                            .sum()
+                            .item_double();
+                }
             }
         }
         return sum;
@@ -370,8 +375,8 @@ public final class Arena implements AutoCloseable {
             throw new IllegalStateException("every Java has SHA-256", e);
         }
         for (Parameter parameter : layout.parameters()) {
-            for (long from = 0; from < parameter.elements(); from += DIGESTED_ELEMENTS) {
-                long count = Math.min(DIGESTED_ELEMENTS, parameter.elements() - from);
+            for (long from = 0; from < parameter.elements(); from += COPIED_ELEMENTS) {
+                long count = Math.min(COPIED_ELEMENTS, parameter.elements() - from);
                 try (PointerScope scope = new PointerScope()) {
                     Tensor part = flat.narrow(0, parameter.offset() + from, count)
                             .to(as)

@@ -67,10 +67,12 @@ class FisherCommandTest {
                 ok("fisher", "inspect", kept(out, 1), "--lambda", "1000", "--learning-rate", "0.01", "-o", page);
 
         assertThat(result.out())
-                .contains("GPT2LMHeadModel", "2 Fishers (red, green), kind batch in batches of 4", "running-mean")
+                .contains("GPT2LMHeadModel", "2 Fishers, merged by running-mean")
+                .contains("\"red\": batch in batches of 4 of 10 examples, unit sequence, weight 1.0; token loss")
+                .contains("\"green\": batch in batches of 4 of 10 examples, unit sequence, weight 1.0; token loss")
                 .contains("embedding", "layer 0", "layer 1", "mlp.c_fc.weight", "zeros %", "█")
                 .contains("λ·F_max·learning rate")
-                .doesNotContain("vanished");
+                .doesNotContain("vanished", "by heart", "shuffled");
         String html = Files.readString(page);
         assertThat(html)
                 .contains("<svg", "layer 1", "mlp.c_fc.weight", "</html>")
@@ -89,10 +91,93 @@ class FisherCommandTest {
         assertThat(result.out()).contains(String.format(java.util.Locale.ROOT, "rate = %.3g", 1000 * largest * 0.01));
     }
 
-    /** A Fisher of almost nothing is named so. */
-    @ParameterizedTest
-    @CsvSource({"0, has vanished", "1e-20, almost vanished"})
-    void inspectSaysWhereTheFisherHasVanished(float value, String expected) throws IOException {
+    /** Each Fisher of a folder is told apart. */
+    @Test
+    void inspectSaysHowEachFisherWasMade() {
+        train(
+                out,
+                "--set",
+                "ewc.fisher=sampled",
+                "--set",
+                "ewc.fisher_samples=2",
+                "--set",
+                "ewc.fisher_unit=token",
+                "--set",
+                "ewc.fisher_normalize=mean",
+                "--set",
+                "ewc.fisher_clamp=3",
+                "--set",
+                "ewc.fisher_max_examples=6",
+                "--set",
+                "ewc.fisher_shuffle=true");
+
+        assertThat(ok("fisher", "inspect", kept(out, 1)).out())
+                .contains(
+                        "\"green\": sampled by 2 draws of 6 examples, unit token, normalize mean, clamp 3.0, shuffled, weight")
+                .contains("The Fisher of \"red\" was shuffled", "The Fisher of \"green\" was shuffled");
+    }
+
+    /** Of the labels of rows that are known nearly nothing is left, whatever is made of it. */
+    @Test
+    void inspectSaysWhichRowsWereKnownByHeart() throws IOException {
+        Path page = folder.resolve("fisher.html");
+        String[] learned = {"--set", "training.epochs=100", "--set", "ewc.fisher_normalize=mean"};
+        String[] green = {"--set", "task_overrides={green: {epochs: 1, learning_rate: 1.0e-4}}"};
+        assertThat(train(out, learned[0], learned[1], learned[2], learned[3], green[0], green[1])
+                        .code())
+                .isZero();
+
+        Result result = ok("fisher", "inspect", kept(out, 1), "-o", page);
+
+        assertThat(result.out())
+                .contains("The rows of \"red\" were known by heart", "ewc.fisher: sampled")
+                .doesNotContain("The rows of \"green\"");
+        assertThat(Files.readString(page)).contains("were known by heart");
+        JsonNode held = Golden.json(kept(out, 1).resolve("consolidation.json")).get("fishers");
+        JsonNode losses = Golden.json(out.resolve("results.json")).at("/loss/train");
+        double red = held.at("/0/token_loss").asDouble();
+        assertThat(red).isBetween(1e-6, 0.05).isCloseTo(losses.at("/0/0").asDouble(), within(1e-4 * red));
+        assertThat(held.at("/1/token_loss").asDouble())
+                .isGreaterThan(0.5)
+                .isCloseTo(losses.at("/1/1").asDouble(), within(1e-4));
+        assertThat(held.at("/0/mean").asDouble())
+                .isLessThan(0.01 * held.at("/1/mean").asDouble());
+        Path sampled = folder.resolve("sampled");
+        train(sampled, learned[0], learned[1], "--set", "ewc.fisher=sampled");
+        assertThat(ok("fisher", "inspect", kept(sampled, 0)).out()).doesNotContain("by heart");
+        assertThat(Golden.json(kept(sampled, 0).resolve("consolidation.json"))
+                        .at("/fishers/0/token_loss")
+                        .asDouble())
+                .isCloseTo(red, within(1e-4 * red));
+    }
+
+    /** Also where it was added to F in place. */
+    @Test
+    void theMeanOfEachEstimateIsRecorded() {
+        train(out);
+
+        JsonNode held = Golden.json(kept(out, 1).resolve("consolidation.json")).get("fishers");
+        double first = held.at("/0/mean").asDouble();
+        assertThat(first).isCloseTo(meanOfFisher(kept(out, 0)), within(1e-6 * first));
+        double both = (first + held.at("/1/mean").asDouble()) / 2;
+        assertThat(both).isCloseTo(meanOfFisher(kept(out, 1)), within(1e-6 * both));
+    }
+
+    private static double meanOfFisher(Path kept) {
+        double sum = 0;
+        long elements = 0;
+        for (float[] values :
+                Golden.allFloats(kept.resolve("fisher.safetensors")).values()) {
+            for (float value : values) {
+                sum += value;
+            }
+            elements += values.length;
+        }
+        return sum / elements;
+    }
+
+    @Test
+    void inspectSaysWhereTheFisherHasVanished() throws IOException {
         train(out);
         Path kept = kept(out, 0);
         Path file = kept.resolve("fisher.safetensors");
@@ -100,14 +185,14 @@ class FisherCommandTest {
         byte[] all = Files.readAllBytes(file);
         java.nio.ByteBuffer bytes = java.nio.ByteBuffer.wrap(all).order(java.nio.ByteOrder.LITTLE_ENDIAN);
         for (int at = 8 + (int) bytes.getLong(0); at < all.length; at += Float.BYTES) {
-            bytes.putFloat(at, value);
+            bytes.putFloat(at, 0);
         }
         Files.write(file, all);
         assertRefused(run("fisher", "inspect", kept), "fisher.safetensors", "sha256");
         Path record = kept.resolve("consolidation.json");
         Files.writeString(record, Files.readString(record).replace(before, Fingerprint.of(file)));
 
-        assertThat(ok("fisher", "inspect", kept).out()).contains(expected);
+        assertThat(ok("fisher", "inspect", kept).out()).contains("has vanished");
     }
 
     @Test

@@ -34,7 +34,17 @@ class ConsolidationTest {
     private static final HeldFisher WHAT = new HeldFisher(
             "a task",
             new FisherRecord(
-                    FisherKind.UNIFORM, Unit.SEQUENCE, 8, 3, 4, 2, Normalize.NONE, OptionalDouble.empty(), new ParameterFingerprint("abc", "", ""), ""));
+                    FisherKind.UNIFORM,
+                    Unit.SEQUENCE,
+                    8,
+                    3,
+                    4,
+                    2,
+                    Normalize.NONE,
+                    OptionalDouble.empty(),
+                    false,
+                    new ParameterFingerprint("abc", "", ""),
+                    ""));
 
     private Kernels kernels;
     private Arena theta;

@@ -32,7 +32,17 @@ public final class StateMemory {
         Torch.start(Golden.THREADS);
         ParameterLayout layout = ParameterLayout.of(Map.of("weight", new long[] {ELEMENTS}));
         FisherRecord estimate = new FisherRecord(
-                FisherKind.UNIFORM, Unit.SEQUENCE, 8, 3, 4, 2, Normalize.NONE, OptionalDouble.empty(), new ParameterFingerprint("abc", "", ""), "");
+                FisherKind.UNIFORM,
+                Unit.SEQUENCE,
+                8,
+                3,
+                4,
+                2,
+                Normalize.NONE,
+                OptionalDouble.empty(),
+                false,
+                new ParameterFingerprint("abc", "", ""),
+                "");
         HeldFisher what = new HeldFisher("a task", estimate);
         AnchorPlacement.Memory[] memories = {
             AnchorPlacement.Memory.DEVICE,

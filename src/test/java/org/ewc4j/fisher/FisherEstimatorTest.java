@@ -287,6 +287,7 @@ class FisherEstimatorTest {
                         3,
                         Normalize.MEAN,
                         OptionalDouble.of(2),
+                        false,
                         ParameterFingerprint.of(model.theta()),
                         record.dataFingerprint()));
         assertThat(record.model().fp32()).matches("[0-9a-f]{64}");

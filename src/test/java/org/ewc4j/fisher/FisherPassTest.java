@@ -8,7 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.TreeMap;
 import java.util.function.Consumer;
-import java.util.function.IntUnaryOperator;
+import java.util.function.UnaryOperator;
 import org.ewc4j.data.Batch;
 import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.RowLimit;
@@ -64,13 +64,26 @@ class FisherPassTest {
         });
     }
 
-    private int beginAnew(int before) {
+    private FisherReading beginAnew(FisherReading held) {
         fisher.clear();
-        return 0;
+        return FisherReading.NONE;
     }
 
-    private void pass(int done, IntUnaryOperator takeBack, Consumer<StepBatch> read) {
-        FisherPass.forEach(batches(), done, memory, told::add, takeBack, read);
+    /** The loss of every row is 1, so that what was read tells how many losses it must have counted. */
+    private void pass(int done, UnaryOperator<FisherReading> takeBack, Consumer<StepBatch> read) {
+        FisherPass.forEach(
+                batches(),
+                new FisherReading(done, done),
+                memory,
+                reading -> {
+                    assertThat(reading.tokenLosses()).isEqualTo(reading.examples());
+                    told.add(reading.examples());
+                },
+                takeBack,
+                batch -> {
+                    read.accept(batch);
+                    return batch.examples();
+                });
     }
 
     private void assertEveryRowOnce(int from) {
@@ -84,7 +97,7 @@ class FisherPassTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3, 5, 7, 8})
     void aBatchThatIsAddedWholeIsReadInParts(int most) {
-        pass(0, before -> before, atOnce(most));
+        pass(0, held -> held, atOnce(most));
         assertEveryRowOnce(0);
         assertThat(told).containsExactly(8, 16, 23);
         assertThat(memory.rows()).isEqualTo(most == 8 ? Integer.MAX_VALUE : most >= 4 ? 4 : most >= 2 ? 2 : 1);
@@ -118,14 +131,14 @@ class FisherPassTest {
 
     @Test
     void aPassThatWentOnKeepsWhatWasReadBeforeWhereABatchIsAddedWhole() {
-        pass(BATCH, before -> before, atOnce(4));
+        pass(BATCH, held -> held, atOnce(4));
         assertEveryRowOnce(BATCH);
         assertThat(told).containsExactly(16, 23);
     }
 
     @Test
     void noMemoryForASingleRowEndsThePass() {
-        assertThatThrownBy(() -> pass(0, before -> before, atOnce(0)))
+        assertThatThrownBy(() -> pass(0, held -> held, atOnce(0)))
                 .isInstanceOf(RunFailedException.class)
                 .hasMessage("there is no memory for the Fisher pass with a single row; a smaller training.max_length"
                         + " needs less");
@@ -135,7 +148,7 @@ class FisherPassTest {
     @Test
     void anotherFailureIsNotTriedAgain() {
         IllegalStateException failure = new IllegalStateException("broken");
-        assertThatThrownBy(() -> pass(0, before -> before, batch -> {
+        assertThatThrownBy(() -> pass(0, held -> held, batch -> {
                     throw failure;
                 }))
                 .isSameAs(failure);
@@ -148,13 +161,13 @@ class FisherPassTest {
         OutOfMemoryError failure = new OutOfMemoryError("Physical memory usage is too high");
         assertThatThrownBy(() -> FisherPass.forEach(
                         batches(),
-                        0,
+                        FisherReading.NONE,
                         memory,
-                        done -> {
+                        reading -> {
                             throw failure;
                         },
-                        before -> before,
-                        atOnce(BATCH)))
+                        held -> held,
+                        batch -> 0))
                 .isSameAs(failure);
     }
 }
