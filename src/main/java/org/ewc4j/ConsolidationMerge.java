@@ -2,19 +2,24 @@ package org.ewc4j;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.consolidation.Consolidation;
 import org.ewc4j.consolidation.ConsolidationFolder;
+import org.ewc4j.consolidation.HeldFisher;
 import org.ewc4j.consolidation.MergeSchedule;
 import org.ewc4j.consolidation.StatePlaces;
 import org.ewc4j.consolidation.StateTypes;
 import org.ewc4j.error.InvalidInputException;
-import org.ewc4j.fisher.FisherRecord;
+import org.ewc4j.error.Quoted;
+import org.ewc4j.fisher.FisherSettings;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.report.Versions;
 import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.Torch;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Consolidations of one model that were kept, merged into one as if their tasks had come one after another; but under
@@ -22,6 +27,8 @@ import org.ewc4j.tensor.Torch;
  * merge} does, for callers that embed it.
  */
 public final class ConsolidationMerge {
+    private static final Logger LOG = LoggerFactory.getLogger(ConsolidationMerge.class);
+
     private ConsolidationMerge() {}
 
     /**
@@ -43,11 +50,12 @@ public final class ConsolidationMerge {
         List<ConsolidationFolder> kept =
                 folders.stream().map(ConsolidationFolder::open).toList();
         ConsolidationFolder first = kept.get(0);
-        FisherRecord like = first.record().fishers().get(0).estimate();
+        FisherSettings like = first.record().fishers().get(0).estimate().settings();
         for (ConsolidationFolder folder : kept) {
             folder.requireModel("the model of " + first.path(), first.record().architecture(), first.layout());
-            folder.requireMergeable(like.kind(), like.unit(), like.normalize(), schedule);
+            folder.requireMergeable(like, schedule);
         }
+        warnOfDifferences(kept, schedule);
         Torch.start(threads);
         ParameterLayout layout = first.layout();
         StatePlaces here = StatePlaces.on(Device.CPU);
@@ -59,7 +67,26 @@ public final class ConsolidationMerge {
                 }
             }
             ConsolidationFolder.write(
-                    output, merged, first.record().architecture(), Versions.ewc4j(), java.util.Optional.empty());
+                    output, merged, first.record().architecture(), Versions.ewc4j(), Optional.empty());
+        }
+    }
+
+    /** What merges all the same: one line for each. */
+    private static void warnOfDifferences(List<ConsolidationFolder> kept, MergeSchedule schedule) {
+        ConsolidationFolder first = kept.get(0);
+        HeldFisher like = first.record().fishers().get(0);
+        String whose = "that of task " + Quoted.of(like.task()) + " in " + first.path();
+        for (int i = 1; i < kept.size(); i++) {
+            ConsolidationFolder folder = kept.get(i);
+            folder.differences(like.estimate().settings(), whose).forEach(LOG::warn);
+            // A sum keeps every task's own anchor.
+            boolean knows = kept.subList(0, i).stream().anyMatch(folder::sharesParametersWith);
+            if (!knows && !(schedule instanceof MergeSchedule.Sum)) {
+                LOG.warn(
+                        "{}: has neither anchor nor parameters in common with the folders before it: the Fishers merge, but only"
+                                + " the last folder's anchor is kept; --schedule sum keeps each about its own",
+                        folder.path());
+            }
         }
     }
 }

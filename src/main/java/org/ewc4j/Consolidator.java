@@ -5,8 +5,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.IntConsumer;
 import org.ewc4j.config.EwcConfig;
-import org.ewc4j.config.EwcConfig.FisherKind;
-import org.ewc4j.config.FisherOptions;
 import org.ewc4j.config.ProtectConfig;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.consolidation.Consolidation;
@@ -22,6 +20,7 @@ import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.eval.ProtectedScore;
 import org.ewc4j.fisher.FisherEstimator;
 import org.ewc4j.fisher.FisherRows;
+import org.ewc4j.fisher.FisherSettings;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.CausalLm;
@@ -76,28 +75,12 @@ final class Consolidator implements AutoCloseable {
         ConsolidationFolder kept = ConsolidationFolder.open(folder);
         kept.requireModel(model.directory().path().toString(), model.directory().architectureName(), model.layout());
         MergeSchedule schedule = MergeSchedule.of(ewc);
-        FisherOptions options = ewc.fisherOptions();
-        kept.requireMergeable(ewc.fisher(), options.unit(), options.normalize(), schedule);
-        warnOfAnotherBatchSize(kept);
+        FisherSettings settings = FisherSettings.of(
+                ewc, ewc.fisherBatchSize().orElse(training.batchSize()) * training.gradientAccumulation());
+        kept.requireMergeable(settings, schedule);
         requireItsParameters(kept);
+        kept.differences(settings, "this run's").forEach(LOG::warn);
         return kept.read(kernels, model.layout(), schedule, StateTypes.of(ewc), places);
-    }
-
-    /** Of the kinds only this one depends on it. */
-    private void warnOfAnotherBatchSize(ConsolidationFolder kept) {
-        int batchSize = ewc.fisherBatchSize().orElse(training.batchSize()) * training.gradientAccumulation();
-        kept.record().fishers().stream()
-                .filter(held -> held.estimate().kind() == FisherKind.BATCH)
-                .filter(held -> held.estimate().batchSize() != batchSize)
-                .findFirst()
-                .ifPresent(held -> LOG.warn(
-                        "{}: the Fisher of task '{}' was estimated in batches of {}, this run's will be in batches of {}: a"
-                                + " λ means something else for each, by rule of thumb in proportion to the batch size;"
-                                + " ewc.fisher_batch_size can make them alike",
-                        kept.path(),
-                        held.task(),
-                        held.estimate().batchSize(),
-                        batchSize));
     }
 
     /** Shapes fit any state of the model, but the anchor is where one of them is. */

@@ -4,18 +4,19 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
-import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.FisherOptions.Normalize;
-import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.Quoted;
 import org.ewc4j.error.RunFailedException;
-import org.ewc4j.fisher.FisherRecord;
+import org.ewc4j.fisher.FisherSettings;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.Arena;
@@ -236,39 +237,90 @@ public final class ConsolidationFolder {
     }
 
     /**
-     * That Fishers of this kind can join it under a schedule.
+     * That Fishers of such a making can join it under a schedule.
      *
-     * @param unit what they are a mean over; of a uniform Fisher without meaning
-     * @param normalize what they were divided by
      * @throws InvalidInputException naming what differs
      */
-    public void requireMergeable(FisherKind kind, Unit unit, Normalize normalize, MergeSchedule schedule) {
+    public void requireMergeable(FisherSettings others, MergeSchedule schedule) {
         for (HeldFisher held : record.fishers()) {
-            FisherRecord estimate = held.estimate();
-            boolean same = estimate.kind() == kind
-                    && estimate.normalize() == normalize
-                    && (kind == FisherKind.UNIFORM || estimate.unit() == unit);
-            if (!same) {
-                throw new InvalidInputException(path + ": holds a Fisher of "
-                        + said(estimate.kind(), estimate.unit(), estimate.normalize()) + " (task "
-                        + Quoted.of(held.task()) + "), which does not merge with " + said(kind, unit, normalize)
+            FisherSettings settings = held.estimate().settings();
+            if (!settings.mergesWith(others)) {
+                throw new InvalidInputException(path + ": holds a Fisher of " + said(settings) + " (task "
+                        + Quoted.of(held.task()) + "), which does not merge with " + said(others)
                         + ": a λ means something else for each (by rule of thumb that of example is that of batch ÷ batch size"
                         + " ÷ scored tokens of a row squared, by token the row's scored tokens times that by sequence); set"
-                        + " ewc.fisher, ewc.fisher_unit and"
-                        + " ewc.fisher_normalize to match, or estimate anew");
+                        + " ewc.fisher, ewc.fisher_unit, ewc.fisher_normalize and"
+                        + " ewc.fisher_shuffle to match, or estimate anew");
             }
         }
-        if (record.fishers().size() > 1 && record.schedule().kind() != schedule.kind()) {
-            throw new InvalidInputException(path + ": its " + record.fishers().size() + " Fishers were merged by "
-                    + ConsolidationJson.name(record.schedule().kind()) + ", which does not go on as "
-                    + ConsolidationJson.name(schedule.kind()) + "; use "
-                    + ConsolidationJson.name(record.schedule().kind()) + " (ewc.merge, --schedule)");
+        // A single Fisher is the same under every schedule, but for what a weight makes of it.
+        boolean merged = record.fishers().size() > 1 || record.fishers().get(0).weight() != 1;
+        if (merged && record.schedule().kind() != schedule.kind()) {
+            String name = ConsolidationJson.name(record.schedule().kind());
+            String what = record.fishers().size() > 1
+                    ? "its " + record.fishers().size() + " Fishers were merged"
+                    : "its Fisher of weight " + record.fishers().get(0).weight() + " was taken in";
+            throw new InvalidInputException(path + ": " + what + " by " + name + ", which does not go on as "
+                    + ConsolidationJson.name(schedule.kind()) + "; use " + name + " (ewc.merge, --schedule)");
         }
     }
 
-    private static String said(FisherKind kind, Unit unit, Normalize normalize) {
-        return "kind " + ConsolidationJson.name(kind) + ", unit " + ConsolidationJson.name(unit)
-                + (normalize == Normalize.NONE ? "" : ", normalize " + ConsolidationJson.name(normalize));
+    private static String said(FisherSettings settings) {
+        return "kind " + ConsolidationJson.name(settings.kind()) + ", unit " + ConsolidationJson.name(settings.unit())
+                + (settings.normalize() == Normalize.NONE
+                        ? ""
+                        : ", normalize " + ConsolidationJson.name(settings.normalize()))
+                + (settings.shuffled() ? ", shuffled" : "");
+    }
+
+    /**
+     * What makes a λ mean something else for some Fisher of this consolidation and for others that join it, though they merge:
+     * a line for each.
+     *
+     * @param whose names the others
+     */
+    public List<String> differences(FisherSettings others, String whose) {
+        List<String> lines = new ArrayList<>();
+        first(settings -> !settings.isOfLikeBatches(others))
+                .ifPresent(held -> lines.add(difference(
+                        held,
+                        " was estimated in batches of " + held.estimate().batchSize(),
+                        whose + " in batches of " + others.batchSize(),
+                        ", by rule of thumb in proportion to the batch size; ewc.fisher_batch_size makes them alike")));
+        first(settings -> !settings.clamp().equals(others.clamp()))
+                .ifPresent(held -> lines.add(difference(
+                        held,
+                        " was made with " + clamp(held.estimate().clamp()),
+                        whose + " with " + clamp(others.clamp()),
+                        "; ewc.fisher_clamp makes them alike")));
+        return lines;
+    }
+
+    private String difference(HeldFisher held, String here, String there, String remedy) {
+        return path + ": the Fisher of task " + Quoted.of(held.task()) + here + ", " + there
+                + ": a λ means something else for each" + remedy;
+    }
+
+    private Optional<HeldFisher> first(Predicate<FisherSettings> what) {
+        return record.fishers().stream()
+                .filter(held -> what.test(held.estimate().settings()))
+                .findFirst();
+    }
+
+    private static String clamp(OptionalDouble clamp) {
+        return clamp.isPresent() ? "ewc.fisher_clamp " + clamp.getAsDouble() : "no ewc.fisher_clamp";
+    }
+
+    /** Whether some Fisher of each was estimated at the same parameters, or both have the same anchor. */
+    public boolean sharesParametersWith(ConsolidationFolder other) {
+        return record.anchorFingerprint().equals(other.record.anchorFingerprint())
+                || record.fishers().stream()
+                        .anyMatch(held -> other.wasEstimatedAt(held.estimate().model()));
+    }
+
+    private boolean wasEstimatedAt(ParameterFingerprint parameters) {
+        return record.fishers().stream()
+                .anyMatch(held -> held.estimate().model().isOfSame(parameters));
     }
 
     /**

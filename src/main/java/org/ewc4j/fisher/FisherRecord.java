@@ -58,6 +58,10 @@ public record FisherRecord(
                 batches.isEmpty() ? "" : fingerprint(batches));
     }
 
+    public FisherSettings settings() {
+        return new FisherSettings(kind, unit, normalize, shuffled, clamp, batchSize, examples == batchSize);
+    }
+
     FisherRecord scaled(Normalize by, OptionalDouble clampedTo) {
         return new FisherRecord(
                 kind,

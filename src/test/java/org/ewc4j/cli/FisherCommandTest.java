@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 import static org.ewc4j.cli.CommandLineFixture.run;
 
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -21,6 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.slf4j.LoggerFactory;
 
 /** Consolidations that are kept: looked at, merged, made, and trained under. */
 class FisherCommandTest {
@@ -283,6 +287,99 @@ class FisherCommandTest {
         assertThat(run("fisher", "merge", kept(out, 0), kept(out, 0), "--schedule", "mean", "-o", merged)
                         .err())
                 .contains("--schedule", "running-mean, online, ema, sum, max");
+        assertThat(merged).doesNotExist();
+    }
+
+    /** What a class warned of while something was done, one line each. */
+    private static List<String> warnings(String of, Runnable action) {
+        Logger logger = (Logger) LoggerFactory.getLogger(of);
+        ListAppender<ILoggingEvent> events = new ListAppender<>();
+        events.start();
+        logger.addAppender(events);
+        try {
+            action.run();
+        } finally {
+            logger.detachAppender(events);
+        }
+        return events.list.stream().map(ILoggingEvent::getFormattedMessage).toList();
+    }
+
+    private List<String> mergeWarnings(String name, Path second, String schedule) {
+        return warnings(
+                "org.ewc4j.ConsolidationMerge",
+                () -> ok(
+                        "fisher",
+                        "merge",
+                        kept(out, 0),
+                        second,
+                        "--schedule",
+                        schedule,
+                        "-o",
+                        folder.resolve("merged-" + name)));
+    }
+
+    @Test
+    void mergeWarnsOfWhatALambdaMeansSomethingElseFor() {
+        train(out);
+        Path other = folder.resolve("other");
+        train(other, "--set", "ewc.fisher_batch_size=2", "--set", "ewc.fisher_clamp=1e-3");
+        Path faster = folder.resolve("faster");
+        train(faster, "--set", "training.learning_rate=3e-3");
+
+        assertThat(mergeWarnings("same", kept(out, 0), "running-mean")).isEmpty();
+        assertThat(mergeWarnings("other", kept(other, 0), "running-mean"))
+                .satisfiesExactly(
+                        batches -> assertThat(batches)
+                                .contains(
+                                        "other/task-00/consolidation: the Fisher of task \"red\" was estimated in batches of 2,")
+                                .contains("that of task \"red\" in", "out/task-00/consolidation in batches of 4"),
+                        clamp -> assertThat(clamp).contains("ewc.fisher_clamp 0.001", "with no ewc.fisher_clamp"));
+        assertThat(mergeWarnings("faster", kept(faster, 0), "running-mean"))
+                .singleElement()
+                .satisfies(line -> assertThat(line)
+                        .contains("faster/task-00/consolidation: has neither anchor nor parameters in common", "sum"));
+        assertThat(mergeWarnings("sum", kept(faster, 0), "sum")).isEmpty();
+    }
+
+    /** Fewer rows than a batch make one of their own number. */
+    @Test
+    void aRunGoesOnUnderItsOwnSettingsWithoutAWarning() throws IOException {
+        String[] large = {"--set", "training.batch_size=16", "--set", "ewc.fisher_batch_size=16"};
+        train(out, (Object[]) large);
+        assertThat(Golden.json(kept(out, 1).resolve("consolidation.json"))
+                        .at("/fishers/0/batch_size")
+                        .asInt())
+                .isEqualTo(10);
+        String[] on = {
+            "--set", "ewc.from=" + kept(out, 1), "--set", "model={path: out/model, init: pretrained}", "--set"
+        };
+
+        assertThat(fromWarnings("large", on, "ewc.fisher_batch_size=16")).isEmpty();
+        assertThat(fromWarnings("small", on, "ewc.fisher_batch_size=4"))
+                .singleElement()
+                .satisfies(line -> assertThat(line).contains("in batches of 10, this run's in batches of 4"));
+    }
+
+    private List<String> fromWarnings(String name, String[] from, String setting) {
+        return warnings("org.ewc4j.Consolidator", () -> {
+            Result result = train(folder.resolve(name), from[0], from[1], from[2], from[3], from[4], setting);
+            assertThat(result.code()).as(result.err()).isZero();
+        });
+    }
+
+    @Test
+    void aShuffledFisherDoesNotPassForGenuine() {
+        train(out);
+        Path shuffled = folder.resolve("shuffled");
+        train(shuffled, "--set", "ewc.fisher_shuffle=true");
+        Path merged = folder.resolve("merged");
+        String from = "ewc.from=" + kept(shuffled, 1);
+
+        assertRefused(
+                run("fisher", "merge", kept(out, 0), kept(shuffled, 0), "-o", merged),
+                "shuffled/task-00/consolidation: holds a Fisher of kind batch, unit sequence, shuffled",
+                "ewc.fisher_shuffle");
+        assertRefused(train(folder.resolve("next"), "--set", from), "kind batch, unit sequence, shuffled");
         assertThat(merged).doesNotExist();
     }
 

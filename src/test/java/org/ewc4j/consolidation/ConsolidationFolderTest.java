@@ -22,6 +22,7 @@ import org.ewc4j.config.FisherOptions.Normalize;
 import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.fisher.FisherRecord;
+import org.ewc4j.fisher.FisherSettings;
 import org.ewc4j.fisher.UniformFisher;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
@@ -443,21 +444,47 @@ class ConsolidationFolderTest {
         ConsolidationFolder kept =
                 ConsolidationFolder.open(write(new MergeSchedule.RunningMean(), StateTypes.FULL, 1, 2));
 
-        kept.requireMergeable(FisherKind.UNIFORM, Unit.SEQUENCE, Normalize.NONE, new MergeSchedule.RunningMean());
+        kept.requireMergeable(settings(FisherKind.UNIFORM, Normalize.NONE), new MergeSchedule.RunningMean());
         assertThatThrownBy(() -> kept.requireMergeable(
-                        FisherKind.BATCH, Unit.SEQUENCE, Normalize.NONE, new MergeSchedule.RunningMean()))
+                        settings(FisherKind.BATCH, Normalize.NONE), new MergeSchedule.RunningMean()))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessageContainingAll("kind uniform", "kind batch", "λ", "ewc.fisher");
         assertThatThrownBy(() -> kept.requireMergeable(
-                        FisherKind.UNIFORM, Unit.TOKEN, Normalize.MEAN, new MergeSchedule.RunningMean()))
+                        settings(FisherKind.UNIFORM, Normalize.MEAN), new MergeSchedule.RunningMean()))
                 .hasMessageContainingAll("unit sequence", "normalize mean");
-        assertThatThrownBy(() -> kept.requireMergeable(
-                        FisherKind.UNIFORM, Unit.SEQUENCE, Normalize.NONE, new MergeSchedule.Sum()))
+        assertThatThrownBy(() ->
+                        kept.requireMergeable(settings(FisherKind.UNIFORM, Normalize.NONE), new MergeSchedule.Sum()))
                 .isInstanceOf(InvalidInputException.class)
-                .hasMessageContainingAll("running-mean", "sum", "ewc.merge");
-        // One Fisher is the same under every schedule.
+                .hasMessageContainingAll("2 Fishers", "running-mean", "sum", "ewc.merge");
+    }
+
+    private static FisherSettings settings(FisherKind kind, Normalize normalize) {
+        return new FisherSettings(kind, Unit.SEQUENCE, normalize, false, OptionalDouble.empty(), 4, false);
+    }
+
+    /** Under running-mean it counts twice, under others it is twice what was estimated. */
+    @Test
+    void aSingleFisherIsTheSameUnderEveryScheduleButForItsWeight() {
         ConsolidationFolder.open(write(new MergeSchedule.RunningMean(), StateTypes.FULL, 1))
-                .requireMergeable(FisherKind.UNIFORM, Unit.SEQUENCE, Normalize.NONE, new MergeSchedule.Sum());
+                .requireMergeable(settings(FisherKind.UNIFORM, Normalize.NONE), new MergeSchedule.Sum());
+        Path target = folder.resolve("weighted");
+        try (Consolidation consolidation = new Consolidation(layout, new MergeSchedule.RunningMean());
+                Arena theta = new Arena(layout)) {
+            consolidation.add(
+                    kernels,
+                    new UniformFisher(null, TrainedParameters.all(layout)),
+                    theta,
+                    new HeldFisher("a task", WHAT.estimate(), 2),
+                    done -> {});
+            ConsolidationFolder.write(target, consolidation, "GPT2LMHeadModel", "0.1.0", Optional.empty());
+        }
+        ConsolidationFolder weighted = ConsolidationFolder.open(target);
+
+        weighted.requireMergeable(settings(FisherKind.UNIFORM, Normalize.NONE), new MergeSchedule.RunningMean());
+        assertThatThrownBy(() -> weighted.requireMergeable(
+                        settings(FisherKind.UNIFORM, Normalize.NONE), new MergeSchedule.Sum()))
+                .isInstanceOf(InvalidInputException.class)
+                .hasMessageContainingAll("weight 2.0", "running-mean", "sum", "ewc.merge");
     }
 
     @Test
