@@ -70,6 +70,7 @@ public final class BenchResult {
         row(text, "EWC step", step.ewc());
         row(text, "Fisher pass, batch", step.fisher());
         row(text, "Fisher pass, example", step.exampleFisher());
+        row(text, "Fisher pass, sampled", step.sampledFisher());
         line(text, "");
         line(text, "EWC step / plain step                  %s", ewcOverPlain().text(3));
         line(
@@ -80,6 +81,10 @@ public final class BenchResult {
                 text,
                 "Fisher, example / forward + backward   %s",
                 overForwardBackward(step.exampleFisher()).text(3));
+        line(
+                text,
+                "Fisher, sampled / forward + backward   %s",
+                overForwardBackward(step.sampledFisher()).text(3));
         line(
                 text,
                 "state of EWC, bytes a parameter        %.2f, F %s, anchor %s (beside %.2f of AdamW training and a gradient of 4)",
@@ -191,6 +196,8 @@ public final class BenchResult {
         overForwardBackward(step.fisher()).put(fisher, "batch_over_forward_backward");
         put(fisher, "example", step.exampleFisher());
         overForwardBackward(step.exampleFisher()).put(fisher, "example_over_forward_backward");
+        put(fisher, "sampled", step.sampledFisher());
+        overForwardBackward(step.sampledFisher()).put(fisher, "sampled_over_forward_backward");
     }
 
     private static void put(ObjectNode node, String name, StepBenchmark.Timing timing) {

@@ -66,6 +66,7 @@ final class StateBenchmark {
                 new State(new StateTypes(f32, ElementType.F16), Memory.DEVICE),
                 new State(new StateTypes(ElementType.BF16, int16), Memory.DEVICE),
                 new State(new StateTypes(int8, int16), Memory.DEVICE),
+                new State(new StateTypes(ElementType.BF16, ElementType.F16), Memory.DEVICE),
                 new State(StateTypes.FULL, away),
                 new State(new StateTypes(ElementType.BF16, int16), away),
                 new State(new StateTypes(int8, int16), away));

@@ -42,6 +42,7 @@ final class StepBenchmark {
      * @param ewc the same with the penalty of a consolidation
      * @param fisher forward, backward, accumulation of the squared gradient
      * @param exampleFisher forward, backward to the layers' outputs, accumulation of each example's squared gradient
+     * @param sampledFisher the same with labels drawn once
      * @param ewcStateBytesPerParameter what EWC keeps beyond AdamW training: F and θ*
      * @param trainingStateBytesPerParameter what plain training keeps from step to step: θ and the two moments
      */
@@ -51,6 +52,7 @@ final class StepBenchmark {
             Timing ewc,
             Timing fisher,
             Timing exampleFisher,
+            Timing sampledFisher,
             double ewcStateBytesPerParameter,
             double trainingStateBytesPerParameter) {}
 
@@ -76,7 +78,12 @@ final class StepBenchmark {
                     "fisher",
                     round -> new BatchFisher(model, List.of(steps.get(round)))
                             .accumulateInto(newFisher, 1, FisherReading.NONE, reading -> {}));
-            robin.add("example_fisher", round -> exampleFisher(model, kernels, steps.get(round), newFisher));
+            robin.add(
+                    "example_fisher",
+                    round -> exampleFisher(model, kernels, steps.get(round), new Labels.OfData(), newFisher));
+            robin.add(
+                    "sampled_fisher",
+                    round -> exampleFisher(model, kernels, steps.get(round), new Labels.Sampled(0, 0, 1), newFisher));
             Map<String, RoundRobin.Seconds> seconds = robin.run(options.rounds());
             double parameters = model.layout().elements();
             return new Result(
@@ -85,6 +92,7 @@ final class StepBenchmark {
                     milliseconds(seconds.get("ewc")),
                     milliseconds(seconds.get("fisher")),
                     milliseconds(seconds.get("example_fisher")),
+                    milliseconds(seconds.get("sampled_fisher")),
                     consolidation.stateBytes() / parameters,
                     3 * newFisher.bytes() / parameters);
         }
@@ -105,8 +113,8 @@ final class StepBenchmark {
         model.clearGradients();
     }
 
-    private static void exampleFisher(CausalLm model, Kernels kernels, StepBatch batch, Arena fisher) {
-        new ExampleFisher(model, kernels, List.of(batch), Unit.SEQUENCE, new Labels.OfData())
+    private static void exampleFisher(CausalLm model, Kernels kernels, StepBatch batch, Labels labels, Arena fisher) {
+        new ExampleFisher(model, kernels, List.of(batch), Unit.SEQUENCE, labels)
                 .accumulateInto(fisher, 1, FisherReading.NONE, reading -> {});
     }
 
