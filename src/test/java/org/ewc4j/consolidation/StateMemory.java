@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 import org.ewc4j.Golden;
@@ -13,6 +14,7 @@ import org.ewc4j.config.FisherOptions.Normalize;
 import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.fisher.FisherRecord;
 import org.ewc4j.fisher.UniformFisher;
+import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.Device;
@@ -23,14 +25,56 @@ import org.ewc4j.tensor.TrainedParameters;
 
 /** A process that prints what consolidations take of its anonymous memory; see {@link StateMemoryTest}. */
 public final class StateMemory {
-    private static final long ELEMENTS = 24 << 20;
+    /** More than the 32 MB below which glibc may give memory out again that it has not given back: a byte each must be new. */
+    private static final long ELEMENTS = 40 << 20;
 
     private StateMemory() {}
 
-    /** {@code args}: a folder for maps. Prints bytes a parameter of one in memory and one with a mapped anchor, twice. */
+    /** A way to keep F and θ*. */
+    record State(StateTypes types, AnchorPlacement.Memory memory, double bytesPerParameter) {}
+
+    /** The rows of the table in docs/methods.md. */
+    static List<State> states() {
+        ElementType f32 = ElementType.F32;
+        ElementType f16 = ElementType.F16;
+        ElementType bf16 = ElementType.BF16;
+        ElementType int16 = ElementType.I16_BLOCK256;
+        ElementType int8 = ElementType.U8_BLOCK256;
+        return List.of(
+                inMemory(f32, f32, 8),
+                inMemory(bf16, f32, 6),
+                inMemory(int8, f32, 5.02),
+                inMemory(f32, int16, 6.02),
+                inMemory(f32, f16, 6),
+                inMemory(bf16, int16, 4.02),
+                inMemory(int8, int16, 3.03),
+                inMemory(bf16, f16, 4),
+                new State(StateTypes.FULL, AnchorPlacement.Memory.MAPPED, 4),
+                new State(new StateTypes(bf16, int16), AnchorPlacement.Memory.MAPPED, 2),
+                new State(new StateTypes(int8, int16), AnchorPlacement.Memory.MAPPED, 1.02));
+    }
+
+    private static State inMemory(ElementType fisher, ElementType anchor, double bytes) {
+        return new State(new StateTypes(fisher, anchor), AnchorPlacement.Memory.DEVICE, bytes);
+    }
+
+    /** {@code args}: a folder for maps. Prints bytes a parameter of each of {@link #states}. */
     public static void main(String[] args) {
         Torch.start(Golden.THREADS);
         ParameterLayout layout = ParameterLayout.of(Map.of("weight", new long[] {ELEMENTS}));
+        try (Kernels kernels = Kernels.host(Golden.THREADS);
+                Arena theta = new Arena(layout)) {
+            theta.fill(0.5);
+            // In memory and mapped once for what the first use of anything takes.
+            bytesPerParameter(states().get(0), Path.of(args[0]), kernels, theta);
+            bytesPerParameter(states().get(states().size() - 1), Path.of(args[0]), kernels, theta);
+            states().forEach(state -> System.out.println(bytesPerParameter(state, Path.of(args[0]), kernels, theta)));
+        }
+    }
+
+    private static double bytesPerParameter(State state, Path folder, Kernels kernels, Arena theta) {
+        AnchorPlacement placement =
+                AnchorPlacement.defaults().withMemory(state.memory()).withFolder(folder);
         FisherRecord estimate = new FisherRecord(
                 FisherKind.UNIFORM,
                 Unit.SEQUENCE,
@@ -43,30 +87,15 @@ public final class StateMemory {
                 false,
                 new ParameterFingerprint("abc", "", ""),
                 "");
-        HeldFisher what = new HeldFisher("a task", estimate);
-        AnchorPlacement.Memory[] memories = {
-            AnchorPlacement.Memory.DEVICE,
-            AnchorPlacement.Memory.MAPPED, // both once for what the first use of anything takes
-            AnchorPlacement.Memory.DEVICE,
-            AnchorPlacement.Memory.MAPPED
-        };
-        try (Kernels kernels = Kernels.host(Golden.THREADS);
-                Arena theta = new Arena(layout)) {
-            theta.fill(0.5);
-            for (AnchorPlacement.Memory memory : memories) {
-                AnchorPlacement placement =
-                        AnchorPlacement.defaults().withMemory(memory).withFolder(Path.of(args[0]));
-                long before = anonymousBytes();
-                try (Consolidation consolidation = new Consolidation(
-                        layout,
-                        new MergeSchedule.RunningMean(),
-                        StateTypes.FULL,
-                        StatePlaces.of(placement, Device.CPU))) {
-                    UniformFisher fisher = new UniformFisher(null, TrainedParameters.all(layout));
-                    consolidation.add(kernels, fisher, theta, what, done -> {});
-                    System.out.println((anonymousBytes() - before) / (double) ELEMENTS);
-                }
-            }
+        long before = anonymousBytes();
+        try (Consolidation consolidation = new Consolidation(
+                theta.layout(),
+                new MergeSchedule.RunningMean(),
+                state.types(),
+                StatePlaces.of(placement, Device.CPU))) {
+            UniformFisher fisher = new UniformFisher(null, TrainedParameters.all(theta.layout()));
+            consolidation.add(kernels, fisher, theta, new HeldFisher("a task", estimate), done -> {});
+            return (anonymousBytes() - before) / (double) ELEMENTS;
         }
     }
 

@@ -15,7 +15,7 @@ class StateMemoryTest {
     Path folder;
 
     @Test
-    void aMappedAnchorTakesFourBytesAParameterLess() throws Exception {
+    void everyStateTakesTheBytesThatTheTableOfMethodsSays() throws Exception {
         List<String> bytes = ChildJvm.run(
                 folder,
                 List.of(
@@ -27,7 +27,12 @@ class StateMemoryTest {
                 StateMemory.class,
                 Path.of("target").toAbsolutePath().toString());
 
-        assertThat(Double.parseDouble(bytes.get(2))).as("in memory").isCloseTo(8, within(0.1));
-        assertThat(Double.parseDouble(bytes.get(3))).as("mapped").isCloseTo(4, within(0.1));
+        List<StateMemory.State> states = StateMemory.states();
+        assertThat(bytes).hasSameSizeAs(states);
+        for (int i = 0; i < states.size(); i++) {
+            assertThat(Double.parseDouble(bytes.get(i)))
+                    .as(states.get(i).toString())
+                    .isCloseTo(states.get(i).bytesPerParameter(), within(0.1));
+        }
     }
 }
