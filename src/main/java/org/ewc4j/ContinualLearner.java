@@ -230,7 +230,7 @@ public final class ContinualLearner implements AutoCloseable {
      * then that behind the last step taken.
      *
      * @param folder must not exist; appears when all of it is on the disk
-     * @throws RunFailedException where it cannot be written, or the learner is lost
+     * @throws RunFailedException where it cannot be written, or the learner is lost, as where the Fisher pass is not finite
      */
     public void saveState(Path folder) {
         resource.acquire();

@@ -151,14 +151,18 @@ public final class Consolidation implements AutoCloseable {
                 : factor;
     }
 
+    /** What the pass under way adds to. */
+    private Arena accumulated() {
+        return pass.accumulator == null ? fisher : pass.accumulator;
+    }
+
     private void accumulate(FisherEstimator estimator, HeldFisher what, IntConsumer progress) {
         FisherRecord estimate = what.estimate();
         try (ProfilerRange range = ProfilerRange.open("fisher");
                 FlightSpan event = FlightEvents.fisherPass(
                         what.task(), ConsolidationJson.name(estimate.kind()), estimate.examples())) {
             pass.whole = false;
-            Arena into = pass.accumulator == null ? fisher : pass.accumulator;
-            estimator.accumulateInto(into, passWeight(what), pass.read, read -> {
+            estimator.accumulateInto(accumulated(), passWeight(what), pass.read, read -> {
                 pass.read = read;
                 pass.whole = true;
                 progress.accept(read);
@@ -168,7 +172,7 @@ public final class Consolidation implements AutoCloseable {
     }
 
     private void finish(Kernels kernels, Arena theta, HeldFisher what) {
-        requireFinite(kernels, pass.accumulator == null ? fisher : pass.accumulator);
+        requireFinite(kernels, accumulated());
         if (pass.accumulator != null) {
             double factor = schedule.factor(what.weight());
             if (factor != 1) {
@@ -267,7 +271,7 @@ public final class Consolidation implements AutoCloseable {
     private static void requireFinite(Kernels kernels, Arena fisher) {
         if (!Double.isFinite(kernels.norm(fisher.list()))) {
             throw RunFailedException.diverged(
-                    "the Fisher information is not finite after its pass: a gradient was NaN or Inf");
+                    "the Fisher information is not finite: the square of a gradient was NaN or Inf");
         }
     }
 
@@ -298,10 +302,14 @@ public final class Consolidation implements AutoCloseable {
     /**
      * What is needed to go on, besides the arenas; within a Fisher pass, where {@code progress} is told, too.
      *
-     * @throws RunFailedException where a Fisher pass failed and left nothing that is whole
+     * @throws RunFailedException where a Fisher pass failed and left nothing that is whole, or the one under way is not finite
      */
-    public ConsolidationState state() {
+    public ConsolidationState state(Kernels kernels) {
         requireUsable();
+        if (pass != null) {
+            // Squares overflow where gradients do not: a pass is to fail before it is saved, not when it has ended.
+            requireFinite(kernels, accumulated());
+        }
         return new ConsolidationState(
                 fishers,
                 constant,
