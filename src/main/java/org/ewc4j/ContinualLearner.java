@@ -246,6 +246,7 @@ public final class ContinualLearner implements AutoCloseable {
      * task was under way, the next call must be for it.
      *
      * @throws InvalidInputException where the state is damaged, or of another model or other types of Fisher and anchor
+     * @throws IllegalStateException while the learner is in use, as from a listener
      */
     public void restoreState(Path folder) {
         StateFolder found = StateFolder.open(folder);
@@ -257,7 +258,7 @@ public final class ContinualLearner implements AutoCloseable {
     }
 
     void restore(LearnerState saved, StateFolder folder) {
-        resource.acquire();
+        resource.acquireAlone(); // a step under way holds addresses of what is freed here
         try {
             learning.restore(saved, folder);
         } finally {
