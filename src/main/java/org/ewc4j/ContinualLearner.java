@@ -4,11 +4,11 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.WeakHashMap;
 import org.ewc4j.checkpoint.StateFolder;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EvaluationConfig.Split;
@@ -76,7 +76,9 @@ public final class ContinualLearner implements AutoCloseable {
     private final Evaluator evaluator;
     private final Consolidator consolidator;
     private final List<RunListener> listeners;
-    private final Map<Task, EncodedTask> encoded = new LinkedHashMap<>();
+    /** As long as the caller has the task: who learns ever new ones is not to hold the tokens of all. */
+    private final Map<Task, EncodedTask> encoded = new WeakHashMap<>();
+
     private final TaskLearner learning;
     private double evaluateSeconds;
     private final Parts parts;
@@ -375,7 +377,7 @@ public final class ContinualLearner implements AutoCloseable {
         return scores;
     }
 
-    /** Tokenizes a task once; what was cut stands in its summary. */
+    /** Tokenizes a task, once as long as the caller holds it; what was cut stands in its summary. */
     public EncodedTask encode(Task task) {
         return encode(task, evaluation.splits());
     }
