@@ -116,6 +116,15 @@ final class Consolidator implements AutoCloseable {
     }
 
     /**
+     * What is needed to go on, besides the arenas; empty where nothing is consolidated yet.
+     *
+     * @throws org.ewc4j.error.RunFailedException where it is lost, or the Fisher pass under way is not finite
+     */
+    Optional<ConsolidationState> state() {
+        return Optional.ofNullable(consolidation).map(kept -> kept.state(kernels));
+    }
+
+    /**
      * Estimates the Fisher at the present parameters on a task's training rows, and takes it in.
      *
      * @param index of the task, which takes part in what the pass draws

@@ -4,11 +4,11 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.WeakHashMap;
 import org.ewc4j.checkpoint.StateFolder;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EvaluationConfig.Split;
@@ -76,7 +76,9 @@ public final class ContinualLearner implements AutoCloseable {
     private final Evaluator evaluator;
     private final Consolidator consolidator;
     private final List<RunListener> listeners;
-    private final Map<Task, EncodedTask> encoded = new LinkedHashMap<>();
+    /** As long as the caller has the task: who learns ever new ones is not to hold the tokens of all. */
+    private final Map<Task, EncodedTask> encoded = new WeakHashMap<>();
+
     private final TaskLearner learning;
     private double evaluateSeconds;
     private final Parts parts;
@@ -230,7 +232,7 @@ public final class ContinualLearner implements AutoCloseable {
      * then that behind the last step taken.
      *
      * @param folder must not exist; appears when all of it is on the disk
-     * @throws RunFailedException where it cannot be written, or the learner is lost
+     * @throws RunFailedException where it cannot be written, or the learner is lost, as where the Fisher pass is not finite
      */
     public void saveState(Path folder) {
         resource.acquire();
@@ -246,6 +248,7 @@ public final class ContinualLearner implements AutoCloseable {
      * task was under way, the next call must be for it.
      *
      * @throws InvalidInputException where the state is damaged, or of another model or other types of Fisher and anchor
+     * @throws IllegalStateException while the learner is in use, as from a listener
      */
     public void restoreState(Path folder) {
         StateFolder found = StateFolder.open(folder);
@@ -257,7 +260,7 @@ public final class ContinualLearner implements AutoCloseable {
     }
 
     void restore(LearnerState saved, StateFolder folder) {
-        resource.acquire();
+        resource.acquireAlone(); // a step under way holds addresses of what is freed here
         try {
             learning.restore(saved, folder);
         } finally {
@@ -374,7 +377,7 @@ public final class ContinualLearner implements AutoCloseable {
         return scores;
     }
 
-    /** Tokenizes a task once; what was cut stands in its summary. */
+    /** Tokenizes a task, once as long as the caller holds it; what was cut stands in its summary. */
     public EncodedTask encode(Task task) {
         return encode(task, evaluation.splits());
     }

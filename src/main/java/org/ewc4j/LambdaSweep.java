@@ -13,6 +13,7 @@ import org.ewc4j.config.RunConfig;
 import org.ewc4j.config.TaskOverride;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
+import org.ewc4j.error.RunInterruptedException;
 import org.ewc4j.eval.AccuracyMatrix;
 import org.ewc4j.eval.LambdaChoice;
 import org.ewc4j.eval.LambdaTrial;
@@ -41,7 +42,8 @@ public final class LambdaSweep {
     private final List<Double> lambdas;
     private final boolean given;
     private final List<RunListener> listeners;
-    private final Consumer<LambdaTrial> told;
+    private final Consumer<LambdaTrial> tried;
+    private final Consumer<LambdaChoice> soFar;
     private final StepMedian unit = new StepMedian();
     private final List<TaskScore> beforeFork = new ArrayList<>();
 
@@ -50,32 +52,50 @@ public final class LambdaSweep {
             SweepTasks tasks,
             List<Double> lambdas,
             List<RunListener> listeners,
-            Consumer<LambdaTrial> told) {
+            Consumer<LambdaTrial> tried,
+            Consumer<LambdaChoice> soFar) {
         this.config = config;
         this.tasks = tasks;
         this.given = !lambdas.isEmpty();
         this.lambdas = lambdas.stream().filter(lambda -> lambda != 0).distinct().toList();
         this.listeners = List.copyOf(listeners);
-        this.told = told;
+        this.tried = tried;
+        this.soFar = soFar;
     }
 
     /**
      * Tries λ over all tasks of a configuration, whose own λ does not matter.
      *
      * @param lambdas what is tried beside 0, finite and at least 0; empty: the default grid
-     * @param listeners told of everything that is trained and scored, branch after branch
-     * @param told of each λ when it was tried
+     * @param listeners told of everything that is trained and scored, branch after branch, and of each λ when it was tried
+     * @param soFar told behind each λ of the choice among those tried, unless all have failed: to keep where the sweep is stopped
      * @throws InvalidInputException for a mistake in the configuration or what it names
      * @throws RunFailedException where no λ could be tried
+     * @throws RunInterruptedException where the thread was interrupted
      */
     public static LambdaChoice overAllTasks(
-            RunConfig config, List<Double> lambdas, List<RunListener> listeners, Consumer<LambdaTrial> told) {
-        return new LambdaSweep(config, SweepTasks.read(config, Integer.MAX_VALUE), lambdas, listeners, told).run();
+            RunConfig config, List<Double> lambdas, List<RunListener> listeners, Consumer<LambdaChoice> soFar) {
+        try {
+            return new LambdaSweep(
+                            config,
+                            SweepTasks.read(config, Integer.MAX_VALUE),
+                            lambdas,
+                            listeners,
+                            trial -> listeners.forEach(listener -> listener.lambdaTried(trial)),
+                            soFar)
+                    .run();
+        } catch (RuntimeException e) {
+            throw RunInterruptedException.orSame(e);
+        }
     }
 
-    /** As {@link #overAllTasks} with the default grid over the first two tasks alone: what {@code ewc.lambda: auto} does. */
-    static LambdaChoice overFirstTasks(RunConfig config, List<RunListener> listeners, Consumer<LambdaTrial> told) {
-        return new LambdaSweep(config, SweepTasks.read(config, 2), List.of(), listeners, told).run();
+    /**
+     * As {@link #overAllTasks} with the default grid over the first two tasks alone: what {@code ewc.lambda: auto} does.
+     *
+     * @param tried told of each λ
+     */
+    static LambdaChoice overFirstTasks(RunConfig config, List<RunListener> listeners, Consumer<LambdaTrial> tried) {
+        return new LambdaSweep(config, SweepTasks.read(config, 2), List.of(), listeners, tried, choice -> {}).run();
     }
 
     private LambdaChoice run() {
@@ -140,12 +160,25 @@ public final class LambdaSweep {
             }
         });
         try (LearnerFork fork = learner.learning().fork()) {
-            trials.add(tried(learner, first, 0));
+            addTrial(trials, learner, first, 0);
             for (double lambda : grid()) {
                 learner.learning().restore(fork);
-                trials.add(tried(learner, first, lambda));
+                addTrial(trials, learner, first, lambda);
             }
         }
+        return choice(trials);
+    }
+
+    private void addTrial(List<LambdaTrial> trials, ContinualLearner learner, int first, double lambda) {
+        LambdaTrial trial = tried(learner, first, lambda);
+        trials.add(trial);
+        tried.accept(trial);
+        if (trials.stream().anyMatch(each -> each.failure().isEmpty())) {
+            soFar.accept(choice(trials));
+        }
+    }
+
+    private LambdaChoice choice(List<LambdaTrial> trials) {
         return LambdaChoice.of(tasks.names(), tasks.questions(), unit.median(), trials);
     }
 
@@ -174,14 +207,12 @@ public final class LambdaSweep {
             failure = Optional.of(e.getMessage());
         }
         int count = tasks.tasks().size();
-        LambdaTrial trial = new LambdaTrial(
+        return new LambdaTrial(
                 lambda,
                 AccuracyMatrix.ofExactMatch(count, scores, tasks.split()),
                 AccuracyMatrix.ofTokenLoss(count, scores, tasks.split()),
                 failure.isPresent() ? Double.NaN : learner.learning().lastPenaltyRatio(),
                 failure);
-        told.accept(trial);
-        return trial;
     }
 
     /** Learns a task and scores those so far. The last task's Fisher would hold on to nothing. */

@@ -15,7 +15,8 @@ import org.ewc4j.tensor.Checksum;
 import org.ewc4j.train.StepMetrics;
 
 /**
- * Saves a run from time to time: behind steps, batches of the Fisher pass and tasks. The last of the run's listeners, so that what
+ * Saves a run from time to time: behind steps, batches of the Fisher pass and tasks; within an evaluation, what was before it. The
+ * last of the run's listeners, so that what
  * the others write belongs to the state.
  */
 final class RunCheckpoints implements RunListener, AutoCloseable {
@@ -78,6 +79,11 @@ final class RunCheckpoints implements RunListener, AutoCloseable {
     /** The task was learned; its evaluation begins, and would begin anew. */
     void evaluating() {
         beforeEvaluation = position();
+        saveIfDue();
+    }
+
+    @Override
+    public void evaluationProgress(int afterTask, int done, int total) {
         saveIfDue();
     }
 

@@ -12,6 +12,7 @@ import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ProtectConfig;
 import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.consolidation.Consolidation;
+import org.ewc4j.consolidation.ConsolidationState;
 import org.ewc4j.data.BatchLoader;
 import org.ewc4j.data.ReplayMemory;
 import org.ewc4j.data.TokenizedRow;
@@ -202,7 +203,7 @@ final class TaskLearner {
         try {
             pass.run();
         } catch (RunFailedException e) {
-            throw e == ofListener ? e : new RunFailedException(where + ": " + e.getMessage(), e);
+            throw e == ofListener && !lost ? e : new RunFailedException(where + ": " + e.getMessage(), e);
         } catch (RuntimeException | OutOfMemoryError e) {
             if (OutOfMemory.isMeantBy(e)) {
                 throw new RunFailedException(
@@ -256,6 +257,7 @@ final class TaskLearner {
      * The state as it is, but for the arenas.
      *
      * @param evaluationMicroBatchRows for its record, as the seconds
+     * @throws RunFailedException where it is lost, as where a Fisher pass under way is no longer finite
      */
     LearnerState state(int evaluationMicroBatchRows, double evaluateSeconds) {
         requireNotLost();
@@ -270,8 +272,18 @@ final class TaskLearner {
                 consolidator.memory().rows(),
                 evaluationMicroBatchRows,
                 model.randomState(),
-                Optional.ofNullable(consolidator.current()).map(Consolidation::state),
+                consolidationState(),
                 new ContinualLearner.PhaseSeconds(trainSeconds, fisherSeconds, evaluateSeconds));
+    }
+
+    /** Where that fails, it is the pass that failed, and not the listener that wanted to save it. */
+    private Optional<ConsolidationState> consolidationState() {
+        try {
+            return consolidator.state();
+        } catch (RunFailedException e) {
+            lost = true;
+            throw e;
+        }
     }
 
     /** θ, the moments where there are any, and what the consolidation holds. */

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.ewc4j.config.EwcConfig;
@@ -17,8 +18,10 @@ import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.config.TrainingConfig.ClipTarget;
 import org.ewc4j.config.TrainingConfig.Schedule;
 import org.ewc4j.report.RunListener;
+import org.ewc4j.task.Example;
 import org.ewc4j.task.Task;
 import org.ewc4j.train.StepMetrics;
+import org.ewc4j.train.Trainer;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -171,6 +174,23 @@ class ContinualLearnerTest {
                     };
             assertThat(learned.steps().get(i).learningRate()).isCloseTo(1e-2 * share, within(1e-12));
             assertThat(learned.steps().get(i).step()).isEqualTo(i);
+        }
+    }
+
+    /** A row that is nothing like those learned before it. */
+    @Test
+    void aLossThatLeapsIsWarnedOf() {
+        List<Example> rows = new ArrayList<>(Collections.nCopies(50, new Example("ra?", "ra?:", "AAA")));
+        rows.add(new Example("zz!", "zz!:", "QXJ"));
+        TrainingConfig rowByRow = TinyRun.training().withBatchSize(1).withEpochs(1);
+        try (ContinualLearner learner = ContinualLearner.open(ModelSource.random(model, 1), rowByRow, PLAIN);
+                LoggedWarnings warned = LoggedWarnings.of(Trainer.class)) {
+            learner.learn(new Task("rows", rows, List.of()));
+
+            assertThat(warned.messages())
+                    .singleElement()
+                    .asString()
+                    .startsWith("task 'rows', step 50: lm_loss leaps to ");
         }
     }
 

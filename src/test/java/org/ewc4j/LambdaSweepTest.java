@@ -98,7 +98,7 @@ class LambdaSweepTest {
     @Test
     void fiveLambdasCostLessThanFourTrainingsAndAFifth() {
         Count sweep = new Count();
-        LambdaChoice choice = LambdaSweep.overAllTasks(config(), List.of(), List.of(sweep), trial -> {});
+        LambdaChoice choice = LambdaSweep.overAllTasks(config(), List.of(), List.of(sweep), soFar -> {});
         Count run = new Count();
         ContinualRun.execute(config("ewc.lambda=1000"), false, List.of(run));
 
@@ -115,7 +115,14 @@ class LambdaSweepTest {
     void theGridBeginsWherePenaltyAndLossWouldWeighAlike() {
         Count sweep = new Count();
         List<LambdaTrial> told = new ArrayList<>();
-        LambdaChoice choice = LambdaSweep.overAllTasks(config(), List.of(), List.of(sweep), told::add);
+        RunListener trials = new RunListener() {
+            @Override
+            public void lambdaTried(LambdaTrial trial) {
+                told.add(trial);
+            }
+        };
+        List<LambdaChoice> soFar = new ArrayList<>();
+        LambdaChoice choice = LambdaSweep.overAllTasks(config(), List.of(), List.of(sweep, trials), soFar::add);
         double[] ratios = sweep.steps.stream()
                 .filter(step -> step.task() == 1)
                 .limit(STEPS_OF_A_TASK)
@@ -129,6 +136,9 @@ class LambdaSweepTest {
                 .extracting(LambdaTrial::lambda)
                 .containsExactly(0.0, unit, 10 * unit, 100 * unit, 1e3 * unit, 1e4 * unit);
         assertThat(told).hasSize(6).containsExactlyElementsOf(choice.trials());
+        assertThat(soFar).hasSize(6).endsWith(choice);
+        assertThat(soFar.get(2).trials()).isEqualTo(told.subList(0, 3));
+        assertThat(soFar.get(2).unit()).isEqualTo(unit);
         assertThat(choice.questions()).isEqualTo("train");
         assertThat(choice.trials().get(0).penaltyGradRatio()).isNaN();
         assertThat(choice.trials().get(1).penaltyGradRatio()).isBetween(0.05, 20.0);
@@ -146,7 +156,7 @@ class LambdaSweepTest {
             "ewc.anchor_folder=" + Path.of("target").toAbsolutePath()
         };
         Count sweep = new Count();
-        LambdaChoice choice = LambdaSweep.overAllTasks(config(sets), List.of(3e4, 20.0), List.of(sweep), trial -> {});
+        LambdaChoice choice = LambdaSweep.overAllTasks(config(sets), List.of(3e4, 20.0), List.of(sweep), soFar -> {});
         List<List<String>> branches = sweep.trainings(1);
         for (int i = 0; i < 2; i++) {
             double lambda = i == 0 ? 3e4 : 20;
@@ -249,12 +259,12 @@ class LambdaSweepTest {
         }
         Files.writeString(folder.resolve("validation.jsonl"), rows);
         RunConfig config = config("tasks.validation_file=validation.jsonl");
-        LambdaChoice choice = LambdaSweep.overAllTasks(config, List.of(100.0), List.of(), trial -> {});
+        LambdaChoice choice = LambdaSweep.overAllTasks(config, List.of(100.0), List.of(), soFar -> {});
         assertThat(choice.questions()).isEqualTo("validation");
         double accuracy = choice.trials().get(1).accuracy().get(1, 0).getAsDouble();
         assertThat(accuracy).as("of one question").isIn(0.0, 100.0);
         Files.writeString(folder.resolve("validation.jsonl"), rows.substring(0, rows.indexOf("\n") + 1));
-        assertThatThrownBy(() -> LambdaSweep.overAllTasks(config, List.of(100.0), List.of(), trial -> {}))
+        assertThatThrownBy(() -> LambdaSweep.overAllTasks(config, List.of(100.0), List.of(), soFar -> {}))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessage(
                         "task \"green\" has no validation questions, but others have; give each task some, or none");
@@ -263,13 +273,13 @@ class LambdaSweepTest {
     @Test
     void whatCannotBeSweptIsRefused() throws IOException {
         assertThatThrownBy(() -> LambdaSweep.overAllTasks(
-                        config("task_overrides={green: {lambda: 3}}"), List.of(), List.of(), trial -> {}))
+                        config("task_overrides={green: {lambda: 3}}"), List.of(), List.of(), soFar -> {}))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessage(
                         "task_overrides.green.lambda: is given, so that no other λ can be tried there; leave it out to"
                                 + " choose one");
         TinyRun.tasksFile(folder, 1, 10);
-        assertThatThrownBy(() -> LambdaSweep.overAllTasks(config(), List.of(), List.of(), trial -> {}))
+        assertThatThrownBy(() -> LambdaSweep.overAllTasks(config(), List.of(), List.of(), soFar -> {}))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessage(
                         "there is one task only, \"red\", and λ acts from the second on; give at least two to choose a λ by");
@@ -280,7 +290,7 @@ class LambdaSweepTest {
     void aSweepUnderProtectedDataForksBeforeTheFirstTask() {
         String protect = "ewc.protect={data: tasks.jsonl, format: questions}";
         Count sweep = new Count();
-        LambdaSweep.overAllTasks(config(protect), List.of(50.0), List.of(sweep), trial -> {});
+        LambdaSweep.overAllTasks(config(protect), List.of(50.0), List.of(sweep), soFar -> {});
         assertThat(sweep.trainings(0)).hasSize(2);
         Count run = new Count();
         ContinualRun.execute(config(protect, "ewc.lambda=50"), false, List.of(run));
@@ -298,7 +308,7 @@ class LambdaSweepTest {
                 config("tasks=[{name: a, text: a.txt}, {name: b, text: b.txt}]"),
                 List.of(10.0, 1e6),
                 List.of(),
-                trial -> {});
+                soFar -> {});
         double least = choice.trials().stream()
                 .mapToDouble(trial -> trial.averageTokenLoss().getAsDouble())
                 .min()
@@ -320,7 +330,7 @@ class LambdaSweepTest {
             "ewc.lambda=10"
         };
         Count sweep = new Count();
-        LambdaSweep.overAllTasks(config(texts), List.of(10.0), List.of(sweep), trial -> {});
+        LambdaSweep.overAllTasks(config(texts), List.of(10.0), List.of(sweep), soFar -> {});
         Count run = new Count();
         ContinualRun.execute(config(texts), false, List.of(run));
         assertThat(firstTask(sweep)).isEqualTo(firstTask(run));
@@ -335,7 +345,7 @@ class LambdaSweepTest {
 
     @Test
     void zeroAloneIsNotTheDefaultGrid() {
-        LambdaChoice choice = LambdaSweep.overAllTasks(config(), List.of(0.0), List.of(), trial -> {});
+        LambdaChoice choice = LambdaSweep.overAllTasks(config(), List.of(0.0), List.of(), soFar -> {});
         assertThat(choice.trials()).extracting(LambdaTrial::lambda).containsExactly(0.0);
     }
 
@@ -352,7 +362,7 @@ class LambdaSweepTest {
         ContinualRun.execute(config("ewc.lambda=10", "output=before"), false, List.of());
         RunConfig under = config("ewc.from=before/task-00/consolidation", "ewc.from_other_parameters=true");
         Count sweep = new Count();
-        LambdaSweep.overAllTasks(under, List.of(50.0), List.of(sweep), trial -> {});
+        LambdaSweep.overAllTasks(under, List.of(50.0), List.of(sweep), soFar -> {});
         assertThat(sweep.trainings(0)).hasSize(2);
         Count run = new Count();
         ContinualRun.execute(under.withEwc(under.ewc().withLambda(50)), false, List.of(run));

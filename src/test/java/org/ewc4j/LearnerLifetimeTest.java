@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.lang.ref.WeakReference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,8 +18,10 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
+import org.ewc4j.config.ProtectConfig;
 import org.ewc4j.config.SaveConfig.StoredType;
 import org.ewc4j.config.TrainingConfig;
+import org.ewc4j.data.EncodedTask;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.kernel.NativeResource;
@@ -146,20 +149,50 @@ class LearnerLifetimeTest {
     @Test
     void aClosedLearnerRefusesEverything() {
         ContinualLearner learner = open("gpt2");
+        EncodedTask encoded = learner.encode(TASKS.get(0));
+        learner.saveState(folder.resolve("state"));
         learner.close();
         learner.close();
 
         for (Runnable use : List.<Runnable>of(
                 () -> learner.learn(TASKS.get(0)),
+                () -> learner.consolidate(TASKS.get(0)),
+                () -> learner.protect(TASKS.get(0), ProtectConfig.of(folder)),
+                () -> learner.scoreProtected(TASKS.get(0)),
                 () -> learner.evaluate(Map.of(0, TASKS.get(0))),
                 () -> learner.encode(TASKS.get(0)),
+                () -> learner.preview(encoded.trainRows().get(0)),
                 () -> learner.generate("x", 1),
                 () -> learner.promptTokens("x"),
+                () -> learner.saveState(folder.resolve("out")),
+                () -> learner.restoreState(folder.resolve("state")),
                 () -> learner.saveModel(folder.resolve("out"), StoredType.FLOAT32),
                 () -> learner.saveConsolidation(folder.resolve("out")))) {
             assertThatIllegalStateException().isThrownBy(use::run).withMessageContaining("closed");
         }
         assertThat(folder.resolve("out")).doesNotExist();
+    }
+
+    /** Who learns ever new tasks would run out of heap; who keeps a task has it tokenized once. */
+    @Test
+    void theTokensOfATaskGoWithIt() throws InterruptedException {
+        try (ContinualLearner learner = open("gpt2")) {
+            EncodedTask kept = learner.encode(TASKS.get(1));
+            WeakReference<EncodedTask> forgotten = new WeakReference<>(learned(learner));
+            for (int i = 0; i < 200 && forgotten.get() != null; i++) {
+                System.gc();
+                Thread.sleep(20);
+                assertThat(learner.encode(TASKS.get(1))).isSameAs(kept); // as the next task is
+            }
+            assertThat(forgotten.get()).isNull();
+        }
+    }
+
+    /** A task that nobody else holds. */
+    private static EncodedTask learned(ContinualLearner learner) {
+        Task task = TinyRun.tasks(1, 10).get(0);
+        learner.learn(task);
+        return learner.encode(task);
     }
 
     @Test

@@ -1,6 +1,7 @@
 package org.ewc4j;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
@@ -221,6 +222,36 @@ class LearnerStateTest {
             learner.restoreState(folder.resolve("new"));
             assertThat(learner.tasksLearned()).isZero();
             TASKS.forEach(learner::learn);
+            assertThat(weights(learner)).isEqualTo(expected);
+        }
+    }
+
+    /** The step that is under way holds addresses of moments and Fisher, which a state would free. */
+    @Test
+    void aStateIsNotRestoredUnderAStepOrAFisherPass() throws IOException {
+        List<String> refused = new ArrayList<>();
+        try (ContinualLearner learner = open(EWC)) {
+            learner.saveState(folder.resolve("new"));
+            learner.addListener(new RunListener() {
+                @Override
+                public void step(StepMetrics metrics) {
+                    restore("step " + metrics.step());
+                }
+
+                @Override
+                public void fisherProgress(int task, String taskName, int done, int total) {
+                    restore("row " + done);
+                }
+
+                private void restore(String when) {
+                    assertThatIllegalStateException()
+                            .isThrownBy(() -> learner.restoreState(folder.resolve("new")))
+                            .withMessage("ContinualLearner is in use");
+                    refused.add(when);
+                }
+            });
+            TASKS.forEach(learner::learn);
+            assertThat(refused).contains("step 0", "row 4");
             assertThat(weights(learner)).isEqualTo(expected);
         }
     }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -356,36 +357,70 @@ class ResumeTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"tasks.jsonl", "model/config.json", "model/tokenizer.json"})
-    void aFileThatChangedIsRefusedByName(String name) throws IOException {
-        stop(config("stopped"), Existing.AS_CONFIGURED, "step", 5);
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "tasks.jsonl | checkpoint.keep=2",
+                "model/config.json | checkpoint.keep=2",
+                "model/tokenizer.json | checkpoint.keep=2",
+                "before/model/model.safetensors | model={path: before/model, init: pretrained}",
+                "general.txt | ewc.protect.data=general.txt",
+                "before/task-01/consolidation/consolidation.json | ewc.from=before/task-01/consolidation"
+            })
+    void aFileThatChangedIsRefusedByName(String name, String setting) throws IOException {
+        Files.writeString(folder.resolve("general.txt"), "the sky is blue and the grass is green. ".repeat(8));
+        ContinualRun.execute(config("before"), false, List.of());
+        RunConfig config = config("stopped", setting);
+        stop(config, Existing.AS_CONFIGURED, "step", 5);
         Path file = folder.resolve(name);
-        Files.writeString(file, Files.readString(file).stripTrailing() + "\n\n");
+        Files.writeString(file, "\n", StandardOpenOption.APPEND);
 
-        assertThatThrownBy(() -> goOn(config("stopped")))
+        assertThatThrownBy(() -> goOn(config))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessageContainingAll(file.toString(), "has changed since the run", "--overwrite");
     }
 
-    /** The newest of three is damaged; the run goes on from the one before, to the same end. */
+    /**
+     * The newest of three is damaged, in each kind of file; the run goes on from the one before, to the same end. Of a task's
+     * checkpoints all need what is in {@code kept}: the one before is then of the task before.
+     */
     @ParameterizedTest
     @CsvSource({
-        "theta.safetensors, flipped",
-        "second_moment.safetensors, cut",
-        "first_moment.safetensors, gone",
-        "state.json, flipped",
-        "state.json, gone"
+        "2, '{}', step, 8, theta.safetensors, flipped, 8, 2",
+        "2, '{}', step, 8, second_moment.safetensors, cut, 8, 2",
+        "2, '{}', step, 8, first_moment.safetensors, gone, 8, 2",
+        "2, '{}', step, 8, state.json, flipped, 8, 2",
+        "2, '{}', step, 8, state.json, gone, 8, 2",
+        "3, '{}', step, 7, ../kept/fisher-1.safetensors, flipped, 6, 6",
+        "3, '{}', step, 7, ../kept/anchor-1.safetensors, gone, 6, 6",
+        "6, '{}', fisher, 5, fisher.safetensors, cut, 12, 6",
+        "6, '{merge: sum}', fisher, 5, anchor.safetensors, flipped, 12, 6",
+        "6, '{fisher: example}', fisher, 5, fisher_accumulator.safetensors, flipped, 12, 6"
     })
-    void aDamagedCheckpointIsPassedOver(String name, String damage) throws IOException {
-        RunConfig config = config("stopped", "checkpoint.every_steps=2", "checkpoint.keep=3");
-        stop(config, Existing.AS_CONFIGURED, "step", 8);
+    void aDamagedCheckpointIsPassedOver(
+            int everySteps, String ewc, String event, int after, String name, String damage, long steps, long ofTask)
+            throws IOException {
+        String[] mathematics = {"ewc=" + ewc, "ewc.lambda=1000"};
+        RunConfig config = config(
+                "stopped", mathematics[0], mathematics[1], "checkpoint.every_steps=" + everySteps, "checkpoint.keep=3");
+        stop(config, Existing.AS_CONFIGURED, event, after);
         List<Path> checkpoints = checkpoints(config);
         assertThat(checkpoints).hasSize(3);
-        damage(checkpoints.get(2).resolve(name), damage);
+        Path file = checkpoints.get(2).resolve(name).normalize();
+        damage(file, damage);
 
-        assertThat(goOn(config).steps()).isEqualTo(8);
+        RunResumption resumption;
+        try (LoggedWarnings warned = LoggedWarnings.of(StoppedRun.class)) {
+            resumption = goOn(config);
+            assertThat(warned.messages())
+                    .singleElement()
+                    .asString()
+                    .startsWith("checkpoint passed over, the one before is taken: " + file);
+        }
 
-        RunBytes.assertSame(config.output(), whole());
+        assertThat(resumption.steps()).isEqualTo(steps);
+        assertThat(resumption.stepsOfTask()).isEqualTo(ofTask);
+        RunBytes.assertSame(config.output(), whole(mathematics));
     }
 
     private static List<Path> checkpoints(RunConfig config) throws IOException {

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.ewc4j.checkpoint.CheckpointStore;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.EwcConfig;
@@ -29,30 +30,38 @@ public final class ScarceMemory {
 
     private ScarceMemory() {}
 
-    /** {@code args}: a folder, megabytes (0: no limit), and {@code steps} or the kind of Fisher whose pass is tried. */
+    /**
+     * {@code args}: a folder, megabytes (0: no limit), and {@code steps}, {@code checkpoint} or the kind of Fisher whose pass is
+     * tried.
+     */
     public static void main(String[] args) throws IOException, InterruptedException {
         Path folder = Path.of(args[0]);
-        Path model = TinyRun.model(folder.resolve("model"), "gpt2", config -> config.put("n_embd", 128));
+        boolean steps = args[2].equals("steps");
+        boolean checkpoint = args[2].equals("checkpoint");
+        // 57 MB for each arena of a checkpoint; otherwise small beside what a batch takes.
+        int width = checkpoint ? 768 : 128;
+        Path model = TinyRun.model(folder.resolve("model"), "gpt2", config -> config.put("n_embd", width));
         TrainingConfig training =
                 TinyRun.training().withMaxLength(TinyRun.POSITIONS).withBatchSize(ROWS);
-        boolean steps = args[2].equals("steps");
         EwcConfig ewc = EwcConfig.defaults().withLambda(10);
         try (ContinualLearner learner = ContinualLearner.open(
                 ModelSource.random(model, 1),
                 training,
-                steps ? ewc : ewc.withFisher(FisherKind.valueOf(args[2])),
+                steps || checkpoint ? ewc : ewc.withFisher(FisherKind.valueOf(args[2])),
                 EvaluationConfig.defaults()
                         .withMaxNewTokens(4)
                         .withBatchSize(ROWS)
                         .withSplits(Set.of(Split.TRAIN)))) {
             // What is taken once (threads, moments, OpenBLAS's buffers, without which it ends the process) is taken
             // before the limit.
-            Task small = task("warm-up", 64);
+            Task small = task("warm-up", checkpoint ? 4 : 64);
             learner.learn(small);
             learner.evaluate(Map.of(0, small));
             limit(Long.parseLong(args[1]));
             if (steps) {
                 steps(learner, folder);
+            } else if (checkpoint) {
+                checkpoint(learner, folder);
             } else {
                 passes(learner, folder);
             }
@@ -70,6 +79,14 @@ public final class ScarceMemory {
         learner.saveState(folder.resolve("state"));
         System.out.println(Files.readString(folder.resolve("state/state.json"))
                 .replaceAll("(?s).*\"micro_batch_rows\" : (\\d+).*", "$1"));
+    }
+
+    /** Prints whether it is whole when saving has returned. */
+    private static void checkpoint(ContinualLearner learner, Path folder) {
+        try (CheckpointStore store = new CheckpointStore(folder.resolve("checkpoints"), 1)) {
+            store.save(learner.state().toJson(), learner.learning().arenas(), () -> {});
+            System.out.println(store.newestWhole(found -> {}, reason -> {}).isPresent());
+        }
     }
 
     /** Without a step before them, which would have found out how many rows there is memory for. */

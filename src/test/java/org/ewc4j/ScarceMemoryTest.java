@@ -104,6 +104,17 @@ class ScarceMemoryTest {
         assertThat(found[1]).isEqualTo(expected[1]);
     }
 
+    @Test
+    @Tag("long")
+    void trainingWaitsForACheckpointWhereThereIsNoMemoryForItsCopy() throws Exception {
+        Assumptions.assumeTrue(Files.isExecutable(Path.of("/usr/bin/prlimit")), "needs prlimit");
+        Result scarce = run("scarce", 10, "checkpoint");
+
+        assertThat(scarce.code()).as(scarce.err()).isZero();
+        assertThat(scarce.err()).contains("training waits for this checkpoint to be written: there is no memory for");
+        assertThat(scarce.lines()).last().isEqualTo("true");
+    }
+
     /** Up to rounding: a row that is counted twice or not at all would be a part in 384. */
     private static void assertSameFisher(Path found, Path expected) {
         double difference = 0;

@@ -6,19 +6,26 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import org.ewc4j.checkpoint.CheckpointStore;
+import org.ewc4j.config.CheckpointConfig;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.SaveConfig.StoredType;
+import org.ewc4j.config.TrainingConfig;
 import org.ewc4j.kernel.NativeResource;
+import org.ewc4j.report.RunFolder;
+import org.ewc4j.report.RunListener;
 import org.ewc4j.task.Task;
 import org.ewc4j.tensor.Torch;
 
 /**
- * A process that learns task after task for a long time, evaluating and saving behind each, and tells what it holds; see
- * {@link SoakTest}.
+ * A process that learns ever new tasks for a long time, with checkpoints as a run makes them, evaluates and saves behind each, and
+ * tells what it holds; see {@link SoakTest}.
  */
 public final class Soak {
     static final int STEPS_A_TASK = 200;
+    private static final int STEPS_A_CHECKPOINT = 40;
     private static final long PAGE_KIB = 4;
 
     private Soak() {}
@@ -27,24 +34,42 @@ public final class Soak {
     public static void main(String[] args) throws IOException {
         Path folder = Path.of(args[0]);
         int tasks = Integer.parseInt(args[1]);
+        TrainingConfig training = TinyRun.training()
+                .withEpochs(1000)
+                .withMaxSteps(STEPS_A_TASK)
+                .withShuffle(true)
+                .withLoaderThreads(2);
         Path model = TinyRun.model(folder.resolve("model"), "llama");
-        List<Task> kinds = TinyRun.tasks(4, 26);
+        Path output = folder.resolve("run");
         System.out.println("| steps | resident, KiB | files | threads | kept tensors | native resources |");
         System.out.println("|---|---|---|---|---|---|");
         try (ContinualLearner learner = ContinualLearner.open(
-                ModelSource.random(model, 1),
-                TinyRun.training()
-                        .withEpochs(1000)
-                        .withMaxSteps(STEPS_A_TASK)
-                        .withShuffle(true)
-                        .withLoaderThreads(2),
-                EwcConfig.defaults().withLambda(100))) {
+                        ModelSource.random(model, 1),
+                        training,
+                        EwcConfig.defaults().withLambda(100));
+                RunFolder run = RunFolder.create(output, false, "", 1);
+                RunCheckpoints checkpoints = new RunCheckpoints(
+                        new CheckpointStore(RunFolder.checkpoints(output), 2),
+                        CheckpointConfig.defaults()
+                                .withEverySteps(STEPS_A_CHECKPOINT)
+                                .withEveryMinutes(0),
+                        learner,
+                        run,
+                        Map.of(),
+                        Optional.empty(),
+                        0)) {
+            learner.addListener(run);
+            learner.addListener(checkpoints);
+            learner.addListener(savingWithinFisherPasses(checkpoints));
             for (int done = 0; done < tasks; done++) {
-                Task task = kinds.get(done % kinds.size());
+                Task task = task(done);
                 learner.learn(task);
-                learner.evaluate(Map.of(0, task));
-                learner.saveModel(folder.resolve("checkpoint"), StoredType.FLOAT32);
+                checkpoints.evaluating();
+                learner.evaluate(Map.of(done, task));
+                learner.saveModel(run.model(), StoredType.FLOAT32);
                 learner.saveConsolidation(folder.resolve("consolidation"));
+                run.taskFinished(done, task.name());
+                checkpoints.taskFinished(done, task.name());
                 if ((done + 1) % 10 == 0) {
                     System.out.println(row((done + 1) * STEPS_A_TASK));
                 }
@@ -52,6 +77,25 @@ public final class Soak {
         }
         System.out.println("left behind: " + Torch.keptObjects() + " tensors, " + NativeResource.openCount()
                 + " native resources");
+    }
+
+    /** One that nobody has seen before, and that nobody holds when it was learned. */
+    private static Task task(int index) {
+        List<Task> kinds = TinyRun.tasks(4, 26);
+        Task kind = kinds.get(index % kinds.size());
+        return new Task("task " + index, kind.train(), kind.test());
+    }
+
+    /** Where F changes too; the checkpoints that are due come behind steps alone. */
+    private static RunListener savingWithinFisherPasses(RunCheckpoints checkpoints) {
+        return new RunListener() {
+            @Override
+            public void fisherProgress(int task, String taskName, int done, int total) {
+                if (done < total) {
+                    checkpoints.saveNow();
+                }
+            }
+        };
     }
 
     private static String row(int steps) throws IOException {

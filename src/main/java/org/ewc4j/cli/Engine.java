@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.function.Consumer;
 import org.ewc4j.ConsolidationMerge;
 import org.ewc4j.ContinualLearner;
 import org.ewc4j.ContinualRun;
@@ -65,9 +66,14 @@ class Engine {
         return ContinualRun.canResume(configuration);
     }
 
-    /** Tries several λ on the tasks of a configuration; the default grid where none is given. */
-    LambdaChoice sweep(RunConfig configuration, List<Double> lambdas, RunListener progress) {
-        return LambdaSweep.overAllTasks(configuration, lambdas, List.of(progress), progress::lambdaTried);
+    /**
+     * Tries several λ on the tasks of a configuration; the default grid where none is given.
+     *
+     * @param soFar told behind each λ of the choice among those tried
+     */
+    LambdaChoice sweep(
+            RunConfig configuration, List<Double> lambdas, RunListener progress, Consumer<LambdaChoice> soFar) {
+        return LambdaSweep.overAllTasks(configuration, lambdas, List.of(progress), soFar);
     }
 
     /** Checks everything that {@link #train} would, and returns what a person wants to know before, as lines of text. */

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.ewc4j.config.RunConfig;
+import org.ewc4j.error.RunInterruptedException;
 import org.ewc4j.eval.LambdaChoice;
 import org.ewc4j.report.LambdaTable;
 import org.ewc4j.report.ProgressListener;
@@ -69,13 +70,15 @@ final class SweepCommand implements Callable<Integer> {
     @Option(names = "--overwrite", description = "Replace the sweep in the output folder.")
     private boolean overwrite;
 
+    private boolean written;
+
     SweepCommand(Console console, Engine engine) {
         this.console = console;
         this.engine = engine;
     }
 
     @Override
-    public Integer call() {
+    public Integer call() throws Exception {
         for (double lambda : lambdas) {
             if (!(lambda >= 0 && lambda < Double.POSITIVE_INFINITY)) {
                 throw new ParameterException(
@@ -88,13 +91,37 @@ final class SweepCommand implements Callable<Integer> {
                 .toAbsolutePath()
                 .normalize();
         SweepPage.check(folder, overwrite);
-        LambdaChoice choice;
-        try (ProgressListener progress = new ProgressListener(console.err(), console.terminal())) {
-            choice = engine.sweep(config, lambdas, progress);
+        try {
+            LambdaChoice choice = Termination.stoppable(() -> sweep(config, name, folder));
+            console.out().print(LambdaTable.of(choice));
+            console.out().println("Sweep in " + folder + ", see sweep.html there");
+            return 0;
+        } catch (RunInterruptedException e) {
+            return stopped(e, folder);
         }
-        SweepPage.write(name, choice, folder);
-        console.out().print(LambdaTable.of(choice));
-        console.out().println("Sweep in " + folder + ", see sweep.html there");
-        return 0;
+    }
+
+    private LambdaChoice sweep(RunConfig config, String name, Path folder) {
+        try (ProgressListener progress = new ProgressListener(console.err(), console.terminal())) {
+            return engine.sweep(config, lambdas, progress, soFar -> {
+                SweepPage.write(name, soFar, folder);
+                written = true;
+            });
+        }
+    }
+
+    /** Says what is kept; an interrupt that was no signal is a failure like others. */
+    private int stopped(RunInterruptedException exception, Path folder) {
+        int code = Termination.exitCode();
+        if (code == 0) {
+            throw exception;
+        }
+        console.err()
+                .println("ewc4j: stopped (" + exception.getMessage() + "), "
+                        + (written
+                                ? "the λ tried until then are in " + folder
+                                        + "; a sweep begins anew, with --overwrite there"
+                                : "before a λ was tried"));
+        return code;
     }
 }

@@ -158,6 +158,11 @@ public final class Consolidation implements AutoCloseable {
                 : factor;
     }
 
+    /** What the pass under way adds to. */
+    private Arena accumulated() {
+        return pass.accumulator == null ? fisher : pass.accumulator;
+    }
+
     /** Returns the mean of the estimate. */
     private double accumulate(FisherEstimator estimator, HeldFisher what, IntConsumer progress) {
         FisherRecord estimate = what.estimate();
@@ -165,15 +170,14 @@ public final class Consolidation implements AutoCloseable {
                 FlightSpan event = FlightEvents.fisherPass(
                         what.task(), ConsolidationJson.name(estimate.kind()), estimate.examples())) {
             pass.whole = false;
-            Arena into = pass.accumulator == null ? fisher : pass.accumulator;
             double weight = passWeight(what);
-            estimator.accumulateInto(into, weight, pass.reading, reading -> {
+            estimator.accumulateInto(accumulated(), weight, pass.reading, reading -> {
                 pass.reading = reading;
                 pass.whole = true;
                 progress.accept(reading.examples());
                 pass.whole = false;
             });
-            double sum = estimator.finish(into);
+            double sum = estimator.finish(accumulated());
             requireFinite(sum);
             // What was too small to be added to F, as rounding has it, leaves nothing.
             return Math.max(0, sum - pass.sumBefore) / weight / fisher.layout().elements();
@@ -276,10 +280,11 @@ public final class Consolidation implements AutoCloseable {
         kernels.convert(anchor.list(), newFisher.list());
     }
 
-    private static void requireFinite(double sumOfFisher) {
-        if (!Double.isFinite(sumOfFisher)) {
+    /** @param sum over all of F, in which a value that is not finite shows */
+    private static void requireFinite(double sum) {
+        if (!Double.isFinite(sum)) {
             throw RunFailedException.diverged(
-                    "the Fisher information is not finite after its pass: a gradient was NaN or Inf");
+                    "the Fisher information is not finite: the square of a gradient was NaN or Inf");
         }
     }
 
@@ -310,10 +315,14 @@ public final class Consolidation implements AutoCloseable {
     /**
      * What is needed to go on, besides the arenas; within a Fisher pass, where {@code progress} is told, too.
      *
-     * @throws RunFailedException where a Fisher pass failed and left nothing that is whole
+     * @throws RunFailedException where a Fisher pass failed and left nothing that is whole, or the one under way is not finite
      */
-    public ConsolidationState state() {
+    public ConsolidationState state(Kernels kernels) {
         requireUsable();
+        if (pass != null) {
+            // Squares overflow where gradients do not: a pass is to fail before it is saved, not when it has ended.
+            requireFinite(kernels.norm(accumulated().list()));
+        }
         return new ConsolidationState(
                 fishers,
                 constant,

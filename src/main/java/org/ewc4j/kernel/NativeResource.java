@@ -72,7 +72,19 @@ public final class NativeResource implements AutoCloseable {
         }
     }
 
-    /** Ends what {@link #acquire()} began. */
+    /**
+     * As {@link #acquire()}, for what would take something away from under another use.
+     *
+     * @throws IllegalStateException after close, and while in use
+     */
+    public void acquireAlone() {
+        if (!users.compareAndSet(0, 1)) {
+            requireOpen();
+            throw new IllegalStateException(name + " is in use");
+        }
+    }
+
+    /** Ends what {@link #acquire()} or {@link #acquireAlone()} began. */
     public void release() {
         users.decrementAndGet();
     }

@@ -3,6 +3,8 @@ package org.ewc4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.ewc4j.cli.CommandLineFixture.run;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -10,7 +12,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.ewc4j.RunBytes;
 import org.ewc4j.TinyRun;
 import org.junit.jupiter.api.BeforeEach;
@@ -38,7 +43,11 @@ class StoppedProcessTest {
     }
 
     private Process start(Object... more) throws IOException {
-        List<Object> arguments = new ArrayList<>(List.of("train", configuration));
+        return startCommand("train", more);
+    }
+
+    private Process startCommand(String command, Object... more) throws IOException {
+        List<Object> arguments = new ArrayList<>(List.of(command, configuration));
         arguments.addAll(List.of(more));
         // A build in the background ignores SIGINT, and so would the child.
         return CommandLineFixture.start(folder, List.of("env", "--default-signal=INT"), arguments.toArray())
@@ -51,8 +60,13 @@ class StoppedProcessTest {
 
     /** Waits until the process has begun to learn. */
     private void awaitBegin(Process process) throws Exception {
+        await(process, " parameters, ");
+    }
+
+    /** Waits until it has said something. */
+    private void await(Process process, String said) throws Exception {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
-        while (!err().contains(" parameters, ") && process.isAlive()) {
+        while (!err().contains(said) && process.isAlive()) {
             assertThat(System.nanoTime()).as("a minute passed: %s", err()).isLessThan(deadline);
             Thread.sleep(2);
         }
@@ -114,21 +128,48 @@ class StoppedProcessTest {
         assertThat(out.resolve("checkpoints")).isDirectory();
     }
 
-    /** The second comes while the first is still being heeded: during the start, where nothing can stop in order. */
+    /** The first waits for the end of a step, which has so many micro-batches that the second comes long before. */
     @Test
     void theSecondSignalEndsAtOnce() throws Exception {
-        Process process = start("--set", "training.epochs=5000", "--output", out);
+        TinyRun.tasksFile(folder, 1, 12_000);
+        Process process = start(
+                "--set", "training.batch_size=1", "--set", "training.gradient_accumulation=12000", "--output", out);
         awaitBegin(process);
-        signal(process, "INT");
-        signal(process, "INT");
-        assertThat(process.waitFor(20, TimeUnit.SECONDS)).isTrue();
+        // One that comes before the process has taken the one before is lost.
+        for (int i = 0; i < 100 && !process.waitFor(200, TimeUnit.MILLISECONDS); i++) {
+            signal(process, "INT");
+        }
 
         assertThat(process.exitValue()).as(err()).isEqualTo(130);
+        assertThat(err()).doesNotContain("stopped");
+        assertThat(out.resolve("checkpoints")).doesNotExist();
         assertNoCrash();
-        assertThat(run("train", configuration, "--set", "training.epochs=5000", "--output", out)
-                        .code())
+        assertThat(run("train", configuration, "--output", out).err())
                 .as("the lock ended with the process")
-                .isEqualTo(2);
+                .contains("not empty")
+                .doesNotContain("in use");
+    }
+
+    @Test
+    void aSignalLeavesWhatASweepHasTried() throws Exception {
+        // So many that the signal comes before all are tried.
+        String lambdas =
+                IntStream.rangeClosed(1, 40).mapToObj(Integer::toString).collect(Collectors.joining(","));
+        Process process = startCommand("sweep", "--set", "training.epochs=10", "--lambda", lambdas, "-o", out);
+        await(process, "λ 0  average");
+        signal(process, "TERM");
+        assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+
+        assertThat(process.exitValue()).as(err()).isEqualTo(143);
+        assertThat(err().lines())
+                .last(InstanceOfAssertFactories.STRING)
+                .contains("stopped", "the λ tried until then are in " + out, "--overwrite");
+        JsonNode sweep = new JsonMapper().readTree(out.resolve("sweep.json").toFile());
+        assertThat(sweep.path("trials").findValuesAsText("lambda"))
+                .startsWith("0.0")
+                .hasSizeLessThan(41);
+        assertThat(out.resolve("sweep.html")).exists();
+        assertNoCrash();
     }
 
     @Test
@@ -210,9 +251,10 @@ class StoppedProcessTest {
     }
 
     @Test
-    void whatThereIsToResumeIsSaid() {
-        CommandLineFixture.Result first = run("train", configuration, "--resume");
+    void whatThereIsToResumeIsSaid() throws Exception {
+        CommandLineFixture.Result first = CommandLineFixture.runAlone(folder, "train", configuration, "--resume");
         assertThat(first.code()).as(first.err()).isZero();
+        assertThat(first.err()).contains("nothing to resume in " + out + ", the run starts from the beginning");
 
         CommandLineFixture.Result second = run("train", configuration, "--resume");
         assertThat(second.code()).isZero();

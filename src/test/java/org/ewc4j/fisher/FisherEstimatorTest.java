@@ -444,7 +444,7 @@ class FisherEstimatorTest {
             assertThatThrownBy(() -> add(consolidation, FisherKind.BATCH))
                     .isInstanceOf(RunFailedException.class)
                     .hasMessageContaining("the consolidation was lost with a Fisher pass that failed");
-            assertThatThrownBy(consolidation::state)
+            assertThatThrownBy(() -> consolidation.state(kernels))
                     .isInstanceOf(RunFailedException.class)
                     .hasMessageContaining("go on from what was saved before");
             try (Consolidation saved = ConsolidationFolder.open(kept)

@@ -44,6 +44,23 @@ class NativeResourceTest {
     }
 
     @Test
+    void aUseThatWantsToBeAloneIsRefusedBesideAnother() {
+        NativeResource resource = new NativeResource(this, "Thing", () -> {});
+        resource.acquire();
+        assertThatThrownBy(resource::acquireAlone)
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessage("Thing is in use");
+        resource.release();
+        resource.acquireAlone();
+        assertThatThrownBy(resource::close).isInstanceOf(IllegalStateException.class);
+        resource.release();
+        resource.close();
+        assertThatThrownBy(resource::acquireAlone)
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessage("Thing is closed");
+    }
+
+    @Test
     void leakIsFreedAndLoggedWithItsCreationSite() throws InterruptedException {
         Logger logger = (Logger) LoggerFactory.getLogger(NativeResource.class);
         ListAppender<ILoggingEvent> events = new ListAppender<>();
