@@ -6,7 +6,7 @@
 #                    [--rounds 3] [--device cpu] [--precision fp32] [--json FILE]
 #
 # --repeat is the measured steps of each quantity in a round. Needs torch and transformers in the Python that PYTHON
-# names, or in bench/venv; EWC4J (default: ./ewc4j of this clone) is how ewc4j is started.
+# names, or in bench/venv; EWC4J (default: ./ewc4j of this clone) is the launcher of ewc4j, which runs with --gpu on a device.
 set -euo pipefail
 
 here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
@@ -47,11 +47,13 @@ fi
 "$python" -c 'import torch, transformers' 2>/dev/null || fail "$python has no torch and transformers; make a Python that has: \
 python3 -m venv $here/venv && $here/venv/bin/pip install 'torch==2.13.0+cpu' transformers (or torch without +cpu)"
 
+ewc4j=("${EWC4J:-$here/../ewc4j}")
+[ "$device" = cpu ] || ewc4j+=(--gpu)
 work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 for ((round = 1; round <= rounds; round++)); do
     echo "round $round of $rounds: ewc4j" >&2
-    "${EWC4J:-$here/../ewc4j}" bench --shape "$shape" --threads "$threads" --repeat "$repeat" --device "$device" \
+    "${ewc4j[@]}" bench --shape "$shape" --threads "$threads" --repeat "$repeat" --device "$device" \
         --precision "$precision" "${arguments[@]}" \
         --rows "$work/rows.json" --json "$work/ewc4j-$round.json" >/dev/null
     echo "round $round of $rounds: PyTorch" >&2

@@ -46,6 +46,7 @@ def main():
         print(f"| {label} | {row['ewc4j']['median']:.0f} | {row['pytorch']['median']:.0f} | {ratios[0]} | {ratios[1]} |")
     own = {
         "EWC step / plain step": spread([r["step"]["ewc_over_plain"] for r in ours]),
+        "EWC step, F nowhere 0 / plain step": spread([r["step"]["ewc_dense_over_plain"] for r in ours]),
         "Fisher pass / forward + backward": spread([r["fisher"]["batch_over_forward_backward"] for r in ours]),
     }
     print("\n| ewc4j alone | |\n|---|---|")

@@ -91,4 +91,8 @@ if(TARGET ewc_cuda)
   target_link_libraries(ewc_cuda_tests PRIVATE ewc_objects ewc_warnings CUDA::cudart_static GTest::gtest GTest::gtest_main)
   add_dependencies(ewc_cuda_tests ewc_cuda)
   gtest_discover_tests(ewc_cuda_tests DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES)
+  # None of its cases escapes the sanitizers for its name, but the one that needs the memory of a device.
+  add_test(NAME cuda_cases_are_sanitized COMMAND sh -c
+    "test \"$(\"$0\" unsanitized \"$1\")\" = DeviceGraph.BeyondTwoToTheThirtyOneElements"
+    ${EWC_ROOT}/bench/gpu/contract_tests.sh $<TARGET_FILE:ewc_cuda_tests>)
 endif()

@@ -147,6 +147,8 @@ cudaError_t for_each_table(const ewc_list* const (&given)[lists], const ewc_list
 template <int extras, int lists, typename Verb, typename Extra>
 cudaError_t launch_chunks(const ewc_exec& exec, const ewc_list* const (&given)[lists], const ewc_list& cut,
                           const Verb& verb, double* partials, Extra&& extra) {
+    static_assert(sizeof(SegmentTable<lists, extras>) + sizeof(Verb) + sizeof(partials) + alignof(Verb) <= 4096,
+                  "a kernel's parameters are 4 KiB");
     return for_each_table<extras>(given, cut, extra, [&](const SegmentTable<lists, extras>& table, int64_t chunks) {
         return launch_kernel(chunk_kernel<lists, extras, Verb>, chunks, exec.stream, table, verb, partials);
     });

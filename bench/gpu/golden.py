@@ -38,6 +38,19 @@ def floats(path):
     return tensors
 
 
+def share(difference, tolerance):
+    """Of a tolerance; what is not finite is beyond any: max() would pass over a NaN."""
+    return difference / tolerance if math.isfinite(difference) else math.inf
+
+
+def pairs(wanted, given):
+    """By name: what was wanted and what came; None where a tensor is missing or of another size."""
+    for name, values in wanted.items():
+        if len(given.get(name, ())) != len(values):
+            return None
+    return [(values, given[name]) for name, values in wanted.items()]
+
+
 def compare_steps(expected, run, strength):
     """The largest share of its tolerance that a step takes; above 1 is a miss."""
     with open(expected) as file:
@@ -48,41 +61,41 @@ def compare_steps(expected, run, strength):
         return math.inf
     worst = 0.0
     for ours, theirs in zip(came, wanted):
-        worst = max(worst, abs(ours["lm_loss"] / theirs["lm_loss"] - 1) / 1e-5)
+        loss, penalty = float(ours["lm_loss"]), float(ours["penalty"])
+        worst = max(worst, share(abs(loss / theirs["lm_loss"] - 1), 1e-5))
         if strength * theirs["penalty"] > 1e-3:
-            worst = max(worst, abs(ours["penalty"] / theirs["penalty"] - 1) / 1e-4)
+            worst = max(worst, share(abs(penalty / theirs["penalty"] - 1), 1e-4))
         else:
-            worst = max(worst, strength * ours["penalty"] / 1.1e-3)
+            worst = max(worst, share(strength * penalty, 1.1e-3))
     return worst
 
 
 def compare_weights(expected, came):
-    wanted, given = floats(expected), floats(came)
-    if wanted.keys() - given.keys():
+    compared = pairs(floats(expected), floats(came))
+    if compared is None:
         return math.inf
     entries = beyond = 0
     worst = 0.0
-    for name, values in wanted.items():
-        for a, b in zip(values, given[name]):
-            difference = abs(a - b)
-            worst = max(worst, difference)
-            beyond += difference > 1e-4
-        entries += len(values)
-    return max(worst / 2e-3, beyond / entries / 1e-3)
+    for wanted, given in compared:
+        for a, b in zip(wanted, given):
+            worst = max(worst, share(abs(a - b), 2e-3))
+            beyond += abs(a - b) > 1e-4
+        entries += len(wanted)
+    return max(worst, beyond / entries / 1e-3)
 
 
 def compare_fisher(expected, came):
-    wanted, given = floats(expected), floats(came)
-    if wanted.keys() - given.keys():
+    compared = pairs(floats(expected), floats(came))
+    if compared is None:
         return math.inf
     worst = 0.0
-    for name, values in wanted.items():
-        norm = math.sqrt(sum(a * a for a in values))
-        difference = math.sqrt(sum((a - b) ** 2 for a, b in zip(values, given[name])))
+    for wanted, given in compared:
+        norm = math.sqrt(sum(a * a for a in wanted))
+        difference = math.sqrt(sum((a - b) ** 2 for a, b in zip(wanted, given)))
         if norm == 0.0:
-            worst = max(worst, math.inf if difference > 0 else 0.0)
+            worst = max(worst, 0.0 if difference == 0.0 else math.inf)
         else:
-            worst = max(worst, difference / norm / 1e-3)
+            worst = max(worst, share(difference / norm, 1e-3))
     return worst
 
 

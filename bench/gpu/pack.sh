@@ -4,10 +4,10 @@
 #   bench/gpu/pack.sh [--sm 90] [--part-mib 56] [--out FOLDER]
 #
 # Leaves FOLDER/part-NN/bytes and FOLDER/part-NN/sum (default carry/parts, which git ignores): a JRE made by jlink, ewc4j with
-# the jars it needs, our native libraries, libtorch's CUDA build for one architecture, GoogleTest's sources where they are
-# installed, and the golden files and data beside the checkout where they are there. bench/gpu/README.md says how they are
-# carried and unpacked. Needs what ./ewc4j --gpu build needs, xz, readelf and python3. The reduced libtorch is kept in carry/
-# and made again only where its jar is newer: it takes minutes.
+# the jars it needs, our native libraries, libtorch's CUDA build for one architecture, the contract's test programs, and the
+# golden files and data beside the checkout where they are there. bench/gpu/README.md says how they are carried and unpacked.
+# Needs what ./ewc4j --gpu build needs, nvcc, GoogleTest, xz, readelf and python3. The reduced libtorch is kept in carry/ and
+# made again only where its jar is newer: it takes minutes.
 set -euo pipefail
 root=$(cd -- "$(dirname -- "$0")/../.." && pwd)
 sm=90 part_mib=56 out=$root/carry/parts
@@ -53,7 +53,7 @@ cp -- "$launch"/ewc4j-*.jar "$home/ewc4j.jar"
 # CUDA's own libraries are that host's; libtorch comes as a folder.
 find "$launch/lib" -name '*.jar' ! -name 'pytorch-*-linux-x86_64-gpu.jar' ! -name 'cuda-redist-*' \
     -exec cp -t "$home/lib" -- {} +
-[ ! -d /usr/src/googletest ] || cp -r /usr/src/googletest "$home/googletest"
+"$root/bench/gpu/contract_tests.sh" prebuild "$home/contract"
 for item in golden data/concept1k.jsonl models/pythia-70m-shape; do
     if [ -e "$root/../shared/$item" ]; then
         mkdir -p -- "$home/data/$(dirname -- "$item")"

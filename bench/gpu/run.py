@@ -5,8 +5,10 @@
 
 Stages: doctor, contract (the native contract on host, shim and device, and under compute-sanitizer), golden (the reference
 trajectories in fp32), quickstart, memory (device memory over 2,000 steps), bench (kernels, steps, against PyTorch on the same
-GPU). Prints one table last, and leaves gpu_run.json, the runs' files and a log of each command in FOLDER (default $OUT, else
-target/gpu-run). Exit code 1 where something failed; what this host does not have is unavailable, and not passed.
+GPU, and the Fisher pass in fp32). Prints one table last, and leaves gpu_run.json, the runs' files and a log of each command in
+FOLDER (default $OUT, else target/gpu-run). Exit code 1 where something failed; what this host does not have is unavailable, and
+not passed. The stages together take --seconds at most, so that the table is printed before a host ends the call: a command that
+runs at that time fails, and what would come behind it is unavailable.
 
 --device cpu runs the same on the CPU, where memory and bench say nothing of a GPU: to try the scripts. Needs Python 3.8 and,
 for bench, PyTorch with CUDA and transformers in the Python that PYTHON names (default: this one).
@@ -16,6 +18,7 @@ import datetime
 import glob
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,14 +32,16 @@ import golden  # noqa: E402
 
 STAGES = ("doctor", "contract", "golden", "quickstart", "memory", "bench")
 MEMORY_TASKS, MEMORY_STEPS_A_TASK = 5, 500
-BENCH = ["--shape", "pythia-410m", "--batch", "32", "--length", "128", "--precision", "bf16"]
+SHAPE = "pythia-410m"
+BENCH = ["--shape", SHAPE, "--batch", "32", "--length", "128"]
 
 
 def cuda_folders():
     """As the launcher finds them: those named, the library path, toolkits, the wheels beside this Python's packages."""
     folders = os.environ.get("EWC4J_CUDA_LIBS", "").split(":") + os.environ.get("LD_LIBRARY_PATH", "").split(":")
-    for toolkit in ["/usr/local/cuda"] + sorted(glob.glob("/usr/local/cuda-13*")):
-        if os.path.exists(os.path.join(toolkit, "lib64", "libcudart.so.13")):
+    named = [os.environ.get(name, "") for name in ("CUDA_HOME", "CUDA_PATH")]
+    for toolkit in named + ["/usr/local/cuda"] + sorted(glob.glob("/usr/local/cuda-13*")) + ["/opt/cuda"]:
+        if toolkit and os.path.exists(os.path.join(toolkit, "lib64", "libcudart.so.13")):
             folders.append(os.path.join(toolkit, "lib64"))
     for path in sys.path:
         if os.path.exists(os.path.join(path, "nvidia", "cu13", "lib", "libcublas.so.13")):
@@ -60,7 +65,8 @@ class Run:
         self.home = os.path.abspath(given.home)
         self.out = os.path.abspath(given.out)
         self.device = given.device
-        self.seconds = given.seconds
+        self.index = given.device.partition(":")[2] or "0"  # of the GPU
+        self.deadline = time.monotonic() + given.seconds
         self.rows = []
         self.environment = dict(
             os.environ, LD_LIBRARY_PATH=cuda_folders(), OMP_WAIT_POLICY="PASSIVE", OPENBLAS_THREAD_TIMEOUT="4",
@@ -72,15 +78,18 @@ class Run:
         self.rows.append(dict(name=name, result=result, seconds=round(seconds, 1), detail=detail))
         print(f"{name}: {result} ({detail})", flush=True)
 
-    def run(self, log, command, seconds=None, environment=None):
-        """Exit code, seconds taken and output of a command, whose output is also left in the log."""
+    def run(self, log, command, environment=None):
+        """Exit code, seconds taken and output of a command, whose output is also left in the log; 124 where time ran out."""
         started = time.monotonic()
         path = os.path.join(self.out, log)
         with open(path, "w") as file:
-            process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                       env=environment or self.environment, start_new_session=True)
             try:
-                code = process.wait(seconds or self.seconds)
+                process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                           env=environment or self.environment, start_new_session=True)
+            except OSError as missing:
+                return 127, 0.0, str(missing)
+            try:
+                code = process.wait(max(0.0, self.deadline - started))
             except subprocess.TimeoutExpired:
                 end_session(process.pid)
                 process.wait()
@@ -88,19 +97,19 @@ class Run:
         with open(path, errors="replace") as file:
             return code, time.monotonic() - started, file.read()
 
-    def ewc4j(self, log, *arguments, seconds=None):
+    def ewc4j(self, log, *arguments):
         home = self.home
         libraries = [os.path.join(home, "ewc4j.jar"), os.path.join(home, "lib", "*"), os.path.join(home, "libtorch")]
         return self.run(log, [
             os.path.join(home, "jre", "bin", "java"), "-XX:+UseSerialGC", "-XX:MaxRAMPercentage=25", "-Xlog:disable",
             "--enable-native-access=ALL-UNNAMED", f"-Duser.home={home}", "-Djava.awt.headless=true",
             "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0", "-DRUST_FLAVOR=cpu", "-Dai.djl.offline=true", "-cp",
-            ":".join(libraries), "org.ewc4j.cli.Main", *arguments], seconds)
+            ":".join(libraries), "org.ewc4j.cli.Main", *arguments])
 
-    def train(self, name, configuration, *arguments, seconds=None):
+    def train(self, name, configuration, *arguments):
         folder = os.path.join(self.out, name)
         code, took, output = self.ewc4j(f"{name}.log", "train", configuration, "--output", folder, "--overwrite", "--set",
-                                        f"device={self.device}", *arguments, seconds=seconds)
+                                        f"device={self.device}", *arguments)
         return code, took, output, folder
 
 
@@ -119,10 +128,7 @@ def doctor(run):
 
 def contract(run):
     folder = os.path.join(run.out, "contract")
-    command = [os.path.join(HERE, "contract_tests.sh"), "--out", folder]
-    googletest = os.path.join(run.home, "googletest")
-    if os.path.isdir(googletest):
-        command += ["--googletest", googletest]
+    command = [os.path.join(HERE, "contract_tests.sh"), "--out", folder, "--prebuilt", os.path.join(run.home, "contract")]
     code, took, output = run.run("contract.log", command)
     try:
         with open(os.path.join(folder, "contract_tests.json")) as file:
@@ -170,10 +176,10 @@ def quickstart(run):
 class MemoryWatch(threading.Thread):
     """Device memory in use, in MiB, with the number of steps written by then."""
 
-    def __init__(self, steps, device):
+    def __init__(self, steps, index):
         super().__init__(daemon=True)
         self.steps = steps
-        self.index = device.partition(":")[2] or "0"
+        self.index = index
         self.samples = []
         self.ended = threading.Event()
 
@@ -202,7 +208,7 @@ def repeated_task(path):
 def memory(run):
     tasks = os.path.join(run.out, "memory-tasks.jsonl")
     repeated_task(tasks)
-    watch = MemoryWatch(os.path.join(run.out, "memory", "steps.jsonl"), run.device)
+    watch = MemoryWatch(os.path.join(run.out, "memory", "steps.jsonl"), run.index)
     watch.start()
     code, took, output, folder = run.train(
         "memory", os.path.join(ROOT, "examples", "quickstart.yaml"), "--set", f"tasks.file={tasks}", "--set",
@@ -228,19 +234,38 @@ def memory(run):
 
 
 def bench(run):
-    ours, rows, theirs = (os.path.join(run.out, name) for name in ("ewc4j.json", "rows.json", "pytorch.json"))
-    code, took, output = run.ewc4j("bench.log", "bench", "--device", run.device, *BENCH, "--repeat", "20", "--rows", rows,
-                                   "--json", ours)
+    rows = os.path.join(run.out, "rows.json")
+    result = benched(run, "bf16", "--repeat", "20", "--rows", rows)
+    if result:
+        kernels_and_steps(run, result)
+        against_pytorch(run, result["step"], rows)
+    # The kernel of the per-example Fisher multiplies in fp32, and is measured against passes that do.
+    result = benched(run, "fp32", "--repeat", "5")
+    if result:
+        ratio = result["fisher"]["example_over_forward_backward"]
+        run.row("Fisher example / forward+backward", "passed" if ratio <= 1.3 else "failed", 0,
+                f"{ratio:.2f} in fp32 (1.3 at most expected): {result['fisher']['example_ms']:.1f} and"
+                f" {result['step']['forward_backward_ms']:.1f} ms")
+
+
+def benched(run, precision, *arguments):
+    """What `ewc4j bench` found; None, and a row, where it failed."""
+    found = os.path.join(run.out, f"ewc4j-{precision}.json")
+    code, took, output = run.ewc4j(f"bench-{precision}.log", "bench", "--device", run.device, *BENCH, "--precision", precision,
+                                   *arguments, "--json", found)
     if code:
-        run.row("bench", "failed", took, f"exit {code}: {last_line(output)}")
-        return
-    with open(ours) as file:
-        result = json.load(file)
+        run.row(f"bench {precision}", "failed", took, f"exit {code}: {last_line(output)}")
+        return None
+    run.row(f"bench {precision}", "measured", took, found)
+    with open(found) as file:
+        return json.load(file)
+
+
+def kernels_and_steps(run, result):
     for kernel in result["kernels"]:
         share = kernel["share_of_copy"]
-        run.row("kernel " + kernel["name"], "passed" if share >= 0.90 else "failed", took,
+        run.row("kernel " + kernel["name"], "passed" if share >= 0.90 else "failed", 0,
                 f"{kernel['gigabytes_per_second']:.0f} GB/s, {share:.2f} of copy_ (0.90 or more expected)")
-        took = 0
     step = result["step"]
     run.row("EWC step / plain step", "passed" if step["ewc_over_plain"] <= 1.04 else "failed", 0,
             f"{step['ewc_over_plain']:.3f} (1.04 at most expected): {step['ewc_ms']:.1f} and {step['plain_ms']:.1f} ms")
@@ -249,10 +274,13 @@ def bench(run):
     difference = step["ewc_ms"] - step["plain_ms"]
     run.row("EWC's cost", "passed" if difference <= 1.2 * least else "failed", 0,
             f"{difference:.2f} ms, {difference / least:.2f} of 8 bytes a parameter at copy_'s speed (1.2 at most expected)")
-    python = os.environ.get("PYTHON", sys.executable)
+
+
+def against_pytorch(run, step, rows):
+    theirs = os.path.join(run.out, "pytorch.json")
     code, took, output = run.run("pytorch.log", [
-        python, os.path.join(ROOT, "bench", "pytorch_step.py"), "--shape", "pythia-410m", "--rows", rows, "--device",
-        run.device, "--precision", "bf16", "--fused", "--json", theirs], environment=os.environ)  # its own CUDA libraries
+        os.environ.get("PYTHON", sys.executable), os.path.join(ROOT, "bench", "pytorch_step.py"), "--shape", SHAPE, "--rows",
+        rows, "--device", run.device, "--precision", "bf16", "--fused", "--json", theirs], os.environ)  # its own CUDA libraries
     if code:
         missing = "No module named" in output
         run.row("PyTorch", "unavailable" if missing else "failed", took, last_line(output))
@@ -265,17 +293,29 @@ def bench(run):
             f" fused AdamW {peer['step']['ewc_fused_ms']:.1f} ms a step")
 
 
-def machine(run):
-    code, _, output = run.run("nvidia-smi.log", ["sh", "-c", "nvidia-smi --query-gpu=name,driver_version,memory.total"
-                                                 " --format=csv,noheader | head -n 1"], seconds=30)
-    gpu = output.strip() if code == 0 and output.strip() and "not found" not in output else "none"
+def first_line(path):
     try:
-        with open(os.path.join(run.home, "commit")) as file:
-            commit = file.read().strip()
+        with open(path) as file:
+            return file.readline().strip()
     except OSError:
-        commit = "unknown"
-    return dict(date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), gpu=gpu, commit=commit,
-                device=run.device, python=sys.version.split()[0])
+        return "unknown"
+
+
+def jar_version(home, name):
+    """Of the jar lib/NAME-VERSION.jar."""
+    found = re.compile(re.escape(name) + r"-([0-9.-]+)\.jar")
+    jars = os.listdir(os.path.join(home, "lib")) if os.path.isdir(os.path.join(home, "lib")) else []
+    return next((match.group(1) for match in map(found.fullmatch, jars) if match), "unknown")
+
+
+def machine(run):
+    code, _, output = run.run("nvidia-smi.log", ["nvidia-smi", "-i", run.index, "--format=csv,noheader",
+                                                 "--query-gpu=name,driver_version,memory.total"])
+    return dict(
+        date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        gpu=output.strip() if code == 0 else "none", commit=first_line(os.path.join(run.home, "commit")), device=run.device,
+        libtorch=jar_version(run.home, "pytorch"), cuda=jar_version(run.home, "cuda"),
+        nvcc=first_line(os.path.join(run.home, "contract", "nvcc")), python=sys.version.split()[0])
 
 
 def main():
@@ -284,7 +324,7 @@ def main():
     parser.add_argument("--out", default=os.environ.get("OUT", os.path.join(ROOT, "target", "gpu-run")))
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--stages", default=",".join(STAGES), help="some of " + ",".join(STAGES))
-    parser.add_argument("--seconds", type=int, default=540, help="that one command may take")
+    parser.add_argument("--seconds", type=int, default=570, help="that all of it may take")
     given = parser.parse_args()
     stages = given.stages.split(",")
     unknown = [stage for stage in stages if stage not in STAGES]
@@ -296,13 +336,16 @@ def main():
     facts = machine(run)
     functions = dict(doctor=doctor, contract=contract, golden=golden_parity, quickstart=quickstart, memory=memory, bench=bench)
     for stage in stages:
-        functions[stage](run)
+        if time.monotonic() < run.deadline:
+            functions[stage](run)
+        else:
+            run.row(stage, "unavailable", 0, f"the {given.seconds} seconds were over")
     with open(os.path.join(run.out, "gpu_run.json"), "w") as file:
         json.dump(dict(facts, rows=run.rows), file, indent=2)
     print("\n" + ", ".join(f"{name} {value}" for name, value in facts.items()))
-    print(f"{'what':<26} {'result':<12} {'s':>6}  detail")
+    print(f"{'what':<34} {'result':<12} {'s':>6}  detail")
     for row in run.rows:
-        print(f"{row['name']:<26} {row['result']:<12} {row['seconds']:>6}  {row['detail']}")
+        print(f"{row['name']:<34} {row['result']:<12} {row['seconds']:>6}  {row['detail']}")
     sys.exit(1 if any(row["result"] == "failed" for row in run.rows) else 0)
 
 

@@ -3,8 +3,10 @@
     python3 -m unittest discover -s bench/gpu
 """
 import argparse
+import json
 import os
 import tempfile
+import time
 import unittest
 from unittest import mock
 
@@ -62,10 +64,67 @@ class RunTest(unittest.TestCase):
             mkdir -p "$2"
             echo '{"rows": [{"name": "host", "result": "passed", "seconds": 1, "detail": ""}]}' >"$2/contract_tests.json"
             timeout 60 sleep 60""")
-        self.run_.seconds = 1
+        self.run_.deadline = time.monotonic() + 1
         with mock.patch.object(run, "HERE", self.folder):
             run.contract(self.run_)
         self.assertEqual(["passed", "failed"], self.results())
+
+    def bench(self, share=0.95, ewc=104.0, example=1.2, peer=140.0, without=""):
+        """Runs the stage on these figures, without those of one precision; the results by row."""
+        kernel = dict(name="norm", gigabytes_per_second=2000.0, share_of_copy=share)
+        copy = dict(name="copy_", gigabytes_per_second=8 * 4e8 / 4.0 * 1e-6)  # 8 bytes of 400 M parameters take 4 ms
+        figures = dict(
+            parameters=4e8, kernels=[kernel], other_kernels=[copy],
+            step=dict(ewc_over_plain=ewc / 100, ewc_ms=ewc, plain_ms=100.0, forward_backward_ms=90.0, tokens_per_second=1.0),
+            fisher=dict(example_over_forward_backward=example, example_ms=90 * example))
+        with open(os.path.join(self.folder, "figures.json"), "w") as file:
+            json.dump(figures, file)
+        with open(os.path.join(self.folder, "peer.json"), "w") as file:
+            json.dump(dict(torch="2.10", step=dict(ewc_fused_ms=peer)), file)
+        self.script("jre/bin/java", f"""
+            case "$*" in *"--precision {without or 'none'}"*) exit 1 ;; esac
+            cp {self.folder}/figures.json "${{@: -1}}" """)
+        self.script("python", f'cp {self.folder}/peer.json "${{@: -1}}"')
+        self.run_.rows.clear()
+        with mock.patch.dict(os.environ, PYTHON=os.path.join(self.folder, "python")):
+            run.bench(self.run_)
+        return {row["name"]: row["result"] for row in self.run_.rows}
+
+    def test_bench_passes_what_is_fast_enough(self):
+        self.assertEqual({"passed", "measured"}, set(self.bench().values()))
+
+    def test_bench_fails_each_figure_by_itself(self):
+        for name, slow in (("kernel norm", dict(share=0.89)), ("EWC tokens/s / PyTorch's", dict(peer=130.0)),
+                           ("Fisher example / forward+backward", dict(example=1.31))):
+            rows = self.bench(**slow)
+            self.assertEqual([name], [row for row, result in rows.items() if result == "failed"])
+        rows = self.bench(ewc=105.0, peer=140.0)
+        self.assertEqual("failed", rows["EWC step / plain step"])
+        self.assertEqual("failed", rows["EWC's cost"])
+
+    def test_bench_in_one_precision_does_without_the_other(self):
+        self.assertEqual("failed", self.bench(without="bf16")["bench bf16"])
+        self.assertEqual("passed", self.bench(without="bf16")["Fisher example / forward+backward"])
+        self.assertEqual("passed", self.bench(without="fp32")["EWC's cost"])
+
+    def test_the_gpu_is_that_of_the_device(self):
+        self.script("nvidia-smi", 'echo "GPU $2"')
+        self.run_.environment["PATH"] = self.folder + ":" + os.environ["PATH"]
+        self.run_.index = "3"
+        self.assertEqual("GPU 3", run.machine(self.run_)["gpu"])
+
+    def test_versions_are_those_of_what_was_packed(self):
+        for name in ("lib/pytorch-2.10.0-1.5.13.jar", "lib/cuda-13.1-9.19-1.5.13.jar",
+                     "lib/cuda-13.1-9.19-1.5.13-linux-x86_64.jar", "lib/pytorch-platform-1.jar"):
+            self.script(name, "")
+        facts = run.machine(self.run_)
+        self.assertEqual(("2.10.0-1.5.13", "13.1-9.19-1.5.13"), (facts["libtorch"], facts["cuda"]))
+
+    def test_a_toolkit_may_lie_where_the_environment_says(self):
+        self.script("toolkit/lib64/libcudart.so.13", "")
+        for name in ("CUDA_HOME", "CUDA_PATH"):
+            with mock.patch.dict(os.environ, {name: os.path.join(self.folder, "toolkit")}):
+                self.assertIn(os.path.join(self.folder, "toolkit", "lib64"), run.cuda_folders().split(":"))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 #   bench/gpu/unpack.sh PARTS HOME
 #
 # PARTS is a folder of part-NN; HOME, outside the working tree so that it stays from call to call, keeps the parts until the
-# last has come, then ewc4j (ewc4j.jar, lib, jre, libtorch, data). Exit code 0 where HOME is ready, 3 where parts are missing.
+# last has come, then ewc4j (ewc4j.jar, lib, jre, libtorch, contract, data). Exit code 0 where HOME is ready, 3 where parts are missing.
 set -euo pipefail
 [ $# = 2 ] || {
     echo "unpack.sh: expected PARTS and HOME" >&2
@@ -34,7 +34,7 @@ if [ "$count" != "$there" ]; then
     echo "unpack.sh: $there of $count parts" >&2
     exit 3
 fi
-rm -rf -- "${home:?}"/{jre,lib,libtorch,data,googletest}
+rm -rf -- "${home:?}"/{jre,lib,libtorch,data,contract}
 cat -- "$home"/parts/part-*/bytes | tar -C "$home" -xf -
 mkdir -- "$home/libtorch"
 tar -C "$home" -xJf "$home/application.tar.xz"

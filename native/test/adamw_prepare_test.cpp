@@ -62,7 +62,8 @@ TEST_P(AdamWPrepare, SkippedStepsDoNotCount) {
     EXPECT_EQ(3, after.skipped);
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, AdamWPrepare, testing::Combine(testing::ValuesIn(places()), testing::Values(0)));
+INSTANTIATE_TEST_SUITE_P(Of, AdamWPrepare, testing::Combine(testing::ValuesIn(places()), testing::Values(0)),
+                         name_of);
 
 } // namespace
 } // namespace ewc::test

@@ -30,6 +30,11 @@ private:
     bool entered_ = false;
 };
 
+// The case's place, by which filters choose (bench/gpu/contract_tests.sh), and whether it is misaligned.
+inline std::string name_of(const testing::TestParamInfo<Contract::ParamType>& info) {
+    return std::get<0>(info.param)->name() + (std::get<1>(info.param) == 0 ? "" : "_misaligned");
+}
+
 // Half a step of the dtype at that value: what one rounding may cost.
 inline double rounding(ewc_dtype dtype, double value) {
     switch (dtype) {

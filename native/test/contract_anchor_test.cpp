@@ -254,10 +254,6 @@ TEST_P(Consolidation, NanStays) {
     EXPECT_TRUE(std::isnan(added.get(0, 7)));
 }
 
-std::string name_of(const testing::TestParamInfo<Consolidation::ParamType>& info) {
-    return std::get<0>(info.param)->name() + (std::get<1>(info.param) == 0 ? "" : "_misaligned");
-}
-
 INSTANTIATE_TEST_SUITE_P(At, Consolidation, testing::Combine(testing::ValuesIn(places()), testing::Values(0, 1)),
                          name_of);
 

@@ -314,10 +314,6 @@ TEST_P(Properties, RoundsToNearestEven) {
     }
 }
 
-std::string name_of(const testing::TestParamInfo<Contract::ParamType>& info) {
-    return std::get<0>(info.param)->name() + (std::get<1>(info.param) == 0 ? "" : "_misaligned");
-}
-
 INSTANTIATE_TEST_SUITE_P(Of, Properties, testing::Combine(testing::ValuesIn(places()), testing::Values(0, 1)), name_of);
 
 } // namespace

@@ -1,12 +1,52 @@
-// libewc_cuda.so beside libewc.so: it loads without a driver, its table is found, and what is missing is said.
+// libewc_cuda.so beside libewc.so: it has code for every GPU that is promised, loads without a driver, its table is found, and
+// what is missing is said.
 #include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
 #include "ewc/ewc.h"
 
 namespace {
+
+template <typename T>
+T at(const std::string& bytes, size_t offset) {
+    T value{};
+    EXPECT_LE(offset + sizeof(T), bytes.size());
+    if (offset + sizeof(T) <= bytes.size()) {
+        std::memcpy(&value, bytes.data() + offset, sizeof(T));
+    }
+    return value;
+}
+
+// Each .cu leaves a fat binary: magic, version and header size (u16), body size (u64); in the body entries of kind (1 PTX,
+// 2 machine code), version (u16 each), header size (u32) and payload size (u64), the architecture at byte 28.
+TEST(CudaLibrary, HasMachineCodeForEachArchitectureAndPtxForLaterOnes) {
+    const auto library = std::filesystem::read_symlink("/proc/self/exe").replace_filename("libewc_cuda.so");
+    std::ifstream file(library, std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    const std::string magic = {'\x50', '\xed', '\x55', '\xba'};
+    const std::set<std::pair<int, int>> expected = {{2, 80}, {2, 90}, {2, 100}, {1, 100}};
+    int found = 0;
+    for (size_t start = bytes.find(magic); start != std::string::npos; start = bytes.find(magic, start + 1)) {
+        size_t entry = start + at<uint16_t>(bytes, start + 6);
+        const size_t end = entry + at<uint64_t>(bytes, start + 8);
+        std::set<std::pair<int, int>> held;
+        while (entry < end && entry < bytes.size()) {
+            held.emplace(at<uint16_t>(bytes, entry), at<int32_t>(bytes, entry + 28));
+            entry += at<uint32_t>(bytes, entry + 4) + at<uint64_t>(bytes, entry + 8);
+        }
+        EXPECT_EQ(expected, held) << library << ", at byte " << start;
+        ++found;
+    }
+    EXPECT_GT(found, 10) << library; // nearly every verb is a .cu
+}
 
 TEST(CudaLibrary, LoadsWithoutADriver) {
     int32_t devices = -1;

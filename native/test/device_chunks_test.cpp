@@ -47,11 +47,5 @@ TEST(DeviceChunks, TablesCoverEveryElementOnceBeyond32Bits) {
     EXPECT_GT(tables, 1);
 }
 
-TEST(DeviceChunks, TablesFitTheParametersOfAKernel) {
-    EXPECT_LE(sizeof(SegmentTable<2, 0>), 4000u);
-    EXPECT_LE(sizeof(SegmentTable<4, 0>), 4000u);
-    EXPECT_LE(sizeof(SegmentTable<7, 2>), 4000u);
-}
-
 } // namespace
 } // namespace ewc::cuda

@@ -187,10 +187,6 @@ TEST_P(Products, NanAndInfPropagate) {
     }
 }
 
-std::string name_of(const testing::TestParamInfo<Products::ParamType>& info) {
-    return std::get<0>(info.param)->name() + (std::get<1>(info.param) == 0 ? "" : "_misaligned");
-}
-
 INSTANTIATE_TEST_SUITE_P(Of, Products, testing::Combine(testing::ValuesIn(places()), testing::Values(0, 1)), name_of);
 
 } // namespace

@@ -161,10 +161,6 @@ TEST_P(Proximal, StatisticsAreThoseOfTheGradientPenalty) {
     EXPECT_EQ(gradient.statistics.gradient_norm_squared, proximal.statistics.gradient_norm_squared);
 }
 
-std::string name_of(const testing::TestParamInfo<Contract::ParamType>& info) {
-    return std::get<0>(info.param)->name() + (std::get<1>(info.param) == 0 ? "" : "_misaligned");
-}
-
 INSTANTIATE_TEST_SUITE_P(Of, Proximal, testing::Combine(testing::ValuesIn(places()), testing::Values(0, 1)), name_of);
 
 } // namespace

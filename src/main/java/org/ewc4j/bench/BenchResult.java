@@ -68,11 +68,19 @@ public final class BenchResult {
         row(text, "forward + backward", step.forwardBackward());
         row(text, "plain step", step.plain());
         row(text, "EWC step", step.ewc());
+        row(text, "EWC step, F dense", step.denseEwc());
         row(text, "Fisher pass, batch", step.fisher());
         row(text, "Fisher pass, example", step.exampleFisher());
         row(text, "Fisher pass, sampled", step.sampledFisher());
         line(text, "");
-        line(text, "EWC step / plain step                  %s", ewcOverPlain().text(3));
+        line(
+                text,
+                "EWC step / plain step                  %s",
+                overPlain(step.ewc()).text(3));
+        line(
+                text,
+                "EWC step, F dense / plain step         %s",
+                overPlain(step.denseEwc()).text(3));
         line(
                 text,
                 "Fisher, batch / forward + backward     %s",
@@ -127,8 +135,8 @@ public final class BenchResult {
         text.append(String.format(Locale.ROOT, format, values).stripTrailing()).append('\n');
     }
 
-    private Spread ewcOverPlain() {
-        return step.ewc().wall().over(step.plain().wall());
+    private Spread overPlain(StepBenchmark.Timing timing) {
+        return timing.wall().over(step.plain().wall());
     }
 
     private Spread overForwardBackward(StepBenchmark.Timing timing) {
@@ -188,7 +196,9 @@ public final class BenchResult {
         put(node, "forward_backward", step.forwardBackward());
         put(node, "plain", step.plain());
         put(node, "ewc", step.ewc());
-        ewcOverPlain().put(node, "ewc_over_plain");
+        overPlain(step.ewc()).put(node, "ewc_over_plain");
+        put(node, "ewc_dense", step.denseEwc());
+        overPlain(step.denseEwc()).put(node, "ewc_dense_over_plain");
         step.ewc().wall().map(ms -> 1e3 / ms).put(node, "steps_per_second");
         step.ewc().wall().map(ms -> 1e3 / ms * batches.tokens()).put(node, "tokens_per_second");
         ObjectNode fisher = root.putObject("fisher");

@@ -67,7 +67,8 @@ final class KernelBenchmark {
             robin.add("fisher_accumulate", round -> kernels.fisherAccumulate(fisher.list(), gradient.list(), 1e-3));
             robin.add(
                     "penalty",
-                    round -> kernels.penaltyGradient(gradient.list(), theta.list(), anchor.list(), fisher.list(), 1));
+                    round -> kernels.penaltyGradient(
+                            gradient.list(), theta.list(), anchor.list(), fisher.list(), 1, slots, 0));
             robin.add("adamw_step", round -> optimizer.run(null, null));
             robin.add("adamw_step_ewc", round -> optimizer.run(fisher.list(), anchor.list()));
             // The second moment stands for a new Fisher: positive and small.

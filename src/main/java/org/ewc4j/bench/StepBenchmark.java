@@ -14,7 +14,9 @@ import org.ewc4j.data.Batch;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.fisher.BatchFisher;
 import org.ewc4j.fisher.ExampleFisher;
+import org.ewc4j.fisher.FisherEstimator;
 import org.ewc4j.fisher.FisherReading;
+import org.ewc4j.fisher.UniformFisher;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.model.CausalLm;
@@ -39,7 +41,9 @@ final class StepBenchmark {
      *
      * @param forwardBackward loss and gradients, and their release
      * @param plain forward, backward, AdamW
-     * @param ewc the same with the penalty of a consolidation
+     * @param ewc the same with the penalty of a consolidation whose Fisher is that of one batch: as of any task, it is 0 for what
+     *     the task never met, most rows of the input embedding say, and the host's pass skips that
+     * @param denseEwc with one whose Fisher is 0 nowhere, so that nothing is skipped
      * @param fisher forward, backward, accumulation of the squared gradient
      * @param exampleFisher forward, backward to the layers' outputs, accumulation of each example's squared gradient
      * @param sampledFisher the same with labels drawn once
@@ -50,6 +54,7 @@ final class StepBenchmark {
             Timing forwardBackward,
             Timing plain,
             Timing ewc,
+            Timing denseEwc,
             Timing fisher,
             Timing exampleFisher,
             Timing sampledFisher,
@@ -65,15 +70,16 @@ final class StepBenchmark {
         Trainer.TaskTraining task =
                 new Trainer.TaskTraining(0, "bench", List.of(), config, LAMBDA, PenaltyOptions.defaults());
         try (Trainer trainer = new Trainer(model, kernels);
-                Consolidation consolidation = new Consolidation(
-                        model.layout(), new MergeSchedule.RunningMean(), options.state(), StatePlaces.on(device));
+                Consolidation consolidation = empty(model, options);
+                Consolidation dense = empty(model, options);
                 Arena newFisher = new Arena(model.layout(), ElementType.F32, device)) {
-            BatchFisher first = new BatchFisher(model, steps.subList(0, 1));
-            consolidation.add(kernels, first, model.theta(), new HeldFisher("bench", first.describe()), done -> {});
+            consolidate(model, kernels, consolidation, new BatchFisher(model, steps.subList(0, 1)));
+            consolidate(model, kernels, dense, new UniformFisher(model, model.trained()));
             RoundRobin robin = RoundRobin.on(device);
             robin.add("forward_backward", round -> forwardBackward(model, steps.get(round)));
             robin.add("plain", (round, times) -> train(trainer, task, steps.get(round), times, null));
             robin.add("ewc", (round, times) -> train(trainer, task, steps.get(round), times, consolidation));
+            robin.add("ewc_dense", (round, times) -> train(trainer, task, steps.get(round), times, dense));
             robin.add(
                     "fisher",
                     round -> new BatchFisher(model, List.of(steps.get(round)))
@@ -90,12 +96,26 @@ final class StepBenchmark {
                     milliseconds(seconds.get("forward_backward")),
                     milliseconds(seconds.get("plain")),
                     milliseconds(seconds.get("ewc")),
+                    milliseconds(seconds.get("ewc_dense")),
                     milliseconds(seconds.get("fisher")),
                     milliseconds(seconds.get("example_fisher")),
                     milliseconds(seconds.get("sampled_fisher")),
                     consolidation.stateBytes() / parameters,
                     3 * newFisher.bytes() / parameters);
         }
+    }
+
+    private static Consolidation empty(CausalLm model, BenchOptions options) {
+        return new Consolidation(
+                model.layout(),
+                new MergeSchedule.RunningMean(),
+                options.state(),
+                StatePlaces.on(model.theta().device()));
+    }
+
+    private static void consolidate(
+            CausalLm model, Kernels kernels, Consolidation consolidation, FisherEstimator estimator) {
+        consolidation.add(kernels, estimator, model.theta(), new HeldFisher("bench", estimator.describe()), done -> {});
     }
 
     /** Steps on a batch, read at the end as in training. */

@@ -170,20 +170,37 @@ public final class Kernels implements AutoCloseable {
     /** g ← g + λF(θ−θ*). */
     public void penaltyGradient(
             TensorList gradient, TensorList theta, TensorList anchor, TensorList fisher, double lambda) {
+        penaltyGradient(gradient, theta, anchor, fisher, lambda, ownSlot, 0);
+        ownSlot.read(); // the next call writes lambda again
+    }
+
+    /**
+     * As {@link #penaltyGradient(TensorList, TensorList, TensorList, TensorList, double)}, but leaves ½ Σ F (θ*−θ)² in the slot's
+     * statistics, so that a device need not be waited for.
+     *
+     * @param slot of {@code slots}; not written with another λ since their last read
+     */
+    public void penaltyGradient(
+            TensorList gradient,
+            TensorList theta,
+            TensorList anchor,
+            TensorList fisher,
+            double lambda,
+            StepSlots slots,
+            int slot) {
+        slots.putLambda(slot, lambda);
         run(() -> EwcLibrary.ewc_penalty_workspace(buffers.exec, theta.open(), buffers.needed));
-        DoublePointer strength = buffers.lambda(lambda);
         run(() -> EwcLibrary.ewc_penalty(
                 buffers.exec,
                 theta.open(),
                 anchor.open(),
                 fisher.open(),
                 gradient.open(),
-                strength,
+                slots.lambdaInPlace(slot),
                 null,
-                buffers.result(),
+                slots.penaltyInPlace(slot),
                 buffers.workspace(),
                 buffers.workspaceBytes()));
-        buffers.readResult(); // the next call writes lambda again
     }
 
     /**

@@ -104,6 +104,12 @@ public final class StepSlots implements AutoCloseable {
         buffer.upload(offset(slot, VALUES), ewc_adamw_values.BYTES);
     }
 
+    /** Writes λ alone of what the slot's step reads, and sends it there. */
+    void putLambda(int slot, double lambda) {
+        new DoublePointer(onHost(slot, LAMBDA)).put(lambda);
+        buffer.upload(offset(slot, LAMBDA), Double.BYTES);
+    }
+
     /** Writes by what the slot's loss gradient is multiplied, and sends it there. */
     public void putLossScale(int slot, double scale) {
         new DoublePointer(onHost(slot, GRADIENT_SCALE_OF_LOSS)).put(scale);
@@ -121,6 +127,11 @@ public final class StepSlots implements AutoCloseable {
     /** λ of the slot's step, a member of its values. */
     DoublePointer lambdaInPlace(int slot) {
         return new DoublePointer(inPlace(slot, LAMBDA));
+    }
+
+    /** A member of the slot's statistics, the first. */
+    DoublePointer penaltyInPlace(int slot) {
+        return new DoublePointer(inPlace(slot, STATISTICS));
     }
 
     DoublePointer normInPlace(int slot) {

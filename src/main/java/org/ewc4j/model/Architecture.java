@@ -40,7 +40,7 @@ interface Architecture {
             return null;
         }
 
-        /** Whether the gradient of a table that is looked up now holds only the rows that are read. */
+        /** Whether the gradient of a table that is looked up holds only the rows that are read. */
         default boolean lookedUpSparsely() {
             return false;
         }

@@ -63,7 +63,6 @@ public final class CausalLm implements AutoCloseable {
     private final OutputLayer outputLayer;
     private final Deque<Runnable> closings = new ArrayDeque<>();
     private final Gradients gradients;
-    private boolean sparseLookups;
     private boolean closed;
 
     /** {@link #open(ModelDirectory, Positions, long, Numerics)} in fp32 on the CPU. */
@@ -141,7 +140,7 @@ public final class CausalLm implements AutoCloseable {
 
                             @Override
                             public boolean lookedUpSparsely() {
-                                return sparseLookups;
+                                return !device.isCuda(); // there a dense gradient costs nothing, and has no atomic sums
                             }
                         },
                         device);
@@ -288,15 +287,12 @@ public final class CausalLm implements AutoCloseable {
     public void accumulateGradient(StagedBatch batch, long divisor, StepSlots slots, int slot, boolean first) {
         requireOpen();
         gradients.requireCleared();
-        sparseLookups = !numerics.device().isCuda(); // there a dense gradient costs nothing, and has no atomic sums
         try (PointerScope step = new PointerScope()) {
             Tensor scored;
             try (ProfilerRange forward = ProfilerRange.open("forward")) {
                 scored = scored(batch);
             }
             outputLayer.learn(scored, batch, divisor, slots, slot, first);
-        } finally {
-            sparseLookups = false;
         }
     }
 
@@ -332,7 +328,6 @@ public final class CausalLm implements AutoCloseable {
                 }
                 return ownSlot.loss(0);
             }
-            sparseLookups = true;
             try (PointerScope step = new PointerScope()) {
                 long output = fisher.segment(layout.get(architecture.outputEmbedding()));
                 OutputLayer.WeightSquares last = outputLayer.square(scored(staged), staged, ownSlot);
@@ -346,7 +341,6 @@ public final class CausalLm implements AutoCloseable {
                 return last.loss();
             }
         } finally {
-            sparseLookups = false;
             clearGradients();
         }
     }

@@ -1,6 +1,5 @@
 package org.ewc4j.model;
 
-import java.util.function.BooleanSupplier;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Scalar;
@@ -63,10 +62,10 @@ final class Layers {
     }
 
     /** As {@code torch.nn.Embedding}; the gradient of row {@code paddingIndex} is dropped, −1 for none. */
-    record Embedding(Tensor weight, long paddingIndex, BooleanSupplier sparsely) implements Lookup {
+    record Embedding(Tensor weight, long paddingIndex, boolean sparsely) implements Lookup {
         @Override
         public Tensor apply(Tensor ids) {
-            return torch.embedding(weight, ids, paddingIndex, false, sparsely.getAsBoolean());
+            return torch.embedding(weight, ids, paddingIndex, false, sparsely);
         }
     }
 
@@ -116,7 +115,7 @@ final class Layers {
 
     /** The embedding with this weight. */
     static Lookup embedding(Architecture.Weights weights, String name, long paddingIndex) {
-        Embedding embedding = new Embedding(weights.get(name), paddingIndex, weights::lookedUpSparsely);
+        Embedding embedding = new Embedding(weights.get(name), paddingIndex, weights.lookedUpSparsely());
         return weights.tape() == null ? embedding : weights.tape().lookup(embedding, name);
     }
 

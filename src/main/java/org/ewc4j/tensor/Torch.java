@@ -131,8 +131,8 @@ public final class Torch {
 
     /**
      * How CUDA devices compute: whether matrix products of fp32 round their operands to 10 bits of mantissa; and, where cuBLAS
-     * may ({@link #repeats}), by algorithms whose bits are the same each time, which the backward pass of fused attention and
-     * sums by index otherwise are not. libtorch keeps one choice for the process.
+     * may ({@link #repeats}), by algorithms whose bits are the same each time ({@link #repeatBits}). libtorch keeps one choice
+     * for the process.
      *
      * @throws InvalidInputException where another learner of the process chose the other
      */
@@ -142,8 +142,7 @@ public final class Torch {
             context.setAllowTF32CuBLAS(tf32);
             context.setAllowTF32CuDNN(tf32);
             if (repeats(System.getenv(CUBLAS_WORKSPACE))) {
-                context.setDeterministicAlgorithms(true, true); // only warns of what it has one way for
-                context.setDeterministicFillUninitializedMemory(false); // nothing here reads what it has not written
+                repeatBits(context);
             } else {
                 LOG.info("{}=:4096:8 is not set: last bits may differ from run to run", CUBLAS_WORKSPACE);
             }
@@ -153,6 +152,16 @@ public final class Torch {
                     + " is asked for, but libtorch already computes with " + (tf32Chosen ? "tf32" : "full fp32")
                     + " products in this process; one choice holds for all learners on CUDA devices");
         }
+    }
+
+    /**
+     * Has libtorch take algorithms that leave the same bits each time, which the backward pass of fused attention and sums by
+     * index otherwise do not. Not as a mere wish (warn_only): then attention stays as it is, and only warns. What libtorch can do
+     * in one way alone it refuses; of CUDA nothing here is among that, by the sources of libtorch 2.10.
+     */
+    static void repeatBits(Context context) {
+        context.setDeterministicAlgorithms(true, false);
+        context.setDeterministicFillUninitializedMemory(false); // nothing here reads what it has not written
     }
 
     /** Whether cuBLAS repeats its bits under this value of {@value #CUBLAS_WORKSPACE}: NVIDIA's manual names two. */

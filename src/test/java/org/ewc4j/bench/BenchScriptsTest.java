@@ -12,13 +12,13 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The Python scripts of bench, by their own tests; nothing is trained, and no device is needed. */
+/** The scripts of bench, by their own tests; nothing is trained, and no device is needed. */
 class BenchScriptsTest {
     @TempDir
     Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"bench/experiments", "bench/gpu"})
+    @ValueSource(strings = {"bench", "bench/experiments", "bench/gpu"})
     void theScriptsPassTheirTests(String scripts) throws InterruptedException {
         assumeTrue(succeeds("--version"), "needs python3, which is not on the path");
 

@@ -92,8 +92,14 @@ class BenchmarkTest {
             assertSpread(kernel, "gigabytes_per_second");
             assertSpread(kernel, "share_of_copy");
         }
-        for (String name :
-                List.of("forward_backward_ms", "plain_ms", "ewc_ms", "ewc_over_plain", "tokens_per_second")) {
+        for (String name : List.of(
+                "forward_backward_ms",
+                "plain_ms",
+                "ewc_ms",
+                "ewc_over_plain",
+                "ewc_dense_ms",
+                "ewc_dense_over_plain",
+                "tokens_per_second")) {
             assertSpread(json.get("step"), name);
         }
         for (String name : List.of(

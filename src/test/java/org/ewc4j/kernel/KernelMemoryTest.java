@@ -120,6 +120,9 @@ class KernelMemoryTest {
             results.add(kernels.totalNorm(g, t, a, f, 2));
             results.add(kernels.penalty(t, a, f));
             kernels.penaltyGradient(g, t, a, f, 0.5);
+            kernels.penaltyGradient(g, t, a, f, 0.25, slots, 2);
+            slots.read();
+            results.add(slots.statistics(2));
             kernels.fisherAccumulate(f, g, 0.25);
             results.add(
                     kernels.crossEntropy(logits.address(), ElementType.F32, 3, N / 3, targets.address(), 0.5, true));

@@ -227,6 +227,24 @@ class KernelsTest {
     }
 
     @Test
+    void thePenaltysGradientLeavesItsValueInASlot() {
+        Values theta = new Values(1, -1, 1);
+        Values anchor = new Values(2, -1, 1);
+        Values fisher = new Values(3, 0, 1);
+        Values gradient = new Values(4, -1, 1);
+        Values same = new Values(4, -1, 1);
+        kernels.penaltyGradient(same.list, theta.list, anchor.list, fisher.list, 3.0);
+        try (StepSlots slots = kernels.slots(2)) {
+            kernels.penaltyGradient(gradient.list, theta.list, anchor.list, fisher.list, 3.0, slots, 1);
+            slots.read();
+
+            assertThat(gradient.read()).isEqualTo(same.read());
+            assertThat(slots.statistics(1).penalty()).isEqualTo(kernels.penalty(theta.list, anchor.list, fisher.list));
+            assertThat(slots.statistics(1).lambda()).isEqualTo(3.0);
+        }
+    }
+
+    @Test
     void stepsAsTheFormulaSays() {
         Values theta = new Values(1, -1, 1);
         Values anchor = new Values(2, -1, 1);
