@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes checksums.sha256 anew: the SHA-256 of everything that a build and its tests take from a registry, plugins and poms
-# included. ./ewc4j holds what it downloads to them, and takes nothing else. Run it when a dependency or plugin has changed, and
-# look at what git shows:
+# included. Maven holds what it downloads to them (.mvn/maven.config), and takes nothing else. Run it when a dependency or plugin
+# has changed, and look at what git shows:
 #
 #   .mvn/checksums/record.sh            for ./ewc4j build and ./ewc4j test
 set -eu
@@ -15,12 +15,7 @@ for goal in "-Dmaven.test.skip=true package" \
      clean deploy spotless:check" \
     "-Pgpu dependency:resolve" "-Pfuzz dependency:resolve"; do
     # shellcheck disable=SC2086 # goals and options, split at their blanks
-    sh ./mvnw --batch-mode --quiet --strict-checksums $goal \
-        -Daether.artifactResolver.postProcessor.trustedChecksums=true \
-        -Daether.artifactResolver.postProcessor.trustedChecksums.checksumAlgorithms=SHA-256 \
-        -Daether.artifactResolver.postProcessor.trustedChecksums.record=true \
-        -Daether.trustedChecksumsSource.summaryFile=true \
-        -Daether.trustedChecksumsSource.summaryFile.originAware=false \
-        -Daether.trustedChecksumsSource.summaryFile.basedir="$here"
+    sh ./mvnw --batch-mode --quiet $goal \
+        -Daether.artifactResolver.postProcessor.trustedChecksums.record=true
 done
 LC_ALL=C sort -k 2 -o "$here/checksums.sha256" "$here/checksums.sha256"

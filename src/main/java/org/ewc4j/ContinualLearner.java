@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.WeakHashMap;
+import org.ewc4j.checkpoint.KeptArena;
 import org.ewc4j.checkpoint.StateFolder;
 import org.ewc4j.config.EvaluationConfig;
 import org.ewc4j.config.EvaluationConfig.Split;
@@ -236,8 +237,10 @@ public final class ContinualLearner implements AutoCloseable {
      */
     public void saveState(Path folder) {
         resource.acquire();
-        try {
-            StateFolder.save(folder, state().toJson(), learning.arenas());
+        try (FlightSpan event = FlightEvents.checkpoint("run state", folder)) {
+            List<KeptArena> arenas = learning.arenas();
+            StateFolder.save(folder, state().toJson(), arenas);
+            event.bytes(arenas.stream().mapToLong(kept -> kept.arena().bytes()).sum());
         } finally {
             resource.release();
         }

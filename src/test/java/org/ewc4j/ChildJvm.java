@@ -7,26 +7,40 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** A main class of the tests in a JVM of its own, with this one's class path. */
 public final class ChildJvm {
     private ChildJvm() {}
 
-    /** Runs it to its end within two minutes; see {@link #run(Path, Duration, List, Class, String...)}. */
+    /** Runs it to its end within two minutes; see {@link #run(Path, Duration, Map, List, Class, String...)}. */
     public static List<String> run(Path folder, List<String> options, Class<?> main, String... arguments)
             throws Exception {
         return run(folder, Duration.ofMinutes(2), options, main, arguments);
+    }
+
+    /** Runs it in this environment; see {@link #run(Path, Duration, Map, List, Class, String...)}. */
+    public static List<String> run(Path folder, Duration most, List<String> options, Class<?> main, String... arguments)
+            throws Exception {
+        return run(folder, most, Map.of(), options, main, arguments);
     }
 
     /**
      * Runs it to its end.
      *
      * @param folder where its output is kept
+     * @param environment variables beside those of this process
      * @return the lines that it printed
      * @throws AssertionError with what it wrote to standard error, unless it ends by 0 in that time
      */
-    public static List<String> run(Path folder, Duration most, List<String> options, Class<?> main, String... arguments)
+    public static List<String> run(
+            Path folder,
+            Duration most,
+            Map<String, String> environment,
+            List<String> options,
+            Class<?> main,
+            String... arguments)
             throws Exception {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -36,10 +50,10 @@ public final class ChildJvm {
         command.addAll(List.of(arguments));
         Path output = folder.resolve("stdout.txt");
         Path errors = folder.resolve("stderr.txt");
-        Process process = new ProcessBuilder(command)
-                .redirectOutput(output.toFile())
-                .redirectError(errors.toFile())
-                .start();
+        ProcessBuilder builder =
+                new ProcessBuilder(command).redirectOutput(output.toFile()).redirectError(errors.toFile());
+        builder.environment().putAll(environment);
+        Process process = builder.start();
         try {
             assertThat(process.waitFor(most.toSeconds(), TimeUnit.SECONDS)).isTrue();
         } finally {

@@ -40,6 +40,7 @@ class FlightEventsTest {
             learner.evaluate(Map.of(0, tasks.get(0), 1, tasks.get(1)));
             learner.saveModel(folder.resolve("out"), StoredType.FLOAT32);
             learner.saveConsolidation(folder.resolve("out"));
+            learner.saveState(folder.resolve("state"));
         }
     }
 
@@ -73,12 +74,18 @@ class FlightEventsTest {
         assertThat(events.get("org.ewc4j.Evaluation").get(0).getInt("tasks")).isEqualTo(2);
         assertThat(events.get("org.ewc4j.Checkpoint"))
                 .extracting(saved -> saved.getString("kind"))
-                .containsExactly("model", "consolidation");
-        assertThat(events.get("org.ewc4j.Checkpoint").get(0).getLong("bytes")).isPositive();
+                .containsExactly("model", "consolidation", "run state");
+        for (int counted : List.of(0, 2)) {
+            assertThat(events.get("org.ewc4j.Checkpoint").get(counted).getLong("bytes"))
+                    .isPositive();
+        }
         assertThat(events.get("org.ewc4j.NativeAllocation")).isNotEmpty().allSatisfy(taken -> {
             assertThat(taken.getLong("bytes")).isPositive();
             assertThat(taken.getStackTrace()).isNotNull();
         });
+        assertThat(events.get("org.ewc4j.NativeAllocation"))
+                .extracting(taken -> taken.getString("what"))
+                .contains("arena F32", "logits", "gradient of an embedding");
     }
 
     @Test

@@ -50,7 +50,9 @@ public final class MicrometerExample implements RunListener {
 
     @Override
     public void scored(TaskScore score) {
-        Tags tags = Tags.of("task", score.taskName(), "split", score.split().toString());
-        registry.summary("ewc4j.exact.match", tags).record(score.exactMatch());
+        if (score.hasExactMatch()) { // a task of plain text has none
+            Tags tags = Tags.of("task", score.taskName(), "split", score.split().toString());
+            registry.summary("ewc4j.exact.match", tags).record(score.exactMatch());
+        }
     }
 }

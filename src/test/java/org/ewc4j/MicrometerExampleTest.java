@@ -7,8 +7,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
+import org.ewc4j.eval.TaskScore;
 import org.ewc4j.report.RunListener;
 import org.ewc4j.task.Task;
 import org.ewc4j.train.StepMetrics;
@@ -45,5 +47,13 @@ class MicrometerExampleTest {
                 .isEqualTo(steps.get(steps.size() - 1).loss());
         assertThat(registry.get("ewc4j.exact.match").tag("task", "red").summaries())
                 .hasSize(2);
+    }
+
+    /** A NaN would stay in the summary's mean for ever. */
+    @Test
+    void aTaskOfTextHasNoExactMatchToRecord() {
+        SimpleMeterRegistry registry = new SimpleMeterRegistry();
+        new MicrometerExample(registry).scored(new TaskScore(0, 0, "text", Split.TEST, Double.NaN, 1, List.of()));
+        assertThat(registry.find("ewc4j.exact.match").summaries()).isEmpty();
     }
 }

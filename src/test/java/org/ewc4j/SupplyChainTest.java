@@ -18,7 +18,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
-/** What the build takes from a registry is what .mvn/checksums/checksums.sha256 says; the launcher has Maven hold it to that. */
+/** What the build takes from a registry is what .mvn/checksums/checksums.sha256 says; Maven holds it to that. */
 class SupplyChainTest {
     private static final Path LOCK = Path.of(".mvn/checksums/checksums.sha256");
     private static final Pattern PLUGIN = Pattern.compile(
@@ -100,8 +100,8 @@ class SupplyChainTest {
     }
 
     @Test
-    void theLauncherHasMavenVerify() throws IOException {
-        assertThat(Files.readString(Path.of("ewc4j")))
+    void everyCallOfMavenVerifies() throws IOException {
+        assertThat(Files.readString(Path.of(".mvn/maven.config")))
                 .contains(
                         "--strict-checksums",
                         "postProcessor.trustedChecksums=true",

@@ -24,10 +24,10 @@ import org.ewc4j.error.JsonReason;
 import org.ewc4j.error.Quoted;
 
 /**
- * Reads JSON Lines row by row: UTF-8, one object a line, blank lines skipped, lines ended by LF or CR LF, a byte order
- * mark allowed. A line longer than 16 MiB is refused rather than held.
+ * Reads JSON Lines row by row, of task files and of what a run wrote: UTF-8, one object a line, blank lines skipped, lines
+ * ended by LF or CR LF, a byte order mark allowed. A line longer than 16 MiB is refused rather than held. Stateless.
  */
-final class JsonLines {
+public final class JsonLines {
     static final int MAX_LINE_BYTES = 16 << 20;
 
     /** Shared by every reader of task data: no key twice, and numbers with the digits that they are written with. */
@@ -47,7 +47,12 @@ final class JsonLines {
 
     private JsonLines() {}
 
-    static void forEach(Path file, Consumer<Row> consumer) {
+    /**
+     * Gives every row to {@code consumer}, in order.
+     *
+     * @throws InvalidInputException naming file and line, where it cannot be read or a line is none
+     */
+    public static void forEach(Path file, Consumer<Row> consumer) {
         try (InputStream in = new BufferedInputStream(open(file), BUFFER_BYTES)) {
             // One for all lines: a file may have nothing but empty ones, and each would cost a thousand times its byte.
             ByteArrayOutputStream line = new ByteArrayOutputStream(256);

@@ -7,10 +7,15 @@ import java.util.List;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.error.Quoted;
 
-/** One row of a task file and where it stands, for messages. */
-record Row(String location, ObjectNode fields) {
+/**
+ * One row of a file of JSON Lines.
+ *
+ * @param location file and line, for messages
+ * @param fields its object
+ */
+public record Row(String location, ObjectNode fields) {
     /** The field as text. A number or a truth value counts as its text, so that {@code "task": 0} and a year may be bare. */
-    String text(String field) {
+    public String text(String field) {
         JsonNode value = fields.get(field);
         if (value == null) {
             throw new InvalidInputException(

@@ -3,8 +3,10 @@ package org.ewc4j.error;
 /** Someone else's text inside a message of one line. */
 public final class Quoted {
     private static final int MAX_CODE_POINTS = 80;
-    /** Of a whole message: paths and names in it come from files, which can hold what they like. */
-    private static final int MAX_LINE_CODE_POINTS = 2000;
+    /** Of a whole message as it is shown: paths and names in it come from files, which can hold what they like. */
+    private static final int MAX_LINE_CHARACTERS = 2000;
+
+    private static final String CUT = "...";
 
     private Quoted() {}
 
@@ -13,22 +15,33 @@ public final class Quoted {
         StringBuilder quoted = new StringBuilder("\"");
         text.codePoints().limit(MAX_CODE_POINTS).forEach(c -> append(quoted, c));
         if (text.codePointCount(0, text.length()) > MAX_CODE_POINTS) {
-            quoted.append("...");
+            quoted.append(CUT);
         }
         return quoted.append('"').toString();
     }
 
-    /** {@code text} as one line: control characters escaped, which a terminal could take for commands, cut after 2,000 characters. */
+    /**
+     * {@code text} as one line: control characters escaped, which a terminal could take for commands; at most 2,000 characters
+     * then, the last three of them dots where something was cut.
+     */
     public static String line(String text) {
         if (text == null
-                || text.length() <= MAX_LINE_CODE_POINTS && text.codePoints().noneMatch(Quoted::mustBeEscaped)) {
+                || text.length() <= MAX_LINE_CHARACTERS && text.codePoints().noneMatch(Quoted::mustBeEscaped)) {
             return text;
         }
         StringBuilder line = new StringBuilder();
-        text.codePoints().limit(MAX_LINE_CODE_POINTS).forEach(c -> appendPlain(line, c));
-        return text.codePointCount(0, text.length()) > MAX_LINE_CODE_POINTS
-                ? line.append("...").toString()
-                : line.toString();
+        int whole = 0; // what leaves room for the dots, no escape cut
+        for (int i = 0; i < text.length() && line.length() <= MAX_LINE_CHARACTERS; ) {
+            int codePoint = text.codePointAt(i);
+            appendPlain(line, codePoint);
+            i += Character.charCount(codePoint);
+            whole = line.length() <= MAX_LINE_CHARACTERS - CUT.length() ? line.length() : whole;
+        }
+        if (line.length() > MAX_LINE_CHARACTERS) {
+            line.setLength(whole);
+            line.append(CUT);
+        }
+        return line.toString();
     }
 
     private static boolean mustBeEscaped(int codePoint) {

@@ -84,7 +84,8 @@ final class Gradients implements AutoCloseable {
 
     /** Row by row in the order of the batch, as the gradient of a dense lookup is summed. */
     private Tensor table(String name, Tensor leaf) {
-        Tensor table = tables.computeIfAbsent(name, missing -> Torch.keep(torch.zeros_like(leaf)));
+        Tensor table = tables.computeIfAbsent(
+                name, missing -> Torch.keepMemory("gradient of an embedding", torch.zeros_like(leaf)));
         Tensor read = leaf.grad()._indices().select(0, 0);
         table.index_add_(0, read, leaf.grad()._values());
         rows.put(name, Torch.keep(read));

@@ -191,7 +191,7 @@ final class OutputLayer implements AutoCloseable {
                 Torch.release(keptLogits);
                 keptLogits = null;
             }
-            keptLogits = Torch.keep(torch.empty(new long[] {rows, weight.size(0)}, x.options(), null));
+            keptLogits = Torch.keepMemory("logits", torch.empty(new long[] {rows, weight.size(0)}, x.options(), null));
         }
         Tensor logits = keptLogits.narrow(0, 0, rows);
         if (!isFew(rows)) {
@@ -213,7 +213,7 @@ final class OutputLayer implements AutoCloseable {
         }
         boolean adds = weight.grad().defined();
         if (!adds && keptGradient == null) {
-            keptGradient = Torch.keep(torch.empty_like(weight));
+            keptGradient = Torch.keepMemory("gradient of the output embedding", torch.empty_like(weight));
         }
         Tensor gradient = adds ? weight.grad() : keptGradient;
         back(logits, x, hidden, gradient, adds);

@@ -66,7 +66,8 @@ public final class LambdaChoiceJson {
                         best));
     }
 
-    private static boolean isSquare(JsonNode rows, int size) {
+    /** Whether the node has {@code size} rows of as many entries. */
+    static boolean isSquare(JsonNode rows, int size) {
         return rows.size() == size
                 && StreamSupport.stream(rows.spliterator(), false).allMatch(row -> row.size() == size);
     }

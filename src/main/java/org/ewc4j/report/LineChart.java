@@ -18,6 +18,9 @@ final class LineChart {
     /** About the width of a character of a label, to leave out labels that would run into each other. */
     private static final double CHARACTER = 6.4;
 
+    /** Of a line's name, which stands at each of its points. */
+    private static final int NAME_CHARACTERS = 40;
+
     private static final double LARGEST = 1e300;
     private static final double SMALLEST_RANGE = 1e-300;
 
@@ -197,7 +200,9 @@ final class LineChart {
                         .append("\" fill=\"")
                         .append(line.colour())
                         .append("\"><title>");
-                svg.append(Html.escape(line.name())).append(": ").append(Html.number(curve.y()[i]));
+                svg.append(Html.escape(Html.shorten(line.name(), NAME_CHARACTERS)))
+                        .append(": ")
+                        .append(Html.number(curve.y()[i]));
                 svg.append("</title></circle>");
             }
         }
@@ -225,7 +230,8 @@ final class LineChart {
                 legend.append("<span><i style=\"background:")
                         .append(line.colour())
                         .append("\"></i>");
-                legend.append(Html.escape(Html.shorten(line.name(), 40))).append("</span> ");
+                legend.append(Html.escape(Html.shorten(line.name(), NAME_CHARACTERS)))
+                        .append("</span> ");
             }
         }
         return legend.append("</div>").toString();

@@ -1,9 +1,8 @@
 package org.ewc4j.report;
 
-import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
@@ -11,6 +10,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -103,11 +103,9 @@ final class OutputCheck {
         if (!Files.isRegularFile(configuration, LinkOption.NOFOLLOW_LINKS)) {
             return false;
         }
-        try (BufferedReader reader = Files.newBufferedReader(configuration, StandardCharsets.UTF_8)) {
-            String first = reader.readLine();
-            return first != null && first.startsWith(MARKER);
-        } catch (CharacterCodingException e) {
-            return false;
+        byte[] marker = MARKER.getBytes(StandardCharsets.UTF_8);
+        try (InputStream file = Files.newInputStream(configuration)) {
+            return Arrays.equals(file.readNBytes(marker.length), marker);
         } catch (IOException e) {
             throw new InvalidInputException(configuration + " cannot be read: " + e.getMessage(), e);
         }

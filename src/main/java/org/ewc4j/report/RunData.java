@@ -1,11 +1,6 @@
 package org.ewc4j.report;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
-import java.io.BufferedReader;
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,8 +13,11 @@ import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.stream.StreamSupport;
 import org.ewc4j.config.EvaluationConfig.Split;
+import org.ewc4j.config.WrittenConfiguration;
+import org.ewc4j.data.JsonLines;
+import org.ewc4j.data.Row;
 import org.ewc4j.error.InvalidInputException;
-import org.ewc4j.error.JsonReason;
+import org.ewc4j.error.Quoted;
 import org.ewc4j.eval.AccuracyMatrix;
 import org.ewc4j.eval.LambdaChoice;
 
@@ -53,6 +51,11 @@ record RunData(
         Steps steps,
         Optional<LambdaChoice> choice,
         List<JsonNode> wrong) {
+    /** Beyond it the steps of an axis are not told apart; no run comes near. */
+    private static final long LAST_STEP = 1L << 50;
+
+    private static final String IS_IT = "is this file of an ewc4j run?";
+
     /** Wrong answers kept in all, about; of each task and split one at least. */
     private static final int WRONG = 30;
 
@@ -131,51 +134,61 @@ record RunData(
             throw new InvalidInputException(folder + " is not a run: it has no results.json; give the output folder of"
                     + " `ewc4j train` (a run writes results.json after its first task)");
         }
-        try {
-            JsonNode root = RunJson.MAPPER.readTree(Files.readString(results));
-            List<String> tasks = new ArrayList<>();
-            root.path("tasks").forEach(name -> tasks.add(name.asText()));
-            Map<String, Double> seconds = new LinkedHashMap<>();
-            root.path("seconds").fields().forEachRemaining(entry -> {
-                if (entry.getValue().isNumber()) {
-                    seconds.put(entry.getKey(), entry.getValue().asDouble());
-                }
-            });
-            Path configuration = folder.resolve("config.yaml");
-            String text = Files.isRegularFile(configuration) ? Files.readString(configuration) : "";
-            return new RunData(
-                    folder.toAbsolutePath().normalize().getFileName().toString(),
-                    tasks,
-                    matrices(results, root.path("matrix"), tasks.size()),
-                    matrices(results, root.path("loss"), tasks.size()),
-                    StreamSupport.stream(root.at("/protected/loss").spliterator(), false)
-                            .mapToDouble(loss -> loss.asDouble(Double.NaN))
-                            .toArray(),
-                    seconds,
-                    root.path("parameters").asLong(),
-                    root.path("lambda").asDouble(Double.NaN),
-                    text,
-                    settings(configuration, text),
-                    steps(folder.resolve("steps.jsonl")),
-                    LambdaChoiceJson.read(root.path("lambda_choice")),
-                    wrong(folder.resolve("predictions.jsonl"), tasks.size()));
-        } catch (JsonProcessingException e) {
-            throw new InvalidInputException(results + ": not JSON: " + JsonReason.of(e), e);
-        } catch (IOException e) {
-            throw new InvalidInputException(folder + " cannot be read: " + e.getMessage(), e);
+        JsonNode root = RunJson.read(results);
+        List<String> tasks = tasks(results, root.path("tasks"));
+        Map<String, Double> seconds = new LinkedHashMap<>();
+        root.path("seconds").fields().forEachRemaining(entry -> {
+            if (entry.getValue().isNumber()) {
+                seconds.put(entry.getKey(), entry.getValue().asDouble());
+            }
+        });
+        Path configuration = folder.resolve("config.yaml");
+        WrittenConfiguration written = Files.isRegularFile(configuration)
+                ? WrittenConfiguration.read(configuration)
+                : WrittenConfiguration.none();
+        return new RunData(
+                folder.toAbsolutePath().normalize().getFileName().toString(),
+                tasks,
+                matrices(results, root.path("matrix"), tasks.size()),
+                matrices(results, root.path("loss"), tasks.size()),
+                StreamSupport.stream(root.at("/protected/loss").spliterator(), false)
+                        .mapToDouble(loss -> loss.asDouble(Double.NaN))
+                        .toArray(),
+                seconds,
+                root.path("parameters").asLong(),
+                root.path("lambda").asDouble(Double.NaN),
+                written.text(),
+                written.settings(),
+                steps(folder.resolve("steps.jsonl"), tasks.size()),
+                LambdaChoiceJson.read(root.path("lambda_choice")),
+                wrong(folder.resolve("predictions.jsonl"), tasks.size()));
+    }
+
+    private static List<String> tasks(Path file, JsonNode node) {
+        List<String> tasks = new ArrayList<>();
+        node.forEach(name -> tasks.add(name.asText()));
+        if (!node.isArray() || tasks.isEmpty()) {
+            throw new InvalidInputException(file + ": tasks: expected the names of tasks; " + IS_IT);
         }
+        return tasks;
     }
 
     private static Map<Split, AccuracyMatrix> matrices(Path file, JsonNode node, int tasks) {
         Map<Split, AccuracyMatrix> matrices = new TreeMap<>();
         for (Split split : Split.values()) {
+            JsonNode given = node.path(RunJson.key(split));
+            // Before anything is held: names alone would ask for the square of them.
+            if (!LambdaChoiceJson.isSquare(given, tasks)) {
+                throw new InvalidInputException(file + ": " + RunJson.key(split) + ": expected a row for each of the "
+                        + tasks + " tasks, with a number or null for each; " + IS_IT);
+            }
             double[][] rows = new double[tasks][tasks];
             for (int i = 0; i < tasks; i++) {
                 for (int j = 0; j < tasks; j++) {
-                    JsonNode entry = node.path(RunJson.key(split)).path(i).path(j);
+                    JsonNode entry = given.path(i).path(j);
                     if (!entry.isNumber() && !entry.isNull()) {
                         throw new InvalidInputException(file + ": " + RunJson.key(split) + "[" + i + "][" + j
-                                + "] expected a number or null; is this file of an ewc4j run?");
+                                + "] expected a number or null; " + IS_IT);
                     }
                     rows[i][j] = entry.asDouble(Double.NaN);
                 }
@@ -185,34 +198,16 @@ record RunData(
         return matrices;
     }
 
-    private static Map<String, String> settings(Path file, String text) {
-        Map<String, String> settings = new LinkedHashMap<>();
-        try {
-            flatten("", new YAMLMapper().readTree(text), settings);
-        } catch (JsonProcessingException e) {
-            throw new InvalidInputException(file + ": not YAML: " + JsonReason.of(e), e);
-        }
-        return settings;
-    }
-
-    private static void flatten(String prefix, JsonNode node, Map<String, String> into) {
-        if (node.isObject()) {
-            node.fields()
-                    .forEachRemaining(entry -> flatten(
-                            prefix.isEmpty() ? entry.getKey() : prefix + "." + entry.getKey(), entry.getValue(), into));
-        } else if (!prefix.isEmpty()) {
-            into.put(prefix, node.isValueNode() ? node.asText() : node.toString());
-        }
-    }
-
-    private static Steps steps(Path file) throws IOException {
-        Columns columns = new Columns();
-        forEachLine(file, columns::add);
+    private static Steps steps(Path file, int tasks) {
+        Columns columns = new Columns(tasks);
+        forEachRow(file, columns::add);
         return columns.finish();
     }
 
     /** Grows as rows come in; a run may have millions. */
     private static final class Columns {
+        private final int tasks;
+        private long step = -1;
         private double[][] columns = new double[5][1024];
         private int rows;
         private long tokens;
@@ -220,18 +215,25 @@ record RunData(
         private final List<Integer> starts = new ArrayList<>();
         private final List<String> names = new ArrayList<>();
 
-        void add(JsonNode row) {
+        Columns(int tasks) {
+            this.tasks = tasks;
+        }
+
+        void add(Row line) {
+            JsonNode row = line.fields();
+            step = whole(line, "step", step + 1, LAST_STEP);
             if (rows == columns[0].length) {
                 for (int c = 0; c < columns.length; c++) {
                     columns[c] = Arrays.copyOf(columns[c], 2 * rows);
                 }
             }
-            if (row.path("task").asInt() != task) {
-                task = row.path("task").asInt();
+            long of = whole(line, "task", Math.max(0, task), tasks - 1);
+            if (of != task) {
+                task = (int) of;
                 starts.add(rows);
                 names.add(row.path("task_name").asText());
             }
-            columns[0][rows] = row.path("step").asDouble();
+            columns[0][rows] = step;
             columns[1][rows] = row.path("lm_loss").asDouble(Double.NaN);
             columns[2][rows] = row.path("penalty").asDouble(Double.NaN);
             columns[3][rows] = row.path("loss").asDouble(Double.NaN);
@@ -251,15 +253,15 @@ record RunData(
         }
     }
 
-    private static List<JsonNode> wrong(Path file, int tasks) throws IOException {
-        int perTask = Math.max(1, Math.min(3, WRONG / (Split.values().length * Math.max(1, tasks))));
+    private static List<JsonNode> wrong(Path file, int tasks) {
+        int perTask = Math.max(1, Math.min(3, WRONG / (Split.values().length * tasks)));
         Map<List<Object>, List<JsonNode>> byTask = new LinkedHashMap<>();
-        Map<List<Object>, Integer> lastAsked = new LinkedHashMap<>();
-        forEachLine(file, row -> {
-            List<Object> key =
-                    List.of(row.path("task").asInt(), row.path("split").asText());
-            int after = row.path("after_task").asInt();
-            if (lastAsked.getOrDefault(key, -1) < after) {
+        Map<List<Object>, Long> lastAsked = new LinkedHashMap<>();
+        forEachRow(file, line -> {
+            JsonNode row = line.fields();
+            List<Object> key = List.of(whole(line, "task", 0, tasks - 1), split(line));
+            long after = whole(line, "after_task", 0, tasks - 1);
+            if (lastAsked.getOrDefault(key, -1L) < after) {
                 lastAsked.put(key, after);
                 byTask.put(key, new ArrayList<>());
             }
@@ -271,20 +273,28 @@ record RunData(
         return byTask.values().stream().flatMap(List::stream).toList();
     }
 
-    private static void forEachLine(Path file, Consumer<JsonNode> consumer) throws IOException {
-        if (!Files.isRegularFile(file)) {
-            return;
+    private static Split split(Row line) {
+        String given = line.text("split");
+        return Arrays.stream(Split.values())
+                .filter(split -> RunJson.key(split).equals(given))
+                .findFirst()
+                .orElseThrow(() -> new InvalidInputException(
+                        line.location() + ": split: expected train or test, got " + Quoted.of(given) + "; " + IS_IT));
+    }
+
+    /** A whole number from {@code least} to {@code most}. */
+    private static long whole(Row line, String key, long least, long most) {
+        JsonNode value = line.fields().path(key);
+        if (!value.isIntegralNumber() || !value.canConvertToLong() || value.asLong() < least || value.asLong() > most) {
+            throw new InvalidInputException(line.location() + ": " + key + ": expected a whole number from " + least
+                    + " to " + most + "; " + IS_IT);
         }
-        try (BufferedReader reader = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
-            int number = 0;
-            for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-                number++;
-                try {
-                    consumer.accept(RunJson.MAPPER.readTree(line));
-                } catch (JsonProcessingException e) {
-                    throw new InvalidInputException(file + ":" + number + ": not JSON: " + JsonReason.of(e), e);
-                }
-            }
+        return value.asLong();
+    }
+
+    private static void forEachRow(Path file, Consumer<Row> consumer) {
+        if (Files.isRegularFile(file)) {
+            JsonLines.forEach(file, consumer);
         }
     }
 }

@@ -1,6 +1,5 @@
 package org.ewc4j.report;
 
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -127,15 +126,8 @@ public final class RunFolder implements RunListener, AutoCloseable {
     /** Whether a folder holds a run that ended as planned. */
     public static boolean isFinished(Path folder) {
         Path results = folder.resolve(RESULTS);
-        try {
-            return Files.isRegularFile(results)
-                    && RunJson.MAPPER
-                            .readTree(Files.readAllBytes(results))
-                            .at("/seconds/train")
-                            .isNumber();
-        } catch (IOException e) {
-            throw new InvalidInputException(results + ": cannot be read: " + e.getMessage(), e);
-        }
+        return Files.isRegularFile(results)
+                && RunJson.read(results).at("/seconds/train").isNumber();
     }
 
     /** The configuration file of the run in a folder. */

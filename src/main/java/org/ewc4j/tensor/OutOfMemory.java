@@ -10,7 +10,7 @@ public final class OutOfMemory {
 
     /**
      * The kernels say it by their status. libtorch has no type of its own for it that reaches Java, so its words are read:
-     * those of the CPU's and of CUDA's allocator, of C++ and of JavaCPP. A full Java heap is not meant: a smaller batch
+     * those of the CPU's and of CUDA's allocator, of cuBLAS, cuDNN and their like, of C++ and of JavaCPP. A full Java heap is not meant: a smaller batch
      * would not help.
      */
     public static boolean isMeantBy(Throwable thrown) {
@@ -23,6 +23,7 @@ public final class OutOfMemory {
         }
         return message.contains("can't allocate memory")
                 || message.contains("out of memory")
+                || message.contains("_status_alloc_failed") // CUBLAS_, CUDNN_, CUSOLVER_, CUSPARSE_
                 || message.contains("bad_alloc");
     }
 }

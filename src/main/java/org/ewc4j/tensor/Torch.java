@@ -4,9 +4,11 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Context;
+import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch_cuda;
 import org.ewc4j.error.InvalidInputException;
+import org.ewc4j.jfr.FlightEvents;
 import org.ewc4j.kernel.CudaLibraries;
 import org.ewc4j.kernel.KernelException;
 import org.ewc4j.kernel.Kernels;
@@ -188,6 +190,12 @@ public final class Torch {
         pointer.retainReference();
         KEPT.incrementAndGet();
         return pointer;
+    }
+
+    /** Keeps a tensor whose memory stays from step to step, and tells Java Flight Recorder of it. */
+    public static Tensor keepMemory(String what, Tensor tensor) {
+        FlightEvents.nativeAllocation(what, tensor.device().str().getString(), tensor.nbytes());
+        return keep(tensor);
     }
 
     /** Frees an object that {@link #keep} kept. */

@@ -41,8 +41,11 @@ final class HostileFixture implements AutoCloseable {
     /** The characters of {@link TinyRun#tasks}. */
     private static final String CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ!?:";
 
-    /** The folder of the checkpoint of a run that was stopped. */
-    static final String STOPPED_CHECKPOINT = "stopped/checkpoints/checkpoint-000001/";
+    /** The output folder of a run that was stopped. */
+    static final String STOPPED_RUN = "stopped/";
+
+    /** The folder of its checkpoint. */
+    static final String STOPPED_CHECKPOINT = STOPPED_RUN + "checkpoints/checkpoint-000001/";
 
     /** The folder of a state that holds the model's parameters and nothing else, as a checkpoint's takes long to seal. */
     static final String PARAMETERS_STATE = "parameters/";
@@ -192,7 +195,7 @@ final class HostileFixture implements AutoCloseable {
 
     /** The valid content of a file. */
     byte[] original(String file) {
-        if (file.startsWith(STOPPED_CHECKPOINT)) {
+        if (file.startsWith(STOPPED_RUN)) {
             stoppedRun();
         } else if (file.startsWith(PARAMETERS_STATE)) {
             parameters();

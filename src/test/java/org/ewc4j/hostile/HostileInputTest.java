@@ -15,8 +15,9 @@ import net.jqwik.api.lifecycle.AfterContainer;
 import net.jqwik.api.lifecycle.BeforeContainer;
 
 /**
- * What every parser does with every input: it reads it or says in one line why not, in bounded memory and time. The same
- * inputs go through a coverage-guided fuzzer, a million a parser: src/test/fuzz/run.sh, docs/reliability.md.
+ * What every parser does with every input: it reads it or says in one line why not, in bounded memory and time. By hand, a
+ * million changed inputs a parser (src/test/fuzz/campaign.sh) and a coverage-guided fuzzer (src/test/fuzz/run.sh);
+ * docs/reliability.md has the counts of each.
  */
 class HostileInputTest {
     private static HostileFixture fixture;

@@ -10,7 +10,7 @@ import org.ewc4j.error.InvalidInputException;
  */
 final class Ordeal {
     static final double MOST_SECONDS = 2;
-    private static final int LONGEST_MESSAGE = 4096;
+    private static final int LONGEST_MESSAGE = 2000;
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
     private final HostileFixture fixture;

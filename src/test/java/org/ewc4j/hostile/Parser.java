@@ -28,6 +28,7 @@ import org.ewc4j.data.TextReader;
 import org.ewc4j.data.TextTokenizer;
 import org.ewc4j.error.InvalidInputException;
 import org.ewc4j.model.ModelDirectory;
+import org.ewc4j.report.ReportPage;
 import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.SafetensorsFile;
 import org.ewc4j.tensor.StoredType;
@@ -191,6 +192,52 @@ enum Parser {
             StateFolder.open(fixture.folder().resolve(HostileFixture.PARAMETERS_STATE))
                     .fill(List.of(fixture.parameters()));
         }
+    },
+    /** What `ewc4j report` reads, page and charts with it: most of what is allocated is the page. */
+    RUN_RESULTS(HostileFixture.STOPPED_RUN + "results.json", 4 << 20, 2000) {
+        /** And with all that some runs have; and names without scores, which would be held as the square of them. */
+        @Override
+        List<byte[]> seeds(HostileFixture fixture) {
+            List<byte[]> seeds = super.seeds(fixture);
+            String valid = new String(seeds.get(0), StandardCharsets.UTF_8);
+            seeds.add(bytes(
+                    valid.replaceFirst("\\{", "{" + LAMBDA_CHOICE + "\"protected\": {\"loss\": [1.5, null, 1e300]},")));
+            seeds.add(bytes("{\"tasks\": [" + "0,".repeat(50_000) + "0]}"));
+            return seeds;
+        }
+
+        @Override
+        void parse(HostileFixture fixture) {
+            report(fixture);
+        }
+    },
+    RUN_STEPS(HostileFixture.STOPPED_RUN + "steps.jsonl", 4 << 20, 256) {
+        @Override
+        List<byte[]> seeds(HostileFixture fixture) {
+            return withEmptyLines(super.seeds(fixture));
+        }
+
+        @Override
+        void parse(HostileFixture fixture) {
+            report(fixture);
+        }
+    },
+    RUN_PREDICTIONS(HostileFixture.STOPPED_RUN + "predictions.jsonl", 4 << 20, 256) {
+        @Override
+        List<byte[]> seeds(HostileFixture fixture) {
+            return withEmptyLines(super.seeds(fixture));
+        }
+
+        @Override
+        void parse(HostileFixture fixture) {
+            report(fixture);
+        }
+    },
+    RUN_CONFIGURATION(HostileFixture.STOPPED_RUN + "config.yaml", 4 << 20, 1500) {
+        @Override
+        void parse(HostileFixture fixture) {
+            report(fixture);
+        }
     };
 
     private static final String RANDOM_STATE = "<random state>";
@@ -252,6 +299,10 @@ enum Parser {
 
     private static void read(TaskSource source) {
         TaskReader.read(source, PromptTemplate.parse("{question}:"), Set.of(Split.TRAIN, Split.TEST));
+    }
+
+    private static void report(HostileFixture fixture) {
+        ReportPage.of(List.of(fixture.folder().resolve(HostileFixture.STOPPED_RUN)));
     }
 
     private static void readConsolidation(HostileFixture fixture) {

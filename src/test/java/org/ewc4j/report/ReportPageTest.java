@@ -126,27 +126,80 @@ class ReportPageTest {
 
     @Test
     void aFolderWithoutARunIsRefused() throws IOException {
-        assertThatThrownBy(() -> ReportPage.of(List.of(temp)))
-                .isInstanceOf(InvalidInputException.class)
-                .hasMessageContaining("results.json");
+        assertRefused("results.json");
         Files.writeString(temp.resolve("results.json"), "{\"tasks\": [\"a\"], \"matrix\": {\"train\": [[\"x\"]]}}");
-        assertThatThrownBy(() -> ReportPage.of(List.of(temp)))
-                .isInstanceOf(InvalidInputException.class)
-                .hasMessageContaining("train[0][0]");
+        assertRefused("train[0][0]");
         Files.writeString(temp.resolve("results.json"), "{");
-        assertThatThrownBy(() -> ReportPage.of(List.of(temp)))
-                .isInstanceOf(InvalidInputException.class)
-                .hasMessageContaining("not JSON");
+        assertRefused("not JSON");
     }
 
     @Test
     void aBrokenRowIsNamedByItsLine() throws IOException {
         Path folder = run("broken", SampleRun.small(), "");
-        Files.writeString(folder.resolve("steps.jsonl"), "{\"step\": 0}\n{\"step\": \n");
+        Files.writeString(folder.resolve("steps.jsonl"), "{\"task\": 0, \"step\": 0}\n{\"step\": \n");
 
         assertThatThrownBy(() -> ReportPage.of(List.of(folder)))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessageContaining("steps.jsonl:2");
+    }
+
+    /** 100 kB of names asked for 20 GB, before anything was checked. */
+    @Test
+    void namesWithoutScoresTakeNoSquareOfThem() throws IOException {
+        Files.writeString(temp.resolve("results.json"), "{\"tasks\": [" + "0,".repeat(50_000) + "0]}");
+
+        assertRefused("results.json: train: expected a row for each of the 50001 tasks");
+    }
+
+    @Test
+    void aLineThatIsTooLongIsRefusedBeforeItIsHeld() throws IOException {
+        Path folder = run("long-line", SampleRun.small(), "");
+        Files.writeString(folder.resolve("steps.jsonl"), "{\"step\": \"" + "0".repeat(17 << 20) + "\"}\n");
+
+        assertThatThrownBy(() -> ReportPage.of(List.of(folder)))
+                .isInstanceOf(InvalidInputException.class)
+                .hasMessageContaining("steps.jsonl:1: the line is longer than 16 MiB");
+    }
+
+    /** A step at the end of the long numbers had the axis counted on for ever. */
+    @Test
+    void rowsThatNoRunWritesAreRefusedByLine() throws IOException {
+        Path folder = run("rows", SampleRun.small(), "");
+        Path steps = folder.resolve("steps.jsonl");
+        for (String row : List.of(
+                "{\"task\": 0, \"step\": 9223372036854775807}",
+                "{\"task\": 3, \"step\": 0}",
+                "{\"task\": 0, \"step\": 0.5}",
+                "{\"task\": 0}")) {
+            Files.writeString(steps, row + "\n");
+            assertThatThrownBy(() -> ReportPage.of(List.of(folder)))
+                    .as(row)
+                    .isInstanceOf(InvalidInputException.class)
+                    .hasMessageContaining("steps.jsonl:1: ")
+                    .hasMessageContaining("expected a whole number");
+        }
+        Files.delete(steps);
+        Files.writeString(folder.resolve("predictions.jsonl"), "{\"task\": 0, \"after_task\": 0, \"split\": \"x\"}\n");
+        assertThatThrownBy(() -> ReportPage.of(List.of(folder)))
+                .isInstanceOf(InvalidInputException.class)
+                .hasMessageContaining("predictions.jsonl:1: split: expected train or test, got \"x\"");
+    }
+
+    @Test
+    void aConfigurationOfAliasesIsRefused() throws IOException {
+        Path folder = run("aliases", SampleRun.small(), "");
+        Files.writeString(folder.resolve("config.yaml"), "a: &a [*a]\n");
+
+        assertThatThrownBy(() -> ReportPage.of(List.of(folder)))
+                .isInstanceOf(InvalidInputException.class)
+                .hasMessageContaining("config.yaml:")
+                .hasMessageContaining("an alias is not taken here");
+    }
+
+    private void assertRefused(String message) {
+        assertThatThrownBy(() -> ReportPage.of(List.of(temp)))
+                .isInstanceOf(InvalidInputException.class)
+                .hasMessageContaining(message);
     }
 
     private Path run(String name, SampleRun sample, String extra) {

@@ -14,6 +14,8 @@ class OutOfMemoryTest {
             strings = {
                 "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.",
                 "CUDA out of memory. Tried to allocate 2.00 MiB.",
+                "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+                "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
                 "std::bad_alloc"
             })
     void libtorchSaysItInWords(String message) {
