@@ -79,7 +79,7 @@ public final class FailingWrite {
     private RunConfig config(Path output) {
         return RunConfigReader.read(
                 folder.resolve("run.yaml"),
-                List.of("training.epochs=1", "checkpoint.every_steps=2"),
+                List.of("training.epochs=1", "checkpoint.every_steps=4"),
                 Optional.of(output),
                 folder);
     }

@@ -365,7 +365,7 @@ class ResumeTest {
                 "model/tokenizer.json | checkpoint.keep=2",
                 "before/model/model.safetensors | model={path: before/model, init: pretrained}",
                 "general.txt | ewc.protect.data=general.txt",
-                "before/task-01/consolidation/consolidation.json | ewc.from=before/task-01/consolidation"
+                "before/task-01/consolidation/consolidation.json | ewc={lambda: 100, from: before/task-01/consolidation, from_other_parameters: true}"
             })
     void aFileThatChangedIsRefusedByName(String name, String setting) throws IOException {
         Files.writeString(folder.resolve("general.txt"), "the sky is blue and the grass is green. ".repeat(8));

@@ -25,7 +25,7 @@ import org.ewc4j.tensor.Torch;
  */
 public final class Soak {
     static final int STEPS_A_TASK = 200;
-    private static final int STEPS_A_CHECKPOINT = 40;
+    private static final int STEPS_A_CHECKPOINT = 100;
     private static final long PAGE_KIB = 4;
 
     private Soak() {}
@@ -86,12 +86,15 @@ public final class Soak {
         return new Task("task " + index, kind.train(), kind.test());
     }
 
-    /** Where F changes too; the checkpoints that are due come behind steps alone. */
+    /** Behind the first batch of each, where F has changed too; the checkpoints that are due come behind steps alone. */
     private static RunListener savingWithinFisherPasses(RunCheckpoints checkpoints) {
         return new RunListener() {
+            private int last = -1;
+
             @Override
             public void fisherProgress(int task, String taskName, int done, int total) {
-                if (done < total) {
+                if (task != last && done < total) {
+                    last = task;
                     checkpoints.saveNow();
                 }
             }

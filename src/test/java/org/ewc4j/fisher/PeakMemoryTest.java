@@ -23,17 +23,15 @@ class PeakMemoryTest {
         }
     }
 
-    /**
-     * With its new Fisher, than the forward and backward pass of a training step with its gradients. It reads whole batches, and a
-     * step leaves padding out: so padded rows count as full ones of as many columns.
-     */
+    /** With its new Fisher, than the forward and backward pass of a training step with its gradients. */
     @Test
-    void aFisherOfSingleExamplesTakesLessThanAGradientOfFullRows() throws Exception {
-        Peak gradient = peak("gradient", "full");
+    void aFisherOfSingleExamplesTakesLessThanAGradient() throws Exception {
+        Peak full = peak("gradient", "full");
+        Peak padded = peak("gradient", "padded");
 
-        assertThat(peak("example", "full").copiesBeyond(gradient)).isNegative();
-        assertThat(peak("example", "padded").copiesBeyond(gradient)).isNegative();
-        assertThat(peak("sampled", "padded").copiesBeyond(gradient)).isNegative();
+        assertThat(peak("example", "full").copiesBeyond(full)).isNegative();
+        assertThat(peak("example", "padded").copiesBeyond(padded)).isNegative();
+        assertThat(peak("sampled", "padded").copiesBeyond(padded)).isNegative();
     }
 
     /** Of θ's size are the moments, F and the anchor, and a step's gradients, which no Fisher pass adds to. */
