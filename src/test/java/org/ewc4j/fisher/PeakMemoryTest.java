@@ -23,11 +23,11 @@ class PeakMemoryTest {
         }
     }
 
-    /** With its new Fisher, than the forward and backward pass of a training step with its gradients. */
+    /** With its new Fisher, than a step with its gradients and moments: no gradient is formed beside the Fisher. */
     @Test
-    void aFisherOfSingleExamplesTakesLessThanAGradient() throws Exception {
-        Peak full = peak("gradient", "full");
-        Peak padded = peak("gradient", "padded");
+    void aFisherOfSingleExamplesTakesLessThanATrainingStep() throws Exception {
+        Peak full = peak("plain", "full");
+        Peak padded = peak("plain", "padded");
 
         assertThat(peak("example", "full").copiesBeyond(full)).isNegative();
         assertThat(peak("example", "padded").copiesBeyond(padded)).isNegative();
