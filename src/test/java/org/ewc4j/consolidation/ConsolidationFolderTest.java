@@ -21,14 +21,12 @@ import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.FisherOptions.Normalize;
 import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.error.InvalidInputException;
-import org.ewc4j.fisher.FisherRecord;
 import org.ewc4j.fisher.FisherSettings;
 import org.ewc4j.fisher.UniformFisher;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.Device;
-import org.ewc4j.tensor.ParameterFingerprint;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.SafetensorsWriter;
 import org.ewc4j.tensor.StoredType;
@@ -45,20 +43,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class ConsolidationFolderTest {
     private static final String RECORD = "consolidation.json";
-    private static final HeldFisher WHAT = new HeldFisher(
-            "a \"task\"",
-            new FisherRecord(
-                    FisherKind.UNIFORM,
-                    Unit.SEQUENCE,
-                    8,
-                    3,
-                    4,
-                    2,
-                    Normalize.NONE,
-                    OptionalDouble.empty(),
-                    false,
-                    new ParameterFingerprint("abc", "", ""),
-                    ""));
+    private static final HeldFisher WHAT = HeldFishers.uniform("a \"task\"");
 
     /** Ones, of no rows. */
     private static final HeldFisher FOUND =

@@ -5,20 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.Map;
-import java.util.OptionalDouble;
 import org.ewc4j.Golden;
 import org.ewc4j.config.EwcConfig;
-import org.ewc4j.config.EwcConfig.FisherKind;
-import org.ewc4j.config.FisherOptions.Normalize;
-import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.error.RunFailedException;
-import org.ewc4j.fisher.FisherRecord;
 import org.ewc4j.fisher.UniformFisher;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.Device;
-import org.ewc4j.tensor.ParameterFingerprint;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.Torch;
 import org.ewc4j.tensor.TrainedParameters;
@@ -31,20 +25,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class ConsolidationTest {
     private static final ParameterLayout LAYOUT =
             ParameterLayout.of(Map.of("a", new long[] {512, 100}, "b", new long[] {2048}));
-    private static final HeldFisher WHAT = new HeldFisher(
-            "a task",
-            new FisherRecord(
-                    FisherKind.UNIFORM,
-                    Unit.SEQUENCE,
-                    8,
-                    3,
-                    4,
-                    2,
-                    Normalize.NONE,
-                    OptionalDouble.empty(),
-                    false,
-                    new ParameterFingerprint("abc", "", ""),
-                    ""));
+    private static final HeldFisher WHAT = HeldFishers.uniform("a task");
 
     private Kernels kernels;
     private Arena theta;

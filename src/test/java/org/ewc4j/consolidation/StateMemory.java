@@ -6,19 +6,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalDouble;
 import org.ewc4j.Golden;
 import org.ewc4j.config.AnchorPlacement;
-import org.ewc4j.config.EwcConfig.FisherKind;
-import org.ewc4j.config.FisherOptions.Normalize;
-import org.ewc4j.config.FisherOptions.Unit;
-import org.ewc4j.fisher.FisherRecord;
 import org.ewc4j.fisher.UniformFisher;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.Device;
-import org.ewc4j.tensor.ParameterFingerprint;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.Torch;
 import org.ewc4j.tensor.TrainedParameters;
@@ -75,18 +69,6 @@ public final class StateMemory {
     private static double bytesPerParameter(State state, Path folder, Kernels kernels, Arena theta) {
         AnchorPlacement placement =
                 AnchorPlacement.defaults().withMemory(state.memory()).withFolder(folder);
-        FisherRecord estimate = new FisherRecord(
-                FisherKind.UNIFORM,
-                Unit.SEQUENCE,
-                8,
-                3,
-                4,
-                2,
-                Normalize.NONE,
-                OptionalDouble.empty(),
-                false,
-                new ParameterFingerprint("abc", "", ""),
-                "");
         long before = anonymousBytes();
         try (Consolidation consolidation = new Consolidation(
                 theta.layout(),
@@ -94,7 +76,7 @@ public final class StateMemory {
                 state.types(),
                 StatePlaces.of(placement, Device.CPU))) {
             UniformFisher fisher = new UniformFisher(null, TrainedParameters.all(theta.layout()));
-            consolidation.add(kernels, fisher, theta, new HeldFisher("a task", estimate), done -> {});
+            consolidation.add(kernels, fisher, theta, HeldFishers.uniform("a task"), done -> {});
             return (anonymousBytes() - before) / (double) ELEMENTS;
         }
     }
