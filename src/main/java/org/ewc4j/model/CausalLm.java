@@ -348,13 +348,9 @@ public final class CausalLm implements AutoCloseable {
     /** fisher += weight · g² of the gradients that are there, of {@link #trained}; fisher fp32 in the layout of the parameters. */
     public void addSquaredGradients(Arena fisher, double weight) {
         requireOpen();
-        TensorList formed = gradients();
-        if (trained.isAll()) {
-            AddedSquares.whole(() -> kernels.fisherAccumulate(fisher.list(), formed, weight));
-            return;
-        }
-        try (TensorList some = fisher.list().select(trained.indices())) {
-            AddedSquares.whole(() -> kernels.fisherAccumulate(some, formed, weight));
+        try (PointerScope pass = new PointerScope()) {
+            SquaredGradients formed = SquaredGradients.of(layout, leaves, numerics.type(), kernels);
+            AddedSquares.whole(() -> formed.addTo(fisher, weight));
         }
     }
 

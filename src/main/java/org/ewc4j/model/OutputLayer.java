@@ -76,9 +76,13 @@ final class OutputLayer implements AutoCloseable {
         }
     }
 
-    /** Whether {@link #square} takes the batch: its logits fit at once. */
+    /**
+     * Whether {@link #square} takes the batch: its logits fit at once, and the products are ours, so that the squares are to the
+     * bit those of the gradient that {@link #learn} forms.
+     */
     boolean squares(StagedBatch batch) {
-        return batch.scoredPositions() <= rowsAtOnce;
+        long rows = batch.scoredPositions();
+        return rows <= rowsAtOnce && isFew(rows);
     }
 
     /**

@@ -1,11 +1,13 @@
 package org.ewc4j.model;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.ToLongFunction;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.TensorList;
@@ -19,8 +21,8 @@ import org.ewc4j.tensor.ParameterLayout.Parameter;
  * pointer scope in which it was made, and to the gradients of that time.
  */
 final class SquaredGradients {
-    /** {@code pieces} of {@code elements} each: where they lie from the parameter's first byte on in fp32, and where the gradients lie. */
-    private record Piece(Parameter parameter, long elements, long[] offsets, long[] gradients) {}
+    /** {@code elements} of a parameter: where they lie from its first byte on in fp32, and where their gradients lie. */
+    private record Piece(Parameter parameter, long offset, long elements, long gradient) {}
 
     private final List<Piece> pieces = new ArrayList<>();
     private final ElementType type;
@@ -43,43 +45,49 @@ final class SquaredGradients {
             for (Parameter parameter : layout.parameters()) {
                 Tensor gradient = leaves.get(parameter.name()).grad();
                 if (gradient.defined() && gradient.is_sparse()) {
-                    squares.takeRows(parameter, gradient.coalesce());
+                    squares.takeRows(parameter, gradient);
                 } else if (gradient.defined()) {
-                    squares.pieces.add(new Piece(
-                            parameter, parameter.elements(), new long[] {0}, new long[] {address(gradient.contiguous())
-                            }));
+                    squares.pieces.add(new Piece(parameter, 0, parameter.elements(), address(gradient.contiguous())));
                 }
             }
         }
         return squares;
     }
 
+    /** A row that was read more than once is summed in the order of the batch, as {@link Gradients} sums it: to the same bits. */
     private void takeRows(Parameter parameter, Tensor gradient) {
-        Tensor values = gradient.values().contiguous();
-        Tensor indices = gradient.indices().cpu().contiguous();
+        Tensor indices =
+                gradient._indices().select(0, 0).contiguous(); // on the CPU: on a device none is looked up sparsely
+        long[] read = new long[Math.toIntExact(indices.numel())];
+        indices.data_ptr_long().get(read);
+        TokenSlots slots = TokenSlots.of(read, new long[] {0, read.length}, -1);
+        Tensor values = gradient._values();
         long size = values.size(1);
-        long[] rows = new long[Math.toIntExact(values.size(0))];
-        indices.data_ptr_long().get(rows);
-        long[] offsets =
-                Arrays.stream(rows).map(row -> row * size * Float.BYTES).toArray();
-        long[] gradients = new long[rows.length];
-        Arrays.setAll(gradients, i -> address(values) + i * size * type.bytes());
-        pieces.add(new Piece(parameter, size, offsets, gradients));
+        Tensor slotOfEach =
+                torch.from_blob(new LongPointer(slots.slots()), new long[] {read.length}, indices.options());
+        Tensor sums =
+                torch.zeros(new long[] {slots.count(), size}, values.options()).index_add_(0, slotOfEach, values);
+        for (int slot = 0; slot < slots.count(); slot++) {
+            pieces.add(new Piece(
+                    parameter,
+                    slots.ids()[slot] * size * Float.BYTES,
+                    size,
+                    address(sums) + slot * size * type.bytes()));
+        }
     }
 
     /** fisher += weight · g², with fisher fp32 in the layout of the leaves. */
     void addTo(Arena fisher, double weight) {
-        for (Piece piece : pieces) {
-            long begin = fisher.segment(piece.parameter());
-            long[] at =
-                    Arrays.stream(piece.offsets()).map(offset -> begin + offset).toArray();
-            long[] counts = new long[at.length];
-            Arrays.fill(counts, piece.elements());
-            try (TensorList into = TensorList.of(ElementType.F32, at, counts);
-                    TensorList from = TensorList.of(type, piece.gradients(), counts)) {
-                kernels.fisherAccumulate(into, from, weight);
-            }
+        long[] elements = each(Piece::elements);
+        try (TensorList into = TensorList.of(
+                        ElementType.F32, each(piece -> fisher.segment(piece.parameter()) + piece.offset()), elements);
+                TensorList from = TensorList.of(type, each(Piece::gradient), elements)) {
+            kernels.fisherAccumulate(into, from, weight);
         }
+    }
+
+    private long[] each(ToLongFunction<Piece> quantity) {
+        return pieces.stream().mapToLong(quantity).toArray();
     }
 
     private static long address(Tensor tensor) {
