@@ -75,8 +75,9 @@ public final class BenchResult {
         line(text, "");
         line(
                 text,
-                "EWC step / plain step                  %s",
-                overPlain(step.ewc()).text(3));
+                "EWC step / plain step                  %s of %d pairs",
+                step.ewcOverPlain().text(3),
+                step.ewcOverPlain().size());
         line(
                 text,
                 "EWC step, F dense / plain step         %s",
@@ -196,7 +197,8 @@ public final class BenchResult {
         put(node, "forward_backward", step.forwardBackward());
         put(node, "plain", step.plain());
         put(node, "ewc", step.ewc());
-        overPlain(step.ewc()).put(node, "ewc_over_plain");
+        step.ewcOverPlain().put(node, "ewc_over_plain");
+        node.put("ewc_over_plain_pairs", step.ewcOverPlain().size());
         put(node, "ewc_dense", step.denseEwc());
         overPlain(step.denseEwc()).put(node, "ewc_dense_over_plain");
         step.ewc().wall().map(ms -> 1e3 / ms).put(node, "steps_per_second");

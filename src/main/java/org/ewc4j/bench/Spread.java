@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.function.DoubleUnaryOperator;
+import java.util.stream.DoubleStream;
 
 /** The values of one quantity, a value for each round; looked at by their median, minimum and maximum. */
 final class Spread {
@@ -55,6 +56,16 @@ final class Spread {
     /** Every round's value through a function. */
     Spread map(DoubleUnaryOperator function) {
         return new Spread(Arrays.stream(rounds).map(function).toArray());
+    }
+
+    /** The values of both, as of one longer run. */
+    Spread and(Spread other) {
+        return new Spread(DoubleStream.concat(Arrays.stream(rounds), Arrays.stream(other.rounds))
+                .toArray());
+    }
+
+    int size() {
+        return rounds.length;
     }
 
     /**

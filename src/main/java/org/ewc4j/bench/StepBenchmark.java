@@ -33,6 +33,12 @@ final class StepBenchmark {
     /** λ of the published recipe; the cost does not depend on it. */
     static final double LAMBDA = 5000;
 
+    /**
+     * For each round so many more in which only the plain step and the one with EWC take turns: they differ by less than single
+     * steps scatter.
+     */
+    private static final int PAIRS = 2;
+
     /** Milliseconds on a batch: on the clock, and what this process's threads computed. */
     record Timing(Spread wall, Spread processor) {}
 
@@ -43,6 +49,7 @@ final class StepBenchmark {
      * @param plain forward, backward, AdamW
      * @param ewc the same with the penalty of a consolidation whose Fisher is that of one batch: as of any task, it is 0 for what
      *     the task never met, most rows of the input embedding say, and the host's pass skips that
+     * @param ewcOverPlain their ratio, of these rounds and of those in which only the two take turns
      * @param denseEwc with one whose Fisher is 0 nowhere, so that nothing is skipped
      * @param fisher forward, backward, accumulation of the squared gradient
      * @param exampleFisher forward, backward to the layers' outputs, accumulation of each example's squared gradient
@@ -54,6 +61,7 @@ final class StepBenchmark {
             Timing forwardBackward,
             Timing plain,
             Timing ewc,
+            Spread ewcOverPlain,
             Timing denseEwc,
             Timing fisher,
             Timing exampleFisher,
@@ -75,10 +83,14 @@ final class StepBenchmark {
                 Arena newFisher = new Arena(model.layout(), ElementType.F32, device)) {
             consolidate(model, kernels, consolidation, new BatchFisher(model, steps.subList(0, 1)));
             consolidate(model, kernels, dense, new UniformFisher(model, model.trained()));
+            RoundRobin.Operation plain =
+                    (round, times) -> train(trainer, task, steps.get(round % steps.size()), times, null);
+            RoundRobin.Operation ewc =
+                    (round, times) -> train(trainer, task, steps.get(round % steps.size()), times, consolidation);
             RoundRobin robin = RoundRobin.on(device);
             robin.add("forward_backward", round -> forwardBackward(model, steps.get(round)));
-            robin.add("plain", (round, times) -> train(trainer, task, steps.get(round), times, null));
-            robin.add("ewc", (round, times) -> train(trainer, task, steps.get(round), times, consolidation));
+            robin.add("plain", plain);
+            robin.add("ewc", ewc);
             robin.add("ewc_dense", (round, times) -> train(trainer, task, steps.get(round), times, dense));
             robin.add(
                     "fisher",
@@ -91,11 +103,16 @@ final class StepBenchmark {
                     "sampled_fisher",
                     round -> exampleFisher(model, kernels, steps.get(round), new Labels.Sampled(0, 0, 1), newFisher));
             Map<String, RoundRobin.Seconds> seconds = robin.run(options.rounds());
+            RoundRobin pairs = RoundRobin.on(device);
+            pairs.add("plain", plain);
+            pairs.add("ewc", ewc);
+            Spread ewcOverPlain = ewcOverPlain(seconds).and(ewcOverPlain(pairs.run(PAIRS * options.rounds())));
             double parameters = model.layout().elements();
             return new Result(
                     milliseconds(seconds.get("forward_backward")),
                     milliseconds(seconds.get("plain")),
                     milliseconds(seconds.get("ewc")),
+                    ewcOverPlain,
                     milliseconds(seconds.get("ewc_dense")),
                     milliseconds(seconds.get("fisher")),
                     milliseconds(seconds.get("example_fisher")),
@@ -136,6 +153,10 @@ final class StepBenchmark {
     private static void exampleFisher(CausalLm model, Kernels kernels, StepBatch batch, Labels labels, Arena fisher) {
         new ExampleFisher(model, kernels, List.of(batch), Unit.SEQUENCE, labels)
                 .accumulateInto(fisher, 1, FisherReading.NONE, reading -> {});
+    }
+
+    private static Spread ewcOverPlain(Map<String, RoundRobin.Seconds> seconds) {
+        return seconds.get("ewc").wall().over(seconds.get("plain").wall());
     }
 
     private static Timing milliseconds(RoundRobin.Seconds seconds) {

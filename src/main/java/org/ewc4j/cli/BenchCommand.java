@@ -114,7 +114,12 @@ final class BenchCommand implements Callable<Integer> {
     @Option(names = "--threads", description = "Threads. Default: one for each physical core.")
     private Integer threads;
 
-    @Option(names = "--repeat", defaultValue = "10", description = "Measured rounds. Default: ${DEFAULT-VALUE}.")
+    @Option(
+            names = "--repeat",
+            defaultValue = "10",
+            description =
+                    "Measured rounds; what EWC adds to a step is taken from three times as many pairs of steps. Default:"
+                            + " ${DEFAULT-VALUE}.")
     private int repeat;
 
     @Option(names = "--json", paramLabel = "FILE", description = "Write the figures there too.")

@@ -102,6 +102,8 @@ class BenchmarkTest {
                 "tokens_per_second")) {
             assertSpread(json.get("step"), name);
         }
+        assertThat(json.at("/step/ewc_over_plain_pairs").asInt())
+                .isEqualTo(3 * json.get("rounds").asInt());
         for (String name : List.of(
                 "batch_ms",
                 "batch_over_forward_backward",
