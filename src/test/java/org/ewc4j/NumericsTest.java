@@ -123,6 +123,21 @@ class NumericsTest {
                 .isEqualTo(Golden.allFloats(folder.resolve("before/model.safetensors")));
     }
 
+    /** Losses and norms are finite then, and θ would stay where it is for ever: m ÷ √v is 0. */
+    @Test
+    void aGradientWhoseSquareOverflowsTheSecondMomentStopsTheRun() {
+        Path model = TinyRun.model(folder.resolve("model"), "llama");
+        List<Task> tasks = TinyRun.tasks(2, 10);
+        try (ContinualLearner learner =
+                ContinualLearner.open(ModelSource.random(model, 1), TinyRun.training(), EWC.withLambda(1e35))) {
+            learner.learn(tasks.get(0));
+            learner.consolidate(tasks.get(0));
+            assertThatThrownBy(() -> learner.learn(tasks.get(1)))
+                    .isInstanceOf(RunFailedException.class)
+                    .hasMessageContaining("overflows the second moment, with the penalty's its norm is ");
+        }
+    }
+
     @Test
     void skippingLeavesAFiniteRunAsItIs() {
         TrainingConfig training = TinyRun.training().withEpochs(3);

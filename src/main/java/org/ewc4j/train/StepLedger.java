@@ -3,6 +3,8 @@ package org.ewc4j.train;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.ewc4j.config.PenaltyOptions;
+import org.ewc4j.config.TrainingConfig.ClipTarget;
 import org.ewc4j.data.StepBatch;
 import org.ewc4j.error.RunFailedException;
 import org.ewc4j.kernel.StepSlots;
@@ -18,6 +20,9 @@ import org.ewc4j.train.Trainer.TaskTraining;
 final class StepLedger implements AutoCloseable {
     /** Updates that may be left out one after the other before a run is given up. */
     private static final int MOST_SKIPPED_IN_A_ROW = 20;
+
+    /** The square of a gradient beyond is infinite in fp32, and the second moment with it. */
+    private static final double LARGEST_APPLIED = Math.sqrt(Float.MAX_VALUE);
 
     /**
      * A step as it was started.
@@ -123,6 +128,13 @@ final class StepLedger implements AutoCloseable {
             requireFinite(lmLoss, "lm_loss", entry);
             requireFinite(loss, "loss", entry);
             requireFinite(statistics.gradientNorm(), "grad_norm", entry);
+            double applied = applied(statistics, entry.task);
+            if (applied > LARGEST_APPLIED) {
+                throw failed(
+                        entry,
+                        "the square of the gradient overflows the second moment, with the penalty's its norm",
+                        applied);
+            }
         }
         return new StepMetrics(
                 entry.task.index(),
@@ -139,6 +151,15 @@ final class StepLedger implements AutoCloseable {
                 entry.batch.tokens(),
                 seconds,
                 skipped);
+    }
+
+    /** The norm of what the moments were given, or more. */
+    private static double applied(StepStatistics statistics, TaskTraining task) {
+        double clip = task.config().clipNorm().orElse(Double.POSITIVE_INFINITY);
+        double penalty = task.penalty().kind() == PenaltyOptions.Kind.PROXIMAL ? 0 : statistics.penaltyGradientNorm();
+        return task.config().clipTarget() == ClipTarget.TOTAL
+                ? Math.min(clip, statistics.gradientNorm() + penalty)
+                : Math.min(clip, statistics.gradientNorm()) + penalty;
     }
 
     private static void requireFinite(double value, String what, Entry entry) {
