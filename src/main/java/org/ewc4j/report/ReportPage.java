@@ -28,28 +28,31 @@ import org.ewc4j.tensor.AtomicFile;
  * can be made again, and of runs that were killed.
  */
 public final class ReportPage {
+    /** Filled in one pass, so that no text of a run is taken for a place of the page. */
     private static final String PAGE = """
             <!DOCTYPE html>
             <html lang="en">
             <head>
             <meta charset="utf-8"/>
             <meta name="viewport" content="width=device-width, initial-scale=1"/>
-            <title>{title}</title>
+            <title>%1$s</title>
             <style>
-            {style}</style>
+            %2$s</style>
             </head>
             <body>
             <main>
             <header>
-            <h1>{title}</h1>
-            <div class="lead">{lead}</div>
+            <h1>%1$s</h1>
+            <div class="lead">%3$s</div>
             </header>
-            {body}
-            <footer>Made by ewc4j {version}. {note}</footer>
+            %4$s
+            <footer>Made by ewc4j %5$s. %6$s</footer>
             </main>
             </body>
             </html>
             """;
+
+    private static final String STYLE = style();
 
     private final List<RunData> runs;
     private final ReportCharts charts;
@@ -131,12 +134,13 @@ public final class ReportPage {
 
     /** A page in the style of all; {@code body} is HTML, the other texts are not. */
     static String page(String title, String lead, String body, String note) {
-        return PAGE.replace("{style}", style())
-                .replace("{version}", Html.escape(Versions.ewc4j()))
-                .replace("{note}", Html.escape(note))
-                .replace("{lead}", Html.escape(lead))
-                .replace("{title}", Html.escape(Html.shorten(title, 120)))
-                .replace("{body}", body);
+        return PAGE.formatted(
+                Html.escape(Html.shorten(title, 120)),
+                STYLE,
+                Html.escape(lead),
+                body,
+                Html.escape(Versions.ewc4j()),
+                Html.escape(note));
     }
 
     private static String lead(RunData run) {

@@ -9,13 +9,13 @@ import java.util.Properties;
 /** The versions a run was made with, from what Maven leaves in each jar. None of the libraries is loaded by asking. */
 public final class Versions {
     private static final String UNKNOWN = "unknown";
+    private static final String EWC4J = fromJar("org.ewc4j", "ewc4j");
 
     private Versions() {}
 
     /** The version of ewc4j; {@code development} where it does not run from its jar. */
     public static String ewc4j() {
-        String version = fromJar("org.ewc4j", "ewc4j");
-        return version.equals(UNKNOWN) ? "development" : version;
+        return EWC4J.equals(UNKNOWN) ? "development" : EWC4J;
     }
 
     /** Name to version, in a fixed order: ewc4j, java, then the libraries whose versions change results. */

@@ -47,6 +47,15 @@ final class HostileFixture implements AutoCloseable {
     /** The folder of its checkpoint. */
     static final String STOPPED_CHECKPOINT = STOPPED_RUN + "checkpoints/checkpoint-000001/";
 
+    /** Folders with what a report is made of, results.json and what is named here: the other files take longer than the page. */
+    static final String REPORTED_RUN = "reported/";
+
+    private static final Map<String, List<String>> REPORTED_FILES = Map.of(
+            "results", List.of("steps.jsonl", "predictions.jsonl"),
+            "steps", List.of("steps.jsonl"),
+            "predictions", List.of("predictions.jsonl"),
+            "configuration", List.of("config.yaml"));
+
     /** The folder of a state that holds the model's parameters and nothing else, as a checkpoint's takes long to seal. */
     static final String PARAMETERS_STATE = "parameters/";
 
@@ -58,6 +67,7 @@ final class HostileFixture implements AutoCloseable {
     private final Map<String, ModelDirectory> directories = new HashMap<>();
     private Arena arena; // null until it is asked for
     private StoppedRunFixture stoppedRun; // null until it is asked for
+    private boolean reported;
     private final Kernels kernels = Torch.kernels(Device.CPU, Golden.THREADS);
 
     private HostileFixture(Path folder) {
@@ -180,6 +190,18 @@ final class HostileFixture implements AutoCloseable {
         return stoppedRun;
     }
 
+    private void reportedRuns() {
+        if (!reported) {
+            stoppedRun();
+            REPORTED_FILES.forEach((name, files) -> {
+                Path run = folder.resolve(REPORTED_RUN + name);
+                Stream.concat(Stream.of("results.json"), files.stream())
+                        .forEach(file -> write(run.resolve(file), read(folder.resolve(STOPPED_RUN + file))));
+            });
+            reported = true;
+        }
+    }
+
     /** The model's parameters, as {@link #PARAMETERS_STATE} holds them, to write and to read into. */
     KeptArena parameters() {
         if (arena == null) {
@@ -197,6 +219,8 @@ final class HostileFixture implements AutoCloseable {
     byte[] original(String file) {
         if (file.startsWith(STOPPED_RUN)) {
             stoppedRun();
+        } else if (file.startsWith(REPORTED_RUN)) {
+            reportedRuns();
         } else if (file.startsWith(PARAMETERS_STATE)) {
             parameters();
         }

@@ -194,7 +194,7 @@ enum Parser {
         }
     },
     /** What `ewc4j report` reads, page and charts with it: most of what is allocated is the page. */
-    RUN_RESULTS(HostileFixture.STOPPED_RUN + "results.json", 4 << 20, 2000) {
+    RUN_RESULTS(HostileFixture.REPORTED_RUN + "results/results.json", 4 << 20, 2000) {
         /** And with all that some runs have; and names without scores, which would be held as the square of them. */
         @Override
         List<byte[]> seeds(HostileFixture fixture) {
@@ -211,7 +211,7 @@ enum Parser {
             report(fixture);
         }
     },
-    RUN_STEPS(HostileFixture.STOPPED_RUN + "steps.jsonl", 4 << 20, 256) {
+    RUN_STEPS(HostileFixture.REPORTED_RUN + "steps/steps.jsonl", 4 << 20, 256) {
         @Override
         List<byte[]> seeds(HostileFixture fixture) {
             return withEmptyLines(super.seeds(fixture));
@@ -222,7 +222,7 @@ enum Parser {
             report(fixture);
         }
     },
-    RUN_PREDICTIONS(HostileFixture.STOPPED_RUN + "predictions.jsonl", 4 << 20, 256) {
+    RUN_PREDICTIONS(HostileFixture.REPORTED_RUN + "predictions/predictions.jsonl", 4 << 20, 256) {
         @Override
         List<byte[]> seeds(HostileFixture fixture) {
             return withEmptyLines(super.seeds(fixture));
@@ -233,7 +233,7 @@ enum Parser {
             report(fixture);
         }
     },
-    RUN_CONFIGURATION(HostileFixture.STOPPED_RUN + "config.yaml", 4 << 20, 1500) {
+    RUN_CONFIGURATION(HostileFixture.REPORTED_RUN + "configuration/config.yaml", 4 << 20, 1500) {
         @Override
         void parse(HostileFixture fixture) {
             report(fixture);
@@ -301,8 +301,9 @@ enum Parser {
         TaskReader.read(source, PromptTemplate.parse("{question}:"), Set.of(Split.TRAIN, Split.TEST));
     }
 
-    private static void report(HostileFixture fixture) {
-        ReportPage.of(List.of(fixture.folder().resolve(HostileFixture.STOPPED_RUN)));
+    /** Makes the page of the run that this parser's file is in. */
+    void report(HostileFixture fixture) {
+        ReportPage.of(List.of(fixture.folder().resolve(file).getParent()));
     }
 
     private static void readConsolidation(HostileFixture fixture) {
