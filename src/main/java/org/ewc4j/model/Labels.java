@@ -1,13 +1,10 @@
 package org.ewc4j.model;
 
-import java.util.Arrays;
-import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.ScalarTypeOptional;
-import org.bytedeco.pytorch.StringViewOptional;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.ewc4j.data.Batch;
@@ -40,8 +37,8 @@ public sealed interface Labels {
             }
         }
 
-        /** Rows of the softmax whose sums are formed at once, in double; 26 MB of them for a vocabulary of 50,304. */
-        private static final int CHUNK = 64;
+        /** Columns of the softmax that are summed at once: sums up to every one would be written for a single label of a row. */
+        private static final int BLOCK = 256;
 
         /**
          * One draw for each scored position of the examples {@code first} to {@code end − 1}, by the inverse of the cumulated
@@ -58,35 +55,86 @@ public sealed interface Labels {
                     uniform[count++] = random.uniform();
                 }
             }
-            long[] drawn = new long[uniform.length];
-            for (int from = 0; from < drawn.length; from += CHUNK) {
-                int to = Math.min(from + CHUNK, drawn.length);
-                long[] chunk =
-                        inverted(probabilities.narrow(0, from, to - from), Arrays.copyOfRange(uniform, from, to));
-                System.arraycopy(chunk, 0, drawn, from, chunk.length);
+            return inverted(probabilities, uniform);
+        }
+
+        private static long[] inverted(Tensor probabilities, double[] uniform) {
+            int rows = uniform.length;
+            int columns = Math.toIntExact(probabilities.size(1));
+            int blocks = (columns + BLOCK - 1) / BLOCK;
+            float[] sums = floats(blockSums(probabilities));
+            double[] wanted = new double[rows];
+            long[] drawn = new long[rows];
+            long[] taken = new long[rows * BLOCK];
+            for (int row = 0; row < rows; row++) {
+                double total = 0;
+                for (int block = 0; block < blocks; block++) {
+                    total += sums[row * blocks + block];
+                }
+                double left = uniform[row] * total;
+                int block = 0;
+                while (block < blocks - 1 && left >= sums[row * blocks + block]) {
+                    left -= sums[row * blocks + block++];
+                }
+                wanted[row] = left;
+                drawn[row] = (long) block * BLOCK;
+                for (int i = 0; i < BLOCK; i++) {
+                    taken[row * BLOCK + i] = Math.min(drawn[row] + i, columns - 1);
+                }
+            }
+            Tensor of = torch.from_blob(
+                    new LongPointer(taken), new long[] {rows, BLOCK}, new TensorOptions(ScalarType.Long));
+            float[] within = floats(probabilities.gather(1, of.to(probabilities.device(), ScalarType.Long)));
+            for (int row = 0; row < rows; row++) {
+                int count = (int) Math.min(BLOCK, columns - drawn[row]);
+                drawn[row] += label(within, row * BLOCK, count, wanted[row]);
             }
             return drawn;
         }
 
-        private static long[] inverted(Tensor probabilities, double[] uniform) {
-            Tensor sums = probabilities.cumsum(1, new ScalarTypeOptional(ScalarType.Double));
-            long last = sums.size(1) - 1;
-            Tensor whole = sums.narrow(1, last, 1);
-            Tensor wanted = torch.empty_like(whole)
-                    .copy_(torch.from_blob(
-                            new DoublePointer(uniform),
-                            new long[] {uniform.length, 1},
-                            new TensorOptions(ScalarType.Double)))
-                    .mul(whole);
-            // The first label whose sum is above what is wanted: one of probability 0 is never drawn.
-            Tensor labels =
-                    torch.searchsorted(sums, wanted, false, true, new StringViewOptional(), new TensorOptional());
-            long[] drawn = new long[uniform.length];
-            new LongPointer(labels.cpu().contiguous().data_ptr_long()).get(drawn);
-            for (int i = 0; i < drawn.length; i++) {
-                drawn[i] = Math.min(drawn[i], last);
+        /**
+         * The first whose sum is above what is wanted, so that one of probability 0 is never drawn; where rounding leaves none
+         * above, the last that has a probability.
+         */
+        private static int label(float[] probabilities, int from, int count, double wanted) {
+            double sum = 0;
+            int last = count - 1;
+            for (int i = 0; i < count; i++) {
+                float probability = probabilities[from + i];
+                sum += probability;
+                if (sum > wanted) {
+                    return i;
+                }
+                if (probability > 0) {
+                    last = i;
+                }
             }
-            return drawn;
+            return last;
+        }
+
+        /** Σ of each {@link #BLOCK} columns, the last of fewer where the columns are no multiple of it. */
+        private static Tensor blockSums(Tensor probabilities) {
+            long columns = probabilities.size(1);
+            long even = columns - columns % BLOCK;
+            Tensor blocks = probabilities
+                    .narrow(1, 0, even)
+                    .reshape(probabilities.size(0), even / BLOCK, BLOCK)
+                    .sum(2);
+            return even == columns
+                    ? blocks
+                    : torch.cat(
+                            new TensorVector(
+                                    blocks,
+                                    probabilities
+                                            .narrow(1, even, columns - even)
+                                            .sum(new long[] {1}, true, new ScalarTypeOptional())),
+                            1);
+        }
+
+        private static float[] floats(Tensor tensor) {
+            float[] values = new float[Math.toIntExact(tensor.numel())];
+            tensor.cpu().contiguous().data_ptr_float().get(values);
+            return values;
         }
     }
 }
