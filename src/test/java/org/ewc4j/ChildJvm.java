@@ -12,12 +12,24 @@ import java.util.concurrent.TimeUnit;
 
 /** A main class of the tests in a JVM of its own, with this one's class path. */
 public final class ChildJvm {
+    /**
+     * Options for a process whose resident memory and threads are watched. The heap is touched whole at the start, so that what
+     * grows is native. One compiler, so that no thread comes later, and the first one only: the second takes some 15 MB,
+     * and where the machine is busy long behind what is compared.
+     */
+    static final List<String> STEADY = List.of(
+            "-Xms128m",
+            "-Xmx128m",
+            "-XX:+AlwaysPreTouch",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:-UseDynamicNumberOfCompilerThreads");
+
     private ChildJvm() {}
 
-    /** Runs it to its end within two minutes; see {@link #run(Path, Duration, Map, List, Class, String...)}. */
+    /** Runs it to its end within five minutes; see {@link #run(Path, Duration, Map, List, Class, String...)}. */
     public static List<String> run(Path folder, List<String> options, Class<?> main, String... arguments)
             throws Exception {
-        return run(folder, Duration.ofMinutes(2), options, main, arguments);
+        return run(folder, Duration.ofMinutes(5), options, main, arguments);
     }
 
     /** Runs it in this environment; see {@link #run(Path, Duration, Map, List, Class, String...)}. */
@@ -55,7 +67,9 @@ public final class ChildJvm {
         builder.environment().putAll(environment);
         Process process = builder.start();
         try {
-            assertThat(process.waitFor(most.toSeconds(), TimeUnit.SECONDS)).isTrue();
+            assertThat(process.waitFor(most.toSeconds(), TimeUnit.SECONDS))
+                    .as("%s ends within %s", main.getSimpleName(), most)
+                    .isTrue();
         } finally {
             process.destroyForcibly();
         }

@@ -6,12 +6,10 @@ import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -20,74 +18,40 @@ import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.SaveConfig.StoredType;
 import org.ewc4j.kernel.NativeResource;
-import org.ewc4j.task.Task;
-import org.ewc4j.tensor.Torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.slf4j.LoggerFactory;
 
 /** Learners by the hundred, and several at once. */
 class ManyLearnersTest {
-    private static final long PAGE = 4096;
     private static final EwcConfig EWC = EwcConfig.defaults().withLambda(100);
 
     @TempDir
     Path folder;
 
-    private record Held(long tensors, long resources, int files, int threads) {
-        static Held now() {
-            // Threads of Java alone: how many compile or collect is the JVM's affair.
-            return new Held(
-                    Torch.keptObjects(),
-                    NativeResource.openCount(),
-                    Path.of("/proc/self/fd").toFile().list().length,
-                    Thread.getAllStackTraces().size());
-        }
-    }
-
-    /** Without the JVM's heap, which grows with the tests that ran before. */
-    private static long residentBytes() throws IOException {
-        long all = Long.parseLong(Files.readString(Path.of("/proc/self/statm")).split(" ")[1]) * PAGE;
-        return all - ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getCommitted();
-    }
-
-    private void live(Path model) {
-        try (ContinualLearner learner = ContinualLearner.open(
-                ModelSource.random(model, 1), TinyRun.training().withMaxSteps(1), EWC)) {
-            Task task = TinyRun.tasks(1, 4).get(0);
-            learner.learn(task);
-            learner.evaluate(Map.of(0, task));
-        }
-    }
-
     @Test
     void twoHundredLearnersOneAfterAnotherLeaveNothing() throws Exception {
-        Path model = TinyRun.model(folder.resolve("model"), "llama");
-        for (int i = 0; i < 50; i++) {
-            live(model);
-        }
-        System.gc();
-        Held before = Held.now();
-        long resident = residentBytes();
-        for (int i = 0; i < 200; i++) {
-            live(model);
-        }
-        System.gc();
-        Held after = Held.now();
+        List<Held> rows =
+                ChildJvm.run(folder, ChildJvm.STEADY, ManyLearners.class, folder.toString(), "50", "200").stream()
+                        .filter(Held::isRow)
+                        .map(Held::parse)
+                        .toList();
+        Held before = rows.get(0);
+        Held after = rows.get(1);
+
         assertThat(after.tensors()).isEqualTo(before.tensors());
         assertThat(after.resources()).isEqualTo(before.resources());
-        // What tests before this one left behind may end meanwhile.
-        assertThat(after.files()).isLessThanOrEqualTo(before.files());
+        assertThat(after.files()).isEqualTo(before.files());
         assertThat(after.threads()).isLessThanOrEqualTo(before.threads());
         // 200 of these models' states would be 40 MB.
-        assertThat(residentBytes() - resident).isLessThan(24 << 20);
+        assertThat(after.kibibytes() - before.kibibytes()).isLessThan(8 << 10);
     }
 
     /** The backstop of a host that forgets to close: it is told where the learner was made, and gets the memory back. */
     @Test
     void aForgottenLearnerIsFreedAndItsMakerNamed() throws InterruptedException {
         Path model = TinyRun.model(folder.resolve("model"), "gpt2");
-        live(model);
+        ManyLearners.live(model);
         Held before = Held.now();
         Logger logger = (Logger) LoggerFactory.getLogger(NativeResource.class);
         ListAppender<ILoggingEvent> events = new ListAppender<>();
@@ -100,7 +64,7 @@ class ManyLearnersTest {
                 System.gc();
                 Thread.sleep(20);
             }
-            assertThat(Torch.keptObjects()).isEqualTo(before.tensors());
+            assertThat(Held.now().tensors()).isEqualTo(before.tensors());
             assertThat(NativeResource.openCount()).isEqualTo(before.resources());
             assertThat(List.copyOf(events.list)).anySatisfy(event -> {
                 assertThat(event.getFormattedMessage()).startsWith("ContinualLearner was never closed");

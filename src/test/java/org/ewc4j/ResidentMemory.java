@@ -1,7 +1,5 @@
 package org.ewc4j;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import org.ewc4j.config.EwcConfig;
@@ -14,11 +12,10 @@ import org.ewc4j.train.StepMetrics;
 public final class ResidentMemory {
     static final int STEPS = 2000;
     static final int STEPS_A_TASK = 100;
-    private static final long PAGE_KIB = 4;
 
     private ResidentMemory() {}
 
-    /** {@code args}: a folder to write to. Prints a line "step KiB" every 100 steps. */
+    /** {@code args}: a folder to write to. Prints a row of what is held every 100 steps. */
     public static void main(String[] args) {
         Path model = TinyRun.model(Path.of(args[0]), "llama");
         try (ContinualLearner learner = ContinualLearner.open(
@@ -33,7 +30,7 @@ public final class ResidentMemory {
                 @Override
                 public void step(StepMetrics metrics) {
                     if ((metrics.step() + 1) % 100 == 0) {
-                        System.out.println(metrics.step() + 1 + " " + kibibytes());
+                        System.out.println(Held.now().row(metrics.step() + 1));
                     }
                 }
             });
@@ -44,14 +41,6 @@ public final class ResidentMemory {
                 learner.evaluate(Map.of(0, task));
                 learner.saveConsolidation(model);
             }
-        }
-    }
-
-    private static long kibibytes() {
-        try {
-            return Long.parseLong(Files.readString(Path.of("/proc/self/statm")).split(" ")[1]) * PAGE_KIB;
-        } catch (IOException e) {
-            throw new IllegalStateException(e);
         }
     }
 }

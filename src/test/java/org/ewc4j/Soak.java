@@ -1,10 +1,8 @@
 package org.ewc4j;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.ewc4j.checkpoint.CheckpointStore;
@@ -13,24 +11,22 @@ import org.ewc4j.config.EwcConfig;
 import org.ewc4j.config.ModelSource;
 import org.ewc4j.config.SaveConfig.StoredType;
 import org.ewc4j.config.TrainingConfig;
-import org.ewc4j.kernel.NativeResource;
 import org.ewc4j.report.RunFolder;
 import org.ewc4j.report.RunListener;
 import org.ewc4j.task.Task;
-import org.ewc4j.tensor.Torch;
 
 /**
  * A process that learns ever new tasks for a long time, with checkpoints as a run makes them, evaluates and saves behind each, and
  * tells what it holds; see {@link SoakTest}.
  */
 public final class Soak {
-    static final int STEPS_A_TASK = 200;
+    static final int TASKS_A_ROW = 10;
+    private static final int STEPS_A_TASK = 200;
     private static final int STEPS_A_CHECKPOINT = 100;
-    private static final long PAGE_KIB = 4;
 
     private Soak() {}
 
-    /** {@code args}: a folder to write to, and how many tasks. Prints a row of the table after every 10. */
+    /** {@code args}: a folder to write to, and how many tasks. Prints a row of the table after every {@link #TASKS_A_ROW}. */
     public static void main(String[] args) throws IOException {
         Path folder = Path.of(args[0]);
         int tasks = Integer.parseInt(args[1]);
@@ -41,8 +37,7 @@ public final class Soak {
                 .withLoaderThreads(2);
         Path model = TinyRun.model(folder.resolve("model"), "llama");
         Path output = folder.resolve("run");
-        System.out.println("| steps | resident, KiB | files | threads | kept tensors | native resources |");
-        System.out.println("|---|---|---|---|---|---|");
+        System.out.println(Held.header("steps"));
         try (ContinualLearner learner = ContinualLearner.open(
                         ModelSource.random(model, 1),
                         training,
@@ -70,13 +65,13 @@ public final class Soak {
                 learner.saveConsolidation(folder.resolve("consolidation"));
                 run.taskFinished(done, task.name());
                 checkpoints.taskFinished(done, task.name());
-                if ((done + 1) % 10 == 0) {
-                    System.out.println(row((done + 1) * STEPS_A_TASK));
+                if ((done + 1) % TASKS_A_ROW == 0) {
+                    System.out.println(Held.now().row((done + 1) * STEPS_A_TASK));
                 }
             }
         }
-        System.out.println("left behind: " + Torch.keptObjects() + " tensors, " + NativeResource.openCount()
-                + " native resources");
+        Held left = Held.now();
+        System.out.println("left behind: " + left.tensors() + " tensors, " + left.resources() + " native resources");
     }
 
     /** One that nobody has seen before, and that nobody holds when it was learned. */
@@ -99,24 +94,5 @@ public final class Soak {
                 }
             }
         };
-    }
-
-    private static String row(int steps) throws IOException {
-        long kibibytes =
-                Long.parseLong(Files.readString(Path.of("/proc/self/statm")).split(" ")[1]) * PAGE_KIB;
-        long threads = Files.readAllLines(Path.of("/proc/self/status")).stream()
-                .filter(line -> line.startsWith("Threads:"))
-                .mapToLong(line -> Long.parseLong(line.substring(8).strip()))
-                .sum();
-        int files = Path.of("/proc/self/fd").toFile().list().length;
-        return String.format(
-                Locale.ROOT,
-                "| %d | %d | %d | %d | %d | %d |",
-                steps,
-                kibibytes,
-                files,
-                threads,
-                Torch.keptObjects(),
-                NativeResource.openCount());
     }
 }
