@@ -21,7 +21,7 @@ import java.util.Map;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.ewc4j.error.InvalidInputException;
-import org.ewc4j.error.JsonReason;
+import org.ewc4j.error.JsonFile;
 import org.ewc4j.tensor.Arena;
 import org.ewc4j.tensor.ArenaFile;
 import org.ewc4j.tensor.AtomicFile;
@@ -218,19 +218,7 @@ public final class StateFolder {
     }
 
     private static JsonNode parse(Path file) {
-        try {
-            if (!Files.isRegularFile(file)) {
-                throw new InvalidInputException(file + ": is missing");
-            }
-            if (Files.size(file) > MAX_BYTES) {
-                throw new InvalidInputException(file + ": is larger than " + (MAX_BYTES >> 20) + " MiB");
-            }
-            return JSON.readTree(Files.readAllBytes(file));
-        } catch (JsonProcessingException e) {
-            throw new InvalidInputException(file + ": is not valid JSON: " + JsonReason.of(e), e);
-        } catch (IOException e) {
-            throw new InvalidInputException(file + ": cannot be read: " + e.getMessage(), e);
-        }
+        return JsonFile.readObject(JSON, file, MAX_BYTES, "a checkpoint's " + STATE);
     }
 
     private static void requireWhole(Path folder, Reference reference) {

@@ -1,7 +1,6 @@
 package org.ewc4j.consolidation;
 
 import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.StreamWriteFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
@@ -9,9 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -25,7 +22,7 @@ import org.ewc4j.config.EwcConfig.FisherKind;
 import org.ewc4j.config.FisherOptions.Normalize;
 import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.error.InvalidInputException;
-import org.ewc4j.error.JsonReason;
+import org.ewc4j.error.JsonFile;
 import org.ewc4j.fisher.FisherRecord;
 import org.ewc4j.tensor.ParameterFingerprint;
 
@@ -111,23 +108,8 @@ final class ConsolidationJson {
         return new ConsolidationJson(file).record();
     }
 
-    private JsonNode root() {
-        try {
-            if (Files.size(file) > MAX_BYTES) {
-                throw new InvalidInputException(
-                        file + ": larger than " + (MAX_BYTES >> 20) + " MiB, not a consolidation.json of ewc4j");
-            }
-            return JSON.readTree(Files.readAllBytes(file));
-        } catch (JsonProcessingException e) {
-            int line = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
-            throw new InvalidInputException(file + ":" + line + ": not valid JSON: " + JsonReason.of(e), e);
-        } catch (IOException e) {
-            throw new InvalidInputException(file + ": cannot be read: " + e.getMessage(), e);
-        }
-    }
-
     private ConsolidationRecord record() {
-        JsonNode root = root();
+        JsonNode root = JsonFile.readObject(JSON, file, MAX_BYTES, "a consolidation.json of ewc4j");
         if (!root.path("format").asText().equals(FORMAT)) {
             throw wrong("format", "\"" + FORMAT + "\"");
         }

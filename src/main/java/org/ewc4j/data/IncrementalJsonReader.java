@@ -15,7 +15,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import org.ewc4j.error.InvalidInputException;
-import org.ewc4j.error.JsonReason;
+import org.ewc4j.error.JsonFile;
 import org.ewc4j.error.Quoted;
 import org.ewc4j.task.Example;
 import org.ewc4j.task.Task;
@@ -57,7 +57,7 @@ final class IncrementalJsonReader {
             }
         } catch (JsonProcessingException e) {
             String line = e.getLocation() == null ? "" : ":" + e.getLocation().getLineNr();
-            throw new InvalidInputException(file + line + ": malformed JSON: " + JsonReason.of(e), e);
+            throw new InvalidInputException(file + line + ": malformed JSON: " + JsonFile.reason(e), e);
         } catch (NumberFormatException e) {
             throw new InvalidInputException(file + ": " + JsonLines.BEYOND_NUMBERS, e);
         } catch (IOException e) {

@@ -20,7 +20,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.ewc4j.error.InvalidInputException;
-import org.ewc4j.error.JsonReason;
+import org.ewc4j.error.JsonFile;
 import org.ewc4j.error.Quoted;
 
 /**
@@ -120,7 +120,7 @@ public final class JsonLines {
         try {
             row = ONE_VALUE.readTree(text);
         } catch (JsonProcessingException e) {
-            throw new InvalidInputException(location + ": malformed JSON: " + JsonReason.of(e), e);
+            throw new InvalidInputException(location + ": malformed JSON: " + JsonFile.reason(e), e);
         } catch (NumberFormatException e) {
             throw new InvalidInputException(location + ": " + BEYOND_NUMBERS, e);
         }

@@ -12,7 +12,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.ewc4j.error.InvalidInputException;
-import org.ewc4j.error.JsonReason;
+import org.ewc4j.error.JsonFile;
 
 /**
  * A {@code tokenizer.json} as it is handed to the tokenizers library: truncation and padding, which a training script may
@@ -42,7 +42,7 @@ record TokenizerFile(byte[] json, int vocabularySize) {
             }
         } catch (JsonProcessingException e) {
             String line = e.getLocation() == null ? "" : ":" + e.getLocation().getLineNr();
-            throw new InvalidInputException(file + line + ": is broken: malformed JSON: " + JsonReason.of(e), e);
+            throw new InvalidInputException(file + line + ": is broken: malformed JSON: " + JsonFile.reason(e), e);
         } catch (IOException e) {
             throw new InvalidInputException(file + ": cannot be read: " + e.getMessage(), e);
         }

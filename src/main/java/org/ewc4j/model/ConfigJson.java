@@ -1,18 +1,15 @@
 package org.ewc4j.model;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
 import org.ewc4j.error.InvalidInputException;
-import org.ewc4j.error.JsonReason;
+import org.ewc4j.error.JsonFile;
 
 /** A JSON object of a model directory, read by key; what does not fit is refused with the file and the key. */
 final class ConfigJson {
@@ -36,22 +33,7 @@ final class ConfigJson {
     }
 
     static ConfigJson read(Path file) {
-        try {
-            if (Files.size(file) > MAX_BYTES) {
-                throw new InvalidInputException(
-                        file + ": larger than " + (MAX_BYTES >> 20) + " MiB, not a configuration");
-            }
-            JsonNode root = JSON.readTree(Files.readAllBytes(file));
-            if (!(root instanceof ObjectNode object)) {
-                throw new InvalidInputException(file + ": expected a JSON object");
-            }
-            return new ConfigJson(file, "", object);
-        } catch (JsonProcessingException e) {
-            int line = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
-            throw new InvalidInputException(file + ":" + line + ": not valid JSON: " + JsonReason.of(e), e);
-        } catch (IOException e) {
-            throw new InvalidInputException(file + ": cannot be read: " + e.getMessage(), e);
-        }
+        return new ConfigJson(file, "", JsonFile.readObject(JSON, file, MAX_BYTES, "a configuration"));
     }
 
     Path file() {

@@ -5,7 +5,6 @@ import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.ewc4j.data.Batch;
@@ -54,12 +53,7 @@ final class ExampleSquares {
 
     /** Whole numbers where the Fisher lies. */
     Tensor longs(long[] values) {
-        Tensor here = torch.from_blob(
-                new LongPointer(values), new long[] {values.length}, new TensorOptions(ScalarType.Long));
-        return fisher.device().isCuda()
-                ? torch.empty(new long[] {values.length}, fisher.device().options(ScalarType.Long), null)
-                        .copy_(here)
-                : here;
+        return fisher.device().longs(values);
     }
 
     /**

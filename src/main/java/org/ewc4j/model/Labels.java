@@ -1,14 +1,13 @@
 package org.ewc4j.model;
 
-import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.ewc4j.data.Batch;
 import org.ewc4j.data.SplitMix64;
+import org.ewc4j.tensor.Device;
 
 /** Which labels the scored positions of an example have when its gradient is taken. The inputs are the data's, always. */
 public sealed interface Labels {
@@ -82,9 +81,8 @@ public sealed interface Labels {
                     taken[row * BLOCK + i] = Math.min(drawn[row] + i, columns - 1);
                 }
             }
-            Tensor of = torch.from_blob(
-                    new LongPointer(taken), new long[] {rows, BLOCK}, new TensorOptions(ScalarType.Long));
-            float[] within = floats(probabilities.gather(1, of.to(probabilities.device(), ScalarType.Long)));
+            Tensor of = Device.CPU.longs(taken).view(rows, BLOCK).to(probabilities.device(), ScalarType.Long);
+            float[] within = floats(probabilities.gather(1, of));
             for (int row = 0; row < rows; row++) {
                 int count = (int) Math.min(BLOCK, columns - drawn[row]);
                 drawn[row] += label(within, row * BLOCK, count, wanted[row]);

@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.ToLongFunction;
-import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -12,6 +11,7 @@ import org.ewc4j.kernel.ElementType;
 import org.ewc4j.kernel.Kernels;
 import org.ewc4j.kernel.TensorList;
 import org.ewc4j.tensor.Arena;
+import org.ewc4j.tensor.Device;
 import org.ewc4j.tensor.ParameterLayout;
 import org.ewc4j.tensor.ParameterLayout.Parameter;
 
@@ -63,10 +63,8 @@ final class SquaredGradients {
         TokenSlots slots = TokenSlots.of(read, new long[] {0, read.length}, -1);
         Tensor values = gradient._values();
         long size = values.size(1);
-        Tensor slotOfEach =
-                torch.from_blob(new LongPointer(slots.slots()), new long[] {read.length}, indices.options());
-        Tensor sums =
-                torch.zeros(new long[] {slots.count(), size}, values.options()).index_add_(0, slotOfEach, values);
+        Tensor sums = torch.zeros(new long[] {slots.count(), size}, values.options())
+                .index_add_(0, Device.CPU.longs(slots.slots()), values);
         for (int slot = 0; slot < slots.count(); slot++) {
             pieces.add(new Piece(
                     parameter,

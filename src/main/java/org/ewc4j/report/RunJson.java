@@ -3,12 +3,9 @@ package org.ewc4j.report;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamWriteFeature;
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.Locale;
@@ -16,7 +13,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import org.ewc4j.config.EvaluationConfig.Split;
 import org.ewc4j.error.InvalidInputException;
-import org.ewc4j.error.JsonReason;
+import org.ewc4j.error.JsonFile;
 import org.ewc4j.eval.AccuracyMatrix;
 import org.ewc4j.eval.ContinualMetrics;
 import org.ewc4j.eval.Prediction;
@@ -45,22 +42,8 @@ final class RunJson {
      *
      * @throws InvalidInputException where it cannot be read, or is no JSON object
      */
-    static JsonNode read(Path file) {
-        try {
-            if (Files.size(file) > MAX_BYTES) {
-                throw new InvalidInputException(
-                        file + ": larger than " + (MAX_BYTES >> 20) + " MiB, not a run's results");
-            }
-            JsonNode root = MAPPER.readTree(Files.readAllBytes(file));
-            if (!root.isObject()) {
-                throw new InvalidInputException(file + ": expected a JSON object; is this file of an ewc4j run?");
-            }
-            return root;
-        } catch (JsonProcessingException e) {
-            throw new InvalidInputException(file + ": not JSON: " + JsonReason.of(e), e);
-        } catch (IOException e) {
-            throw new InvalidInputException(file + ": cannot be read: " + e.getMessage(), e);
-        }
+    static ObjectNode read(Path file) {
+        return JsonFile.readObject(MAPPER, file, MAX_BYTES, "the results of a run of ewc4j");
     }
 
     static ObjectNode step(StepMetrics step) {

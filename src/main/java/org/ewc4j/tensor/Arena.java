@@ -7,7 +7,6 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Locale;
 import org.bytedeco.javacpp.BytePointer;
-import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -312,10 +311,7 @@ public final class Arena implements AutoCloseable {
         try (PointerScope scope = new PointerScope();
                 NoGradGuard guard = new NoGradGuard()) {
             Tensor elements = view(parameter).view(parameter.elements());
-            Tensor indices = torch.from_blob(
-                            new LongPointer(order), new long[] {order.length}, new TensorOptions(ScalarType.Long))
-                    .to(flat.device(), ScalarType.Long);
-            elements.copy_(elements.index_select(0, indices));
+            elements.copy_(elements.index_select(0, device().longs(order)));
         }
     }
 

@@ -1,8 +1,11 @@
 package org.ewc4j.tensor;
 
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.DeviceType;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
@@ -29,6 +32,16 @@ public record Device(int index) {
     /** Options for a tensor that is made here; the wrapper belongs to the caller's pointer scope. */
     public TensorOptions options(ScalarType type) {
         return new TensorOptions().dtype(new ScalarTypeOptional(type)).device(new DeviceOptional(torch()));
+    }
+
+    /** Whole numbers here, int64 of shape (values), with a memory of their own; they belong to the caller's pointer scope. */
+    public Tensor longs(long[] values) {
+        Tensor onCpu = torch.from_blob(
+                new LongPointer(values), new long[] {values.length}, new TensorOptions(ScalarType.Long));
+        return isCuda()
+                ? torch.empty(new long[] {values.length}, options(ScalarType.Long), null)
+                        .copy_(onCpu)
+                : onCpu;
     }
 
     /** libtorch's name for it; the wrapper belongs to the caller's pointer scope. */

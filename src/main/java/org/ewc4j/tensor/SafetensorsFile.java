@@ -23,7 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.ewc4j.error.InvalidInputException;
-import org.ewc4j.error.JsonReason;
+import org.ewc4j.error.JsonFile;
 
 /**
  * A safetensors file opened for reading: eight bytes of header length (little endian), a JSON header, then the tensors.
@@ -122,7 +122,7 @@ public final class SafetensorsFile implements AutoCloseable {
         try {
             header = JSON.readTree(bytes);
         } catch (JsonProcessingException e) {
-            throw new InvalidInputException(path + ": the header is not valid JSON: " + JsonReason.of(e), e);
+            throw new InvalidInputException(path + ": the header is not valid JSON: " + JsonFile.reason(e), e);
         }
         if (!header.isObject()) {
             throw new InvalidInputException(path + ": the header is not a JSON object");

@@ -302,8 +302,8 @@ class ConsolidationFolderTest {
                 new Damage("a bit of F", flip("fisher.safetensors"), "fisher.safetensors", "sha256"),
                 new Damage("a bit of the anchor", flip("anchor.safetensors"), "anchor.safetensors", "sha256"),
                 new Damage("record cut", cut(RECORD, 20), RECORD + ":", "not valid JSON"),
-                new Damage("record empty", edit(text -> ""), RECORD, "format"),
-                new Damage("record a list", edit(text -> "[]"), RECORD, "format"),
+                new Damage("record empty", edit(text -> ""), RECORD, "expected a JSON object"),
+                new Damage("record a list", edit(text -> "[]"), RECORD, "expected a JSON object"),
                 new Damage("a key twice", json("\"held\" : 2", "\"held\" : 2, \"held\" : 2"), RECORD, "not valid JSON"),
                 new Damage("another format", json("ewc4j-consolidation", "something"), "format", "ewc4j-consolidation"),
                 new Damage(

@@ -130,7 +130,7 @@ class ReportPageTest {
         Files.writeString(temp.resolve("results.json"), "{\"tasks\": [\"a\"], \"matrix\": {\"train\": [[\"x\"]]}}");
         assertRefused("train[0][0]");
         Files.writeString(temp.resolve("results.json"), "{");
-        assertRefused("not JSON");
+        assertRefused("results.json:1: not valid JSON");
     }
 
     @Test
