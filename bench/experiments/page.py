@@ -4,7 +4,7 @@ import os
 import platform
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import chart
@@ -35,13 +35,16 @@ class Experiment:
     methods: list
     tuned: dict  # method name -> (strength, [(strength, Scores)])
     rows: dict  # method name -> [Scores], a seed each
+    grids: dict = field(default_factory=dict)  # method name -> {strength: [Scores], a seed each}
 
 
 def minutes(experiment):
     """Of every run behind a table and its picture; a method without a strength has one run on the development seed."""
     tuning = [scores for _, curve in experiment.tuned.values() for _, scores in curve]
     tables = [scores for rows in experiment.rows.values() for scores in rows]
-    return sum(scores.minutes for scores in tuning + tables)
+    grids = [scores for name, grid in experiment.grids.items() for value, rows in grid.items()
+             for scores in rows if value != experiment.tuned[name][0]]  # those at the best are the tables'
+    return sum(scores.minutes for scores in tuning + tables + grids)
 
 
 def spread(values):
@@ -83,27 +86,29 @@ def table(experiment):
     return "\n".join(lines)
 
 
+def paired(one, other, digits=1):
+    """Cells of the mean difference of two lists, of its standard error, and of what is seen."""
+    mean, error = spread(a - b for a, b in zip(one, other))
+    if error is None:
+        return f"{mean:+.{digits}f} | – | one seed, no error known"
+    verdict = "no difference seen" if abs(mean) <= 2 * error else "higher" if mean > 0 else "lower"
+    return f"{mean:+.{digits}f} | {error:.{digits}f} | {verdict}"
+
+
 def compare(experiment, better, worse, key, unit, digits=1):
     """A row of the paired differences; None where a method was not run."""
     if better not in experiment.rows or worse not in experiment.rows:
         return None
-    pairs = zip(experiment.rows[better], experiment.rows[worse])
-    mean, error = spread(getattr(one, key) - getattr(other, key) for one, other in pairs)
-    if error is None:
-        verdict, shown_error = "one seed, no error known", "–"
-    else:
-        seen = abs(mean) > 2 * error
-        verdict = "no difference seen" if not seen else "higher" if mean > 0 else "lower"
-        shown_error = f"{error:.{digits}f}"
+    one, other = ([getattr(scores, key) for scores in experiment.rows[name]] for name in (better, worse))
     labels = {method.name: method.label for method in experiment.methods}
-    return f"| {labels[better]} − {labels[worse]} | {unit} | {mean:+.{digits}f} | {shown_error} | {verdict} |"
+    return f"| {labels[better]} − {labels[worse]} | {unit} | {paired(one, other, digits)} |"
 
 
 PAIRS = {
     "facts": [("plain-rate", "plain"), ("uniform", "plain"), ("sampled", "plain"), ("sampled", "plain-rate"), ("sampled", "uniform"),
-              ("sampled", "shuffled"), ("sampled", "example"), ("sampled", "batch"), ("example-sum", "example"), ("example-max", "example"),
+              ("sampled", "shuffled"), ("sampled", "example"), ("sampled", "batch"), ("example", "shuffled"), ("example-sum", "example"), ("example-max", "example"),
               ("example-online", "example"), ("example-ema", "example"),
-              ("sampled", "replay"), ("replay-ewc", "replay")],
+              ("sampled", "replay"), ("example", "replay"), ("batch", "replay"), ("replay-ewc", "replay")],
     "words": [("uniform", "plain"), ("sampled", "plain"), ("sampled", "plain-rate"), ("sampled", "uniform"), ("sampled", "shuffled"),
               ("sampled", "replay"), ("replay-ewc", "replay")],
     "known": [("sampled", "plain"), ("sampled-protect", "sampled"), ("sampled-protect", "uniform-protect"),
@@ -119,6 +124,17 @@ def differences(experiment):
             rows.append(compare(experiment, better, worse, "general", "perplexity of general text", 2))
     head = "| paired by seed | of | mean difference | standard error | |\n|---|---|---|---|---|"
     return "\n".join([head, *(row for row in rows if row)])
+
+
+def at_each_strength(experiment):
+    """Whether a difference hangs on the strengths that one seed chose: two methods at every strength of the grid that they share."""
+    pair = ("sampled", "shuffled")
+    labels = {method.name: method.label for method in experiment.methods}
+    lines = [f"| λ | {labels[pair[0]]}, train | {labels[pair[1]]}, train | mean difference | standard error | |", "|---|---|---|---|---|---|"]
+    for value in experiment.grids[pair[0]]:
+        one, other = ([scores.train for scores in experiment.grids[name][value]] for name in pair)
+        lines.append(f"| {value:g} | {shown(one)} | {shown(other)} | {paired(one, other)} |")
+    return "\n".join(lines)
 
 
 def curves(experiment, folder):
@@ -146,7 +162,10 @@ def section(experiment, folder, pretrained):
         parts.append(f"The model was pretrained by `ewc4j train` on WordNet's glosses, a task of plain text; of glosses that it never saw its "
                      f"perplexity is {start:.2f}. *Protected* is: its Fisher on 256 rows of other glosses, of weight 3. Strengths are tuned by "
                      "the sum of the token losses of all tasks' training answers and of the general text.\n")
-    parts += [table(experiment), "", differences(experiment), "", curves(experiment, folder), "",
+    parts += [table(experiment), "", differences(experiment), ""]
+    if experiment.grids:
+        parts += [at_each_strength(experiment), ""]
+    parts += [curves(experiment, folder), "",
               "The picture has the development seed, a point for each strength; its points name themselves when pointed at.\n"]
     return "\n".join(parts)
 

@@ -107,7 +107,15 @@ def run(runner, pool, experiment, budget):
         for method in methods
     }
     rows = {name: [future.result() for future in list_] for name, list_ in futures.items()}
-    return page.Experiment(experiment, TITLES[experiment].format(budget.tasks), methods, tuned, rows)
+    grids = {
+        method.name: {
+            strength: [pool.submit(runner.scores, experiment, method, seed, strength) for seed in budget.seeds]
+            for strength in method.grid
+        }
+        for method in methods if method.every
+    }
+    grids = {name: {value: [future.result() for future in list_] for value, list_ in grid.items()} for name, grid in grids.items()}
+    return page.Experiment(experiment, TITLES[experiment].format(budget.tasks), methods, tuned, rows, grids)
 
 
 def parse():

@@ -114,6 +114,18 @@ class ExperimentsTest(unittest.TestCase):
         self.assertIn("one seed, no error known", line)
         self.assertIsNone(page.compare(experiment((1,), (2,)), "a", "c", "train", "points"))
 
+    def test_two_methods_are_compared_at_every_strength(self):
+        def scores(*values):
+            return [Scores(value, 0, 0, 0, 0, None, None, None, 1) for value in values]
+        methods = [experiments.Method("shuffled", "S"), experiments.Method("sampled", "E")]
+        grids = {"shuffled": {1.0: scores(1, 2, 3), 3.2: scores(4, 4, 4)}, "sampled": {1.0: scores(3, 5, 6), 3.2: scores(4, 5, 3)}}
+        tuned = {"shuffled": (1.0, []), "sampled": (3.2, [])}
+        experiment = page.Experiment("facts", "", methods, tuned, {}, grids)
+        self.assertEqual(page.at_each_strength(experiment).splitlines()[2:], [
+            "| 1 | 4.7 ± 0.9 | 2.0 ± 0.6 | +2.7 | 0.3 | higher |",
+            "| 3.2 | 4.0 ± 0.6 | 4.0 ± 0.0 | +0.0 | 0.6 | no difference seen |"])
+        self.assertEqual(page.minutes(experiment), 6, "runs at the best strength are the table's")
+
     def test_a_grid_has_its_middle_in_the_middle(self):
         self.assertEqual(experiments.around(10, 3), (3.2, 10, 32))
         self.assertEqual(experiments.around(10, 1), (10,))
@@ -154,6 +166,7 @@ class ExperimentsTest(unittest.TestCase):
         self.assertIn("| plain fine-tuning |  | 51.0 | 51.0 | 90.0 | 51.0 | 1.0 |", text)
         self.assertIn("| EWC, `sampled` Fisher | 1000 | 61.0 |", text)
         self.assertIn("| EWC, the start protected − EWC, nothing protected | train, points | +0.0 | – | one seed", text)
+        self.assertIn("| 1000 | 61.0 | 61.0 | +0.0 | – | one seed", text)
         self.assertTrue(all((docs / f"results-{name}.svg").exists() for name in ("facts", "words", "known")))
         started = [line for log in work.rglob("started") for line in log.read_text().splitlines()]
         self.assertEqual(len(started), len(set(started)))
