@@ -35,15 +35,15 @@ class Experiment:
     methods: list
     tuned: dict  # method name -> (strength, [(strength, Scores)])
     rows: dict  # method name -> [Scores], a seed each
-    grids: dict = field(default_factory=dict)  # method name -> {strength: [Scores], a seed each}
+    grids: dict = field(default_factory=dict)  # (method name, strength) -> [Scores], a seed each
 
 
 def minutes(experiment):
     """Of every run behind a table and its picture; a method without a strength has one run on the development seed."""
     tuning = [scores for _, curve in experiment.tuned.values() for _, scores in curve]
     tables = [scores for rows in experiment.rows.values() for scores in rows]
-    grids = [scores for name, grid in experiment.grids.items() for value, rows in grid.items()
-             for scores in rows if value != experiment.tuned[name][0]]  # those at the best are the tables'
+    grids = [scores for (name, value), rows in experiment.grids.items() if value != experiment.tuned[name][0]
+             for scores in rows]  # those at the best are the tables'
     return sum(scores.minutes for scores in tuning + tables + grids)
 
 
@@ -116,6 +116,9 @@ PAIRS = {
 }
 
 
+AT_EACH_STRENGTH = {"facts": ("sampled", "shuffled")}  # two methods of one grid, run at each of its strengths with every seed
+
+
 def differences(experiment):
     rows = []
     for better, worse in PAIRS[experiment.name]:
@@ -128,11 +131,11 @@ def differences(experiment):
 
 def at_each_strength(experiment):
     """Whether a difference hangs on the strengths that one seed chose: two methods at every strength of the grid that they share."""
-    pair = ("sampled", "shuffled")
+    pair = AT_EACH_STRENGTH[experiment.name]
     labels = {method.name: method.label for method in experiment.methods}
     lines = [f"| λ | {labels[pair[0]]}, train | {labels[pair[1]]}, train | mean difference | standard error | |", "|---|---|---|---|---|---|"]
-    for value in experiment.grids[pair[0]]:
-        one, other = ([scores.train for scores in experiment.grids[name][value]] for name in pair)
+    for value in (value for name, value in experiment.grids if name == pair[0]):
+        one, other = ([scores.train for scores in experiment.grids[name, value]] for name in pair)
         lines.append(f"| {value:g} | {shown(one)} | {shown(other)} | {paired(one, other)} |")
     return "\n".join(lines)
 

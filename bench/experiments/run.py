@@ -102,19 +102,19 @@ def run(runner, pool, experiment, budget):
     methods = METHODS[experiment](budget)
     tuning = {method.name: pool.submit(tune, runner, experiment, method) for method in methods}
     tuned = {name: future.result() for name, future in tuning.items()}
-    futures = {
-        method.name: [pool.submit(runner.scores, experiment, method, seed, tuned[method.name][0]) for seed in budget.seeds]
-        for method in methods
-    }
-    rows = {name: [future.result() for future in list_] for name, list_ in futures.items()}
-    grids = {
-        method.name: {
-            strength: [pool.submit(runner.scores, experiment, method, seed, strength) for seed in budget.seeds]
-            for strength in method.grid
+
+    def with_every_seed(cases):
+        """{(method's name, strength): [scores, a seed each]} of [(method, strength)]."""
+        futures = {
+            (method.name, strength): [pool.submit(runner.scores, experiment, method, seed, strength) for seed in budget.seeds]
+            for method, strength in cases
         }
-        for method in methods if method.every
-    }
-    grids = {name: {value: [future.result() for future in list_] for value, list_ in grid.items()} for name, grid in grids.items()}
+        return {case: [future.result() for future in list_] for case, list_ in futures.items()}
+
+    best = with_every_seed([(method, tuned[method.name][0]) for method in methods])
+    rows = {name: scores for (name, _), scores in best.items()}
+    shared = page.AT_EACH_STRENGTH.get(experiment, ())
+    grids = with_every_seed([(method, strength) for method in methods if method.name in shared for strength in method.grid])
     return page.Experiment(experiment, TITLES[experiment].format(budget.tasks), methods, tuned, rows, grids)
 
 

@@ -118,7 +118,8 @@ class ExperimentsTest(unittest.TestCase):
         def scores(*values):
             return [Scores(value, 0, 0, 0, 0, None, None, None, 1) for value in values]
         methods = [experiments.Method("shuffled", "S"), experiments.Method("sampled", "E")]
-        grids = {"shuffled": {1.0: scores(1, 2, 3), 3.2: scores(4, 4, 4)}, "sampled": {1.0: scores(3, 5, 6), 3.2: scores(4, 5, 3)}}
+        grids = {("shuffled", 1.0): scores(1, 2, 3), ("shuffled", 3.2): scores(4, 4, 4),
+                 ("sampled", 1.0): scores(3, 5, 6), ("sampled", 3.2): scores(4, 5, 3)}
         tuned = {"shuffled": (1.0, []), "sampled": (3.2, [])}
         experiment = page.Experiment("facts", "", methods, tuned, {}, grids)
         self.assertEqual(page.at_each_strength(experiment).splitlines()[2:], [

@@ -21,7 +21,7 @@ import org.ewc4j.task.Task;
  */
 public final class Soak {
     static final int TASKS_A_ROW = 10;
-    private static final int STEPS_A_TASK = 200;
+    static final int STEPS_A_TASK = 200;
     private static final int STEPS_A_CHECKPOINT = 100;
 
     private Soak() {}

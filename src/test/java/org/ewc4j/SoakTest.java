@@ -34,6 +34,7 @@ class SoakTest {
         Held first = Held.parse(rows.get(0));
         Held last = Held.parse(rows.get(rows.size() - 1));
 
+        assertThat(rows).last().asString().startsWith("| " + TASKS * Soak.STEPS_A_TASK + " |");
         assertThat(last.kibibytes()).as("resident memory: %s", lines).isLessThan((long) (first.kibibytes() * 1.05));
         assertThat(last.files()).as("file descriptors: %s", lines).isLessThanOrEqualTo(first.files());
         assertThat(last.threads()).as("threads: %s", lines).isLessThanOrEqualTo(first.threads());

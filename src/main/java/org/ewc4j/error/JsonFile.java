@@ -25,6 +25,10 @@ public final class JsonFile {
             if (Files.size(file) > most) {
                 throw new InvalidInputException(file + ": larger than " + (most >> 20) + " MiB, not " + what);
             }
+            if (!Files.isRegularFile(file)) {
+                throw new InvalidInputException(
+                        file + ": cannot be read: not a regular file"); // a pipe would be waited for
+            }
             if (json.readTree(Files.readAllBytes(file)) instanceof ObjectNode object) {
                 return object;
             }
