@@ -84,8 +84,9 @@ public final class BenchResult {
                 overPlain(step.denseEwc()).text(3));
         line(
                 text,
-                "Fisher, batch / forward + backward     %s",
-                overForwardBackward(step.fisher()).text(3));
+                "Fisher, batch / forward + backward     %s of %d pairs",
+                step.fisherOverForwardBackward().text(3),
+                step.fisherOverForwardBackward().size());
         line(
                 text,
                 "Fisher, example / forward + backward   %s",
@@ -205,7 +206,8 @@ public final class BenchResult {
         step.ewc().wall().map(ms -> 1e3 / ms * batches.tokens()).put(node, "tokens_per_second");
         ObjectNode fisher = root.putObject("fisher");
         put(fisher, "batch", step.fisher());
-        overForwardBackward(step.fisher()).put(fisher, "batch_over_forward_backward");
+        step.fisherOverForwardBackward().put(fisher, "batch_over_forward_backward");
+        fisher.put("batch_pairs", step.fisherOverForwardBackward().size());
         put(fisher, "example", step.exampleFisher());
         overForwardBackward(step.exampleFisher()).put(fisher, "example_over_forward_backward");
         put(fisher, "sampled", step.sampledFisher());

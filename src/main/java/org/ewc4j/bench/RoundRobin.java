@@ -61,11 +61,16 @@ final class RoundRobin {
 
     /** @param operation given the round, from 0 with the warm-up */
     void add(String name, IntConsumer operation) {
-        add(name, (round, times) -> {
+        add(name, each(operation));
+    }
+
+    /** One that does its work again and again. */
+    static Operation each(IntConsumer operation) {
+        return (round, times) -> {
             for (int time = 0; time < times; time++) {
                 operation.accept(round);
             }
-        });
+        };
     }
 
     /** @param operation given the round as well, and how often it does its work */

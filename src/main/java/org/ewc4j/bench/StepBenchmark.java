@@ -34,8 +34,8 @@ final class StepBenchmark {
     static final double LAMBDA = 5000;
 
     /**
-     * For each round so many more in which only the plain step and the one with EWC take turns: they differ by less than single
-     * steps scatter.
+     * For each round so many more in which only what is compared takes turns: what EWC adds to a step, and the squares to a
+     * pass, is less than single ones scatter.
      */
     private static final int PAIRS = 2;
 
@@ -52,6 +52,7 @@ final class StepBenchmark {
      * @param ewcOverPlain their ratio, of these rounds and of those in which only the two take turns
      * @param denseEwc with one whose Fisher is 0 nowhere, so that nothing is skipped
      * @param fisher forward, backward, accumulation of the squared gradient
+     * @param fisherOverForwardBackward their ratio, of pairs as many
      * @param exampleFisher forward, backward to the layers' outputs, accumulation of each example's squared gradient
      * @param sampledFisher the same with labels drawn once
      * @param ewcStateBytesPerParameter what EWC keeps beyond AdamW training: F and θ*
@@ -64,6 +65,7 @@ final class StepBenchmark {
             Spread ewcOverPlain,
             Timing denseEwc,
             Timing fisher,
+            Spread fisherOverForwardBackward,
             Timing exampleFisher,
             Timing sampledFisher,
             double ewcStateBytesPerParameter,
@@ -87,15 +89,17 @@ final class StepBenchmark {
                     (round, times) -> train(trainer, task, steps.get(round % steps.size()), times, null);
             RoundRobin.Operation ewc =
                     (round, times) -> train(trainer, task, steps.get(round % steps.size()), times, consolidation);
+            RoundRobin.Operation forwardBackward =
+                    RoundRobin.each(round -> forwardBackward(model, steps.get(round % steps.size())));
+            RoundRobin.Operation fisher =
+                    RoundRobin.each(round -> new BatchFisher(model, List.of(steps.get(round % steps.size())))
+                            .accumulateInto(newFisher, 1, FisherReading.NONE, reading -> {}));
             RoundRobin robin = RoundRobin.on(device);
-            robin.add("forward_backward", round -> forwardBackward(model, steps.get(round)));
+            robin.add("forward_backward", forwardBackward);
             robin.add("plain", plain);
             robin.add("ewc", ewc);
             robin.add("ewc_dense", (round, times) -> train(trainer, task, steps.get(round), times, dense));
-            robin.add(
-                    "fisher",
-                    round -> new BatchFisher(model, List.of(steps.get(round)))
-                            .accumulateInto(newFisher, 1, FisherReading.NONE, reading -> {}));
+            robin.add("fisher", fisher);
             robin.add(
                     "example_fisher",
                     round -> exampleFisher(model, kernels, steps.get(round), new Labels.OfData(), newFisher));
@@ -103,18 +107,22 @@ final class StepBenchmark {
                     "sampled_fisher",
                     round -> exampleFisher(model, kernels, steps.get(round), new Labels.Sampled(0, 0, 1), newFisher));
             Map<String, RoundRobin.Seconds> seconds = robin.run(options.rounds());
-            RoundRobin pairs = RoundRobin.on(device);
-            pairs.add("plain", plain);
-            pairs.add("ewc", ewc);
-            Spread ewcOverPlain = ewcOverPlain(seconds).and(ewcOverPlain(pairs.run(PAIRS * options.rounds())));
+            RoundRobin stepPairs = RoundRobin.on(device);
+            stepPairs.add("plain", plain);
+            stepPairs.add("ewc", ewc);
+            RoundRobin passPairs = RoundRobin.on(device);
+            passPairs.add("forward_backward", forwardBackward);
+            passPairs.add("fisher", fisher);
+            int pairs = PAIRS * options.rounds();
             double parameters = model.layout().elements();
             return new Result(
                     milliseconds(seconds.get("forward_backward")),
                     milliseconds(seconds.get("plain")),
                     milliseconds(seconds.get("ewc")),
-                    ewcOverPlain,
+                    over("ewc", "plain", seconds, stepPairs.run(pairs)),
                     milliseconds(seconds.get("ewc_dense")),
                     milliseconds(seconds.get("fisher")),
+                    over("fisher", "forward_backward", seconds, passPairs.run(pairs)),
                     milliseconds(seconds.get("example_fisher")),
                     milliseconds(seconds.get("sampled_fisher")),
                     consolidation.stateBytes() / parameters,
@@ -155,8 +163,14 @@ final class StepBenchmark {
                 .accumulateInto(fisher, 1, FisherReading.NONE, reading -> {});
     }
 
-    private static Spread ewcOverPlain(Map<String, RoundRobin.Seconds> seconds) {
-        return seconds.get("ewc").wall().over(seconds.get("plain").wall());
+    /** The ratio of two operations in the rounds of all and in those of the two. */
+    private static Spread over(
+            String name, String base, Map<String, RoundRobin.Seconds> all, Map<String, RoundRobin.Seconds> pairs) {
+        return over(name, base, all).and(over(name, base, pairs));
+    }
+
+    private static Spread over(String name, String base, Map<String, RoundRobin.Seconds> seconds) {
+        return seconds.get(name).wall().over(seconds.get(base).wall());
     }
 
     private static Timing milliseconds(RoundRobin.Seconds seconds) {

@@ -118,8 +118,8 @@ final class BenchCommand implements Callable<Integer> {
             names = "--repeat",
             defaultValue = "10",
             description =
-                    "Measured rounds; what EWC adds to a step is taken from three times as many pairs of steps. Default:"
-                            + " ${DEFAULT-VALUE}.")
+                    "Measured rounds; what EWC adds to a step, and the batch Fisher to a pass, is taken from three times as many"
+                            + " pairs. Default: ${DEFAULT-VALUE}.")
     private int repeat;
 
     @Option(names = "--json", paramLabel = "FILE", description = "Write the figures there too.")
