@@ -44,8 +44,15 @@ final class CallBuffers {
         needed = new SizeTPointer(structs.getPointer(neededAt));
         exec.device(memory.device());
         exec.threads(threads);
-        exec.stream(NativeMemory.at(memory.stream()));
+        exec.stream(null);
         numbers = memory.allocate(2L * Double.BYTES);
+    }
+
+    /** Puts the next verb on the stream that the memory's owner uses now; the host has none. */
+    void followStream() {
+        if (memory.device() >= 0) {
+            exec.stream(NativeMemory.at(memory.stream()));
+        }
     }
 
     /** At least {@code needed} bytes where the verbs run; grows on the first call of a size, then never again. */

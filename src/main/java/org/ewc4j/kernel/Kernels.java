@@ -549,6 +549,7 @@ public final class Kernels implements AutoCloseable {
     private void run(Verb verb) {
         resource.acquire();
         try {
+            buffers.followStream();
             KernelStatus.check(verb.call());
         } finally {
             resource.release();

@@ -1,10 +1,12 @@
 package org.ewc4j.model;
 
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
@@ -62,8 +64,12 @@ final class ForwardPass {
             if (window < batch.keys()) {
                 forbidden = forbidden.logical_or(keys.le(queries.sub(new Scalar(window))));
             }
+            // Fused attention on a device reads masks whose rows begin at multiples of 8, and would copy others at
+            // every layer.
+            long stride = numerics.device().isCuda() ? (batch.keys() + 7L) / 8 * 8 : batch.keys();
             this.mask = new TensorOptional(
-                    torch.zeros(new long[] {batch.rows(), batch.columns(), batch.keys()}, numerics.options())
+                    torch.zeros(new long[] {batch.rows(), batch.columns(), stride}, numerics.options())
+                            .narrow(2, 0, batch.keys())
                             .masked_fill_(forbidden, new Scalar(Double.NEGATIVE_INFINITY))
                             .unsqueeze(1));
             // The new token of a row is never padding.
@@ -94,6 +100,19 @@ final class ForwardPass {
         }
         Tensor places = torch.zeros(new long[] {(long) batch.rows() * batch.columns(), x.size(-1)}, x.options());
         return places.index_copy(0, batch.places(), x).view(batch.rows(), batch.columns(), x.size(-1));
+    }
+
+    /**
+     * As {@link #inRows(Tensor)}, each, by one copy: on a device one that repeats its bits is a sort and a dozen kernels, and so is
+     * its backward pass.
+     */
+    TensorVector inRows(Tensor... parts) {
+        TensorVector given = new TensorVector(parts);
+        if (!batch.packed()) {
+            return given;
+        }
+        long[] sizes = Stream.of(parts).mapToLong(part -> part.size(-1)).toArray();
+        return inRows(torch.cat(given, -1)).split(sizes, -1);
     }
 
     /**

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
 import org.ewc4j.model.Layers.Blocks;
 import org.ewc4j.model.Layers.Lookup;
 import org.ewc4j.model.Layers.Norm;
@@ -221,9 +222,10 @@ record Llama(
         }
 
         private Tensor attention(ForwardPass pass, int index, Layer layer, RotaryAngles angles, Tensor x) {
-            Tensor query = layer.queryNorm.apply(heads(pass, layer.query.apply(x), heads));
-            Tensor key = layer.keyNorm.apply(heads(pass, layer.key.apply(x), keyValueHeads));
-            Tensor value = heads(pass, layer.value.apply(x), keyValueHeads);
+            TensorVector qkv = pass.inRows(layer.query.apply(x), layer.key.apply(x), layer.value.apply(x));
+            Tensor query = layer.queryNorm.apply(heads(pass, qkv.get(0), heads));
+            Tensor key = layer.keyNorm.apply(heads(pass, qkv.get(1), keyValueHeads));
+            Tensor value = heads(pass, qkv.get(2), keyValueHeads);
             return Layers.cachedAttention(
                     pass,
                     index,
@@ -235,7 +237,7 @@ record Llama(
         }
 
         private Tensor heads(ForwardPass pass, Tensor x, int count) {
-            return pass.inRows(x).view(pass.rows(), pass.columns(), count, headSize);
+            return x.view(pass.rows(), pass.columns(), count, headSize);
         }
     }
 }

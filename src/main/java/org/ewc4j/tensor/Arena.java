@@ -36,6 +36,9 @@ public final class Arena implements AutoCloseable {
     /** Elements of which a copy is made at a time: what a cache holds. */
     private static final long COPIED_ELEMENTS = 1 << 16;
 
+    /** The same on a device, which is waited for each time. */
+    private static final long COPIED_ON_DEVICE = 1 << 23;
+
     private final ParameterLayout layout;
     private final ElementType type;
     private final ArenaPlace place;
@@ -336,10 +339,11 @@ public final class Arena implements AutoCloseable {
     /** The sum over all parameters, without the gaps; added in double, so that what a small part has added to it shows. */
     public double sum() {
         requireTensors();
+        long copied = device().isCuda() ? COPIED_ON_DEVICE : COPIED_ELEMENTS;
         double sum = 0;
         for (Parameter parameter : layout.parameters()) {
-            for (long from = 0; from < parameter.elements(); from += COPIED_ELEMENTS) {
-                long count = Math.min(COPIED_ELEMENTS, parameter.elements() - from);
+            for (long from = 0; from < parameter.elements(); from += copied) {
+                long count = Math.min(copied, parameter.elements() - from);
                 try (PointerScope scope = new PointerScope();
                         NoGradGuard guard = new NoGradGuard()) {
                     sum += flat.narrow(0, parameter.offset() + from, count)

@@ -40,9 +40,10 @@ final class CudaMemory implements KernelMemory {
     @Override
     public Buffer allocate(long bytes) {
         try (PointerScope scope = new PointerScope()) {
+            // First on the device: pinning with nothing there would begin on device 0, whichever is asked for.
+            Tensor there = keep(torch.zeros(new long[] {bytes}, device.options(ScalarType.Byte)));
             TensorOptions pinned = Device.CPU.options(ScalarType.Byte).pinned_memory(new BoolOptional(true));
             Tensor copy = keep(torch.zeros(new long[] {bytes}, pinned));
-            Tensor there = keep(torch.zeros(new long[] {bytes}, device.options(ScalarType.Byte)));
             return new PinnedBuffer(there, copy);
         }
     }

@@ -121,8 +121,12 @@ public final class Torch {
         if (device.index() >= count) {
             return "this machine has " + count + " CUDA device" + (count == 1 ? "" : "s");
         }
-        if (torch.hasCUDA()) {
-            return CudaDevice.tooOld(device);
+        try {
+            if (torch.hasCUDA()) {
+                return CudaDevice.tooOld(device);
+            }
+        } catch (LinkageError e) {
+            return "the presets for CUDA do not load: " + e.getMessage();
         }
         // Without one of its libraries the CUDA build behaves as the CPU's, without a word.
         CudaLibraries libraries = CudaLibraries.find();
@@ -143,6 +147,8 @@ public final class Torch {
             Context context = torch.globalContext();
             context.setAllowTF32CuBLAS(tf32);
             context.setAllowTF32CuDNN(tf32);
+            context.setSDPUseCuDNN(
+                    false); // its backward pass has no fixed order, and it wants more of cuDNN than the rest
             if (repeats(System.getenv(CUBLAS_WORKSPACE))) {
                 repeatBits(context);
             } else {

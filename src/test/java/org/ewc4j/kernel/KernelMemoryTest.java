@@ -5,10 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.LongPointer;
-import org.bytedeco.javacpp.Pointer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -18,59 +16,6 @@ import org.junit.jupiter.api.Test;
  */
 class KernelMemoryTest {
     private static final int N = 3000;
-
-    /** The host's kernels over buffers that are two: bytes travel when they are told to. */
-    private static final class Apart implements KernelMemory {
-        private final List<Pointer> memory = new ArrayList<>();
-
-        @Override
-        public int device() {
-            return -1;
-        }
-
-        @Override
-        public long stream() {
-            return 0;
-        }
-
-        @Override
-        public Buffer allocate(long bytes) {
-            BytePointer there = new BytePointer(NativeMemory.allocate(bytes)).capacity(bytes);
-            BytePointer copy = new BytePointer(NativeMemory.allocate(bytes)).capacity(bytes);
-            memory.add(there);
-            memory.add(copy);
-            return new Buffer() {
-                @Override
-                public long address() {
-                    return there.address();
-                }
-
-                @Override
-                public long hostAddress() {
-                    return copy.address();
-                }
-
-                @Override
-                public void upload(long from, long length) {
-                    Pointer.memcpy(
-                            NativeMemory.at(there.address() + from), NativeMemory.at(copy.address() + from), length);
-                }
-
-                @Override
-                public void download() {
-                    Pointer.memcpy(copy, there, bytes);
-                }
-
-                @Override
-                public void close() {
-                    memory.remove(there);
-                    memory.remove(copy);
-                    NativeMemory.free(there);
-                    NativeMemory.free(copy);
-                }
-            };
-        }
-    }
 
     private final List<FloatPointer> memory = new ArrayList<>();
 
@@ -164,7 +109,7 @@ class KernelMemoryTest {
 
     @Test
     void theSameComesOfMemoryThatLiesApart() {
-        Apart apart = new Apart();
+        MemoryApart apart = new MemoryApart();
         List<Object> there;
         try (Kernels kernels = Kernels.on(apart, 2)) {
             there = everything(kernels);
@@ -172,7 +117,7 @@ class KernelMemoryTest {
         try (Kernels kernels = Kernels.host(2)) {
             assertThat(there).usingRecursiveComparison().isEqualTo(everything(kernels));
         }
-        assertThat(apart.memory).isEmpty();
+        assertThat(apart.buffers()).isZero();
     }
 
     @Test
@@ -180,7 +125,7 @@ class KernelMemoryTest {
         FloatPointer theta = values(1, -1, 1);
         FloatPointer gradient = values(4, -1, 1);
         float[] before = read(theta);
-        try (Kernels kernels = Kernels.on(new Apart(), 2);
+        try (Kernels kernels = Kernels.on(new MemoryApart(), 2);
                 TensorList t = list(theta);
                 TensorList m = list(values(2, 0, 0));
                 TensorList v = list(values(3, 0, 0));
