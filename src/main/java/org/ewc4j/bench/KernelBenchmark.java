@@ -63,7 +63,7 @@ final class KernelBenchmark {
                 Arena secondMoment = filled(layout, device, 1e-8);
                 StepSlots slots = kernels.slots(1)) {
             OptimizerPass optimizer = new OptimizerPass(kernels, theta, firstMoment, secondMoment, gradient, slots);
-            RoundRobin robin = RoundRobin.on(device);
+            RoundRobin robin = RoundRobin.on(device, RoundRobin.VERBS_ON_DEVICE);
             robin.add("fisher_accumulate", round -> kernels.fisherAccumulate(fisher.list(), gradient.list(), 1e-3));
             robin.add(
                     "penalty",

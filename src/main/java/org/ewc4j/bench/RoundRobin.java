@@ -14,8 +14,11 @@ import org.ewc4j.tensor.Torch;
  * Every other round goes backwards, so that none always follows the same other.
  */
 final class RoundRobin {
-    /** A verb takes milliseconds there, of which some microseconds are the launch's, and steps are read together, as in training. */
-    private static final int REPEATS_ON_DEVICE = 10;
+    /** A verb takes milliseconds there, of which some microseconds are the launch's. */
+    static final int VERBS_ON_DEVICE = 10;
+
+    /** Steps take tens of milliseconds, and are read together, as in training. */
+    static final int STEPS_ON_DEVICE = 3;
 
     /** For the JVM to compile what it runs and libtorch to take its memory. */
     static final int WARM_UP = 3;
@@ -54,9 +57,13 @@ final class RoundRobin {
         this.settle = settle;
     }
 
-    /** The one that suits where the operations run. */
-    static RoundRobin on(Device device) {
-        return device.isCuda() ? new RoundRobin(REPEATS_ON_DEVICE, () -> Torch.synchronize(device)) : new RoundRobin();
+    /**
+     * The one that suits where the operations run.
+     *
+     * @param onDevice how often one is repeated there
+     */
+    static RoundRobin on(Device device, int onDevice) {
+        return device.isCuda() ? new RoundRobin(onDevice, () -> Torch.synchronize(device)) : new RoundRobin();
     }
 
     /** @param operation given the round, from 0 with the warm-up */

@@ -91,7 +91,7 @@ final class StateBenchmark {
                 BatchFisher fisher = new BatchFisher(model, List.of(first));
                 made.add(kernels, fisher, model.theta(), new HeldFisher("bench", fisher.describe()), done -> {});
             }
-            RoundRobin robin = RoundRobin.on(device);
+            RoundRobin robin = RoundRobin.on(device, RoundRobin.VERBS_ON_DEVICE);
             Map<String, RoundRobin.Seconds> passes = passes(model, kernels, consolidations, rounds, robin);
             Map<String, RoundRobin.Seconds> steps = steps(model, kernels, config, batches, consolidations, rounds);
             return results(consolidations, passes, steps);
@@ -130,7 +130,7 @@ final class StateBenchmark {
             BenchBatches batches,
             Map<State, Consolidation> consolidations,
             int rounds) {
-        RoundRobin robin = RoundRobin.on(model.theta().device());
+        RoundRobin robin = RoundRobin.on(model.theta().device(), RoundRobin.STEPS_ON_DEVICE);
         Trainer.TaskTraining task = new Trainer.TaskTraining(
                 0, "bench", List.of(), config, StepBenchmark.LAMBDA, PenaltyOptions.defaults());
         try (Trainer trainer = new Trainer(model, kernels)) {

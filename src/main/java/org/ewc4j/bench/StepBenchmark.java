@@ -37,7 +37,7 @@ final class StepBenchmark {
      * For each round so many more in which only what is compared takes turns: what EWC adds to a step, and the squares to a
      * pass, is less than single ones scatter.
      */
-    private static final int PAIRS = 2;
+    private static final int PAIRS = 4;
 
     /** Milliseconds on a batch: on the clock, and what this process's threads computed. */
     record Timing(Spread wall, Spread processor) {}
@@ -94,7 +94,7 @@ final class StepBenchmark {
             RoundRobin.Operation fisher =
                     RoundRobin.each(round -> new BatchFisher(model, List.of(steps.get(round % steps.size())))
                             .accumulateInto(newFisher, 1, FisherReading.NONE, reading -> {}));
-            RoundRobin robin = RoundRobin.on(device);
+            RoundRobin robin = RoundRobin.on(device, RoundRobin.STEPS_ON_DEVICE);
             robin.add("forward_backward", forwardBackward);
             robin.add("plain", plain);
             robin.add("ewc", ewc);
@@ -107,10 +107,10 @@ final class StepBenchmark {
                     "sampled_fisher",
                     round -> exampleFisher(model, kernels, steps.get(round), new Labels.Sampled(0, 0, 1), newFisher));
             Map<String, RoundRobin.Seconds> seconds = robin.run(options.rounds());
-            RoundRobin stepPairs = RoundRobin.on(device);
+            RoundRobin stepPairs = RoundRobin.on(device, RoundRobin.STEPS_ON_DEVICE);
             stepPairs.add("plain", plain);
             stepPairs.add("ewc", ewc);
-            RoundRobin passPairs = RoundRobin.on(device);
+            RoundRobin passPairs = RoundRobin.on(device, RoundRobin.STEPS_ON_DEVICE);
             passPairs.add("forward_backward", forwardBackward);
             passPairs.add("fisher", fisher);
             int pairs = PAIRS * options.rounds();

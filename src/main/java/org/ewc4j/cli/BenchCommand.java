@@ -118,7 +118,7 @@ final class BenchCommand implements Callable<Integer> {
             names = "--repeat",
             defaultValue = "10",
             description =
-                    "Measured rounds; what EWC adds to a step, and the batch Fisher to a pass, is taken from three times as many"
+                    "Measured rounds; what EWC adds to a step, and the batch Fisher to a pass, is taken from five times as many"
                             + " pairs. Default: ${DEFAULT-VALUE}.")
     private int repeat;
 

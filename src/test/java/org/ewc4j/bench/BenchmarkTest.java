@@ -102,7 +102,7 @@ class BenchmarkTest {
                 "tokens_per_second")) {
             assertSpread(json.get("step"), name);
         }
-        int pairs = 3 * json.get("rounds").asInt();
+        int pairs = 5 * json.get("rounds").asInt();
         assertThat(json.at("/step/ewc_over_plain_pairs").asInt()).isEqualTo(pairs);
         assertThat(json.at("/fisher/batch_pairs").asInt()).isEqualTo(pairs);
         for (String name : List.of(
