@@ -134,7 +134,7 @@ EWC_API ewc_status ewc_cuda_device_count(int32_t* count);
 
 /*
  * A named range on the time line of NVIDIA's profilers (NVTX), from push to the pop of the same thread. Nothing happens
- * where libewc_cuda.so is not beside this library or was built without nvtx3, or while no profiler listens.
+ * where libewc_cuda.so is not beside this library, or while no profiler listens.
  * name: UTF-8, read during the call; NULL is ignored, and has no pop.
  */
 EWC_API void ewc_range_push(const char* name);
