@@ -47,6 +47,108 @@ TEST_P(Properties, SameBitsForAnyThreadCount) {
     }
 }
 
+// What the verbs that walk lists leave: their sums, and the values of all lists one behind the other.
+struct Left {
+    std::vector<double> sums, values;
+};
+
+Left left_by_all_verbs(const std::vector<int64_t>& sizes, const Offsets& at, const Dtypes& dtypes,
+                       const std::vector<uint32_t>& all_flags = {0u, EWC_ZERO_GRADIENT, EWC_PROXIMAL}) {
+    const ewc_exec exec = exec_here();
+    Left left;
+    const auto keep = [&](const Values& values) {
+        const std::vector<double> read = values.read();
+        left.values.insert(left.values.end(), read.begin(), read.end());
+        EXPECT_TRUE(values.guards_hold());
+    };
+    for (const uint32_t flags : all_flags) {
+        for (const bool ewc : {true, false}) {
+            Step step(sizes, at, dtypes);
+            step.options.theta_copy = step.copy.list();
+            EXPECT_EQ(EWC_OK, step.run(ewc, flags)) << ewc_last_error();
+            for (const Values* list : {&step.theta, &step.first, &step.second, &step.gradient, &step.copy}) {
+                keep(*list);
+            }
+            left.sums.push_back(step.statistics.penalty);
+            left.sums.push_back(step.statistics.gradient_norm_squared);
+            left.sums.push_back(step.statistics.displacement_norm_squared);
+        }
+    }
+    const Step lists(sizes, at, dtypes);
+    left.sums.push_back(penalty(lists.theta, lists.anchor, lists.fisher));
+    left.sums.push_back(norm_squared(lists.gradient, 2, &lists.theta, &lists.anchor, &lists.fisher, 2.0));
+    left.sums.push_back(penalty(lists.theta, lists.anchor, lists.fisher, 2, &lists.gradient, 2.0));
+    keep(lists.gradient);
+    left.sums.push_back(norm_squared(lists.gradient));
+    EXPECT_EQ(EWC_OK, ewc_convert(&exec, lists.copy.list(), lists.anchor.list())) << ewc_last_error();
+    keep(lists.copy);
+    EXPECT_EQ(EWC_OK, ewc_fisher_accumulate(&exec, lists.second.list(), lists.gradient.list(), 0.3, 0)) << ewc_last_error();
+    keep(lists.second);
+    EXPECT_EQ(EWC_OK, ewc_fisher_merge(&exec, lists.second.list(), lists.fisher.list(), 0.3, 0.7)) << ewc_last_error();
+    keep(lists.second);
+    EXPECT_EQ(EWC_OK, ewc_fisher_max(&exec, lists.second.list(), lists.fisher.list())) << ewc_last_error();
+    keep(lists.second);
+    size_t bytes = 0;
+    EXPECT_EQ(EWC_OK, ewc_anchor_workspace(&exec, lists.theta.list(), &bytes)) << ewc_last_error();
+    const Memory workspace(bytes);
+    const Placed<double> energy(-1.0);
+    for (const auto verb : {ewc_anchor_displace, ewc_anchor_restore}) {
+        EXPECT_EQ(EWC_OK, verb(&exec, lists.first.list(), lists.theta.list(), lists.second.list(), &energy,
+                               workspace.there(), bytes))
+            << ewc_last_error();
+        left.sums.push_back(energy.get());
+        keep(lists.first);
+    }
+    const Values added(sizes, 8, 0, 1, at.gradient);
+    EXPECT_EQ(EWC_OK, ewc_anchor_merge(&exec, lists.anchor.list(), lists.theta.list(), lists.second.list(), added.list(),
+                                       &energy, workspace.there(), bytes))
+        << ewc_last_error();
+    left.sums.push_back(energy.get());
+    keep(lists.second);
+    keep(added);
+    return left;
+}
+
+// The order of each sum is fixed by the sizes alone, so where the lists lie changes no bit: all aligned, all not, one apart.
+TEST_P(Properties, SameBitsWhereverTheListsLie) {
+    const std::vector<int64_t> sizes = {5, 16384 + 4096 + 7, 1027};
+    for (const Dtypes& dtypes : {Dtypes{}, Dtypes{EWC_F16, EWC_BF16, EWC_I16_BLOCK256}}) {
+        const Left aligned = left_by_all_verbs(sizes, Offsets{}, dtypes);
+        const int64_t all = offset();
+        const Offsets same = {all, all, all, all, all, all, all};
+        for (int64_t Offsets::*apart : {&Offsets::theta, &Offsets::first, &Offsets::second, &Offsets::gradient,
+                                        &Offsets::fisher, &Offsets::anchor, &Offsets::copy}) {
+            Offsets at = same;
+            at.*apart = 1 - all;
+            const Left left = left_by_all_verbs(sizes, at, dtypes);
+            EXPECT_TRUE(aligned.sums == left.sums && aligned.values == left.values);
+        }
+        const Left left = left_by_all_verbs(sizes, same, dtypes);
+        EXPECT_TRUE(aligned.sums == left.sums && aligned.values == left.values);
+    }
+}
+
+// Lists of more segments than a launch takes leave what one segment of all their elements leaves.
+TEST_P(Properties, MoreSegmentsThanALaunchTakes) {
+    if (offset() != 0) {
+        GTEST_SKIP() << "many blocks: once at each place";
+    }
+    const std::vector<int64_t> sizes = many_segments();
+    int64_t all = 0;
+    for (const int64_t size : sizes) {
+        all += size;
+    }
+    const Left many = left_by_all_verbs(sizes, {}, {}, {0u}), one = left_by_all_verbs({all}, {}, {}, {0u});
+    ASSERT_EQ(one.sums.size(), many.sums.size());
+    ASSERT_EQ(one.values.size(), many.values.size());
+    for (size_t i = 0; i < one.sums.size(); ++i) {
+        EXPECT_NEAR(one.sums[i], many.sums[i], 1e-9 * std::fabs(one.sums[i])) << i;
+    }
+    for (size_t i = 0; i < one.values.size(); ++i) {
+        ASSERT_NEAR(one.values[i], many.values[i], 1e-6 * (1.0 + std::fabs(one.values[i]))) << i;
+    }
+}
+
 // Zeroing and copying ride along; they must not change a bit of what else is computed.
 TEST_P(Properties, ZeroingAndCopyingChangeNothingElse) {
     const std::vector<int64_t> sizes = {5, 65536 + 7};
