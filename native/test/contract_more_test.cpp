@@ -293,6 +293,121 @@ TEST_P(Properties, NanAndInfPropagate) {
     }
 }
 
+// What ewc.h has for one element, in double, in that order: so NaN and Inf come out where the formulas have them.
+struct Element {
+    double theta, first, second, gradient, fisher, anchor;
+    double terms = 0, squares = 0, pulls = 0;
+
+    void step(const ewc_adamw_values& values, double decay, bool ewc, bool proximal) {
+        const double weighted = ewc ? fisher * (theta - anchor) : 0.0;
+        terms = ewc ? 0.5 * weighted * (theta - anchor) : 0.0;
+        squares = gradient * gradient;
+        pulls = weighted * weighted;
+        const bool added = ewc && !proximal;
+        const double g = values.gradient_scale * gradient + (added ? values.penalty_scale * values.lambda * weighted : 0.0);
+        first += 0.1 * (g - first);
+        second = 0.999 * second + 0.001 * g * g;
+        const double correction = 1 - std::pow(0.999, static_cast<double>(values.step));
+        const double s = values.learning_rate / (std::sqrt(second / correction) + 1e-8);
+        theta = theta * (1 - values.learning_rate * decay) -
+                s * first / (1 - std::pow(0.9, static_cast<double>(values.step)));
+        if (ewc && proximal) {
+            const double strength = s * values.lambda * fisher;
+            theta += (std::isinf(strength) ? 1.0 : strength / (1 + strength)) * (anchor - theta);
+        }
+    }
+};
+
+// 0 of a finite number.
+int kind_of(double value) { return std::isnan(value) ? 2 : std::isinf(value) ? 1 : 0; }
+
+// NaN and Inf in each list, in stretches where the host has nothing to compute and where it has: they come out as the
+// formulas have them, but that the host may pass over a stretch of a Fisher of 0, where the formulas have a product with 0.
+TEST_P(Properties, NanAndInfOfEachListComeOutAsTheFormulasHaveThem) {
+    constexpr int64_t kTile = 2048, kSize = 3 * kTile + 40;
+    constexpr Values Step::*kSpoiled[] = {&Step::theta, &Step::first, &Step::second, &Step::gradient, &Step::fisher, &Step::anchor};
+    const bool may_pass_over = here().device() < 0;
+    const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+    int64_t passed_over = 0;
+    const auto expect = [&](const Dtypes& dtypes, Values Step::*list, float value, int64_t at, uint32_t flags, double decay) {
+        Step step({kSize}, offset(), dtypes);
+        step.options.weight_decay = decay;
+        step.options.theta_copy = step.copy.list();
+        for (int64_t i = 0; i < kSize; ++i) {
+            const int64_t tile = i / kTile; // 0: no Fisher; 1: no gradient and moments; 2: none of both; 3: all
+            if (tile == 0 || tile == 2) {
+                step.fisher.set(0, i, 0);
+            }
+            if (tile == 1 || tile == 2) {
+                step.gradient.set(0, i, 0);
+                step.first.set(0, i, 0);
+                step.second.set(0, i, 0);
+            }
+        }
+        (step.*list).set(0, at, value);
+        const bool proximal = (flags & EWC_PROXIMAL) != 0;
+        Element sums{}, plain{}, spoiled{};
+        std::vector<int> kinds;
+        for (int64_t i = 0; i < kSize; ++i) {
+            Element element{step.theta.get(0, i),    step.first.get(0, i),  step.second.get(0, i),
+                            step.gradient.get(0, i), step.fisher.get(0, i), step.anchor.get(0, i)};
+            if (i == at) {
+                plain = element;
+                plain.step(step.values, decay, false, false);
+            }
+            element.step(step.values, decay, true, proximal);
+            if (i == at) {
+                spoiled = element;
+            } else {
+                ASSERT_EQ(0, kind_of(element.theta)) << i;
+            }
+            sums.terms += element.terms;
+            sums.squares += element.squares;
+            sums.pulls += element.pulls;
+        }
+        const bool distance = list == &Step::anchor || list == &Step::theta;
+        const bool may_be_plain = may_pass_over && distance && step.fisher.get(0, at) == 0;
+        ASSERT_EQ(EWC_OK, step.run(true, flags)) << ewc_last_error();
+        const auto came = [&](const Element& element, double terms, double pulls) {
+            return kind_of(step.theta.get(0, at)) == kind_of(element.theta) &&
+                   kind_of(step.first.get(0, at)) == kind_of(element.first) &&
+                   kind_of(step.second.get(0, at)) == kind_of(element.second) &&
+                   kind_of(step.statistics.penalty) == kind_of(terms) &&
+                   kind_of(step.statistics.displacement_norm_squared) == kind_of(pulls);
+        };
+        const bool as_formulas = came(spoiled, sums.terms, sums.pulls);
+        const bool as_plain = may_be_plain && came(plain, 0, 0);
+        passed_over += as_plain && !as_formulas ? 1 : 0;
+        EXPECT_TRUE(as_formulas || as_plain)
+            << "element " << at << ", " << value << ", flags " << flags << ", decay " << decay << ": theta "
+            << step.theta.get(0, at) << " for " << spoiled.theta << ", m " << step.first.get(0, at) << " for " << spoiled.first
+            << ", v " << step.second.get(0, at) << " for " << spoiled.second << ", penalty " << step.statistics.penalty
+            << " for " << sums.terms;
+        EXPECT_EQ(kind_of(sums.squares), kind_of(step.statistics.gradient_norm_squared));
+        EXPECT_EQ(kind_of(step.theta.get(0, at)), kind_of(step.copy.get(0, at)));
+        for (int64_t i = 0; i < kSize; ++i) {
+            if (i != at && (kind_of(step.theta.get(0, i)) != 0 || kind_of(step.first.get(0, i)) != 0 ||
+                            kind_of(step.second.get(0, i)) != 0)) {
+                FAIL() << "element " << i << " is spoiled by " << at;
+            }
+        }
+    };
+    for (const Dtypes& dtypes : {Dtypes{}, Dtypes{EWC_BF16, EWC_BF16, EWC_F16}}) {
+        for (Values Step::*list : kSpoiled) {
+            for (const float value : {nan, infinity}) {
+                for (const int64_t at : {int64_t{5}, kTile + 6, 2 * kTile + 7, 3 * kTile + 39}) {
+                    for (const uint32_t flags : {0u, EWC_PROXIMAL}) {
+                        for (const double decay : {0.0, 0.1}) {
+                            expect(dtypes, list, value, at, flags, decay);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    EXPECT_EQ(may_pass_over, passed_over > 0) << "the case does not see a stretch that is passed over";
+}
+
 TEST_P(Properties, NormsBeyondTheRangeOfFloat) {
     Values gradient({3}, 1, 0, 0, offset());
     gradient.set(0, 0, 3e30f);

@@ -90,9 +90,10 @@ T __ldg(const T* address) {
 
 namespace shim {
 inline std::string calls; // of the runtime, in order, where a test looks at it
+constexpr int kMostDevices = 8;
 inline int devices = 1;
 inline int device = 0;          // of the one thread that tests have
-inline bool in_use[8] = {true}; // whether a device has a context
+inline bool in_use[kMostDevices] = {true}; // whether a device has a context
 } // namespace shim
 
 using cudaStream_t = void*;

@@ -171,9 +171,18 @@ namespace {
 class ShimPlace : public Place {
 public:
     std::string name() const override { return "cuda_on_fibers"; }
-    int32_t device() const override { return 0; }
-    void enter() override { force_cuda_library(ewc_cuda_table_get()); }
-    void leave() override { force_cuda_library(nullptr); }
+    std::string missing() const override {
+        return number_ >= 0 && number_ < shim::kMostDevices ? "" : "EWC_TEST_DEVICE: expected a number below that of the shim's devices";
+    }
+    int32_t device() const override { return number_; }
+    void enter() override {
+        shim::devices = number_ + 1;
+        force_cuda_library(ewc_cuda_table_get());
+    }
+    void leave() override {
+        force_cuda_library(nullptr);
+        shim::devices = 1;
+    }
     // Memory apart from the host's, as a device has it.
     void* allocate(size_t bytes) override { return std::malloc(bytes == 0 ? 1 : bytes); }
     void release(void* address) override { std::free(address); }
@@ -181,6 +190,9 @@ public:
     void release_pinned(void* address) override { std::free(address); }
     void copy_there(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
     void copy_back(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
+
+private:
+    const int number_ = test_device();
 };
 
 } // namespace
