@@ -1,5 +1,6 @@
 # libewc_cuda.so, where a working nvcc is found. check_language(CUDA) takes an nvcc that cannot compile (no headers, a host
-# compiler it does not know), and enable_language(CUDA) then ends the whole build; so nvcc is tried on a kernel first.
+# compiler it does not know, none of our architectures), and enable_language(CUDA) or the first kernel then ends the whole
+# build; so nvcc is tried first, on all that the library asks of a toolkit.
 set(EWC_CUDA_ARCHITECTURES 80-real 90-real 100-real 100-virtual CACHE STRING "Machine code for these, and PTX for what comes later")
 
 # A streaming verb each, the one that multiplies, and what binds them; the tests compile the same files for the host.
@@ -8,6 +9,22 @@ set(EWC_CUDA_SOURCES "")
 foreach(source IN LISTS EWC_CUDA_STREAMING ITEMS adamw_prepare fisher_accumulate_linear ranges table)
   list(APPEND EWC_CUDA_SOURCES ${EWC_ROOT}/cuda/${source}.cu)
 endforeach()
+
+set(EWC_NVCC_PROBE [[
+#include <cuda_profiler_api.h>
+#include <cuda_runtime.h>
+#include <nvtx3/nvToolsExt.h>
+struct Parameters { char bytes[32752]; }; // 32,760 with the address: our tables' size
+__global__ void probe(const __grid_constant__ Parameters parameters, char* to) { *to = parameters.bytes[*to]; }
+int main() {
+    void* found = nullptr;
+    cudaDriverEntryPointQueryResult result;
+    cudaGetDriverEntryPointByVersion("cuInit", &found, 7000, cudaEnableDefault, &result);
+    nvtxRangePop();
+    probe<<<1, 1>>>(Parameters{}, nullptr);
+    return cudaProfilerStop() != cudaSuccess;
+}
+]])
 
 function(ewc_find_working_nvcc result reason)
   set(${result} "" PARENT_SCOPE)
@@ -21,21 +38,33 @@ function(ewc_find_working_nvcc result reason)
     return()
   endif()
   set(probe ${CMAKE_BINARY_DIR}/nvcc-probe)
-  file(WRITE ${probe}/probe.cu "#include <cuda_runtime.h>\n__global__ void probe(float* x) { *x = 1.0f; }\nint main() { probe<<<1, 1>>>(nullptr); return cudaGetLastError() != cudaSuccess; }\n")
-  execute_process(COMMAND ${EWC_NVCC} -std=c++17 -arch=sm_80 -o ${probe}/probe ${probe}/probe.cu
+  set(architectures "")
+  foreach(architecture IN LISTS EWC_CUDA_ARCHITECTURES)
+    string(REGEX REPLACE "-.*" "" architecture "${architecture}")
+    list(APPEND architectures -gencode=arch=compute_${architecture},code=sm_${architecture})
+  endforeach()
+  list(REMOVE_DUPLICATES architectures)
+  file(WRITE ${probe}/probe.cu "${EWC_NVCC_PROBE}")
+  execute_process(COMMAND ${EWC_NVCC} -std=c++17 ${architectures} -o ${probe}/probe ${probe}/probe.cu
                   RESULT_VARIABLE failed OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(failed)
     string(REGEX REPLACE "\n.*" "" output "${output}")
-    set(${reason} "${EWC_NVCC} cannot compile a kernel: ${output}" PARENT_SCOPE)
+    if(output MATCHES "Unsupported gpu architecture 'compute_1[0-9][0-9]")
+      set(${reason} "${EWC_NVCC} is too old for ${EWC_CUDA_ARCHITECTURES} (sm_100 needs CUDA 12.8): ${output}" PARENT_SCOPE)
+    else()
+      set(${reason} "${EWC_NVCC} cannot compile what the library needs: ${output}" PARENT_SCOPE)
+    endif()
     return()
   endif()
   set(${result} ${EWC_NVCC} PARENT_SCOPE)
 endfunction()
 
-# The probe takes seconds: its answer is kept as long as nvcc is the same file.
-if(NOT (EWC_CUDA AND EWC_WORKING_NVCC AND EXISTS "${EWC_WORKING_NVCC}"))
+# The probe takes seconds: its answer is kept as long as nvcc is the same file and is asked the same.
+string(SHA1 question "${EWC_CUDA_ARCHITECTURES}${EWC_NVCC_PROBE}")
+if(NOT (EWC_CUDA AND EWC_WORKING_NVCC AND EXISTS "${EWC_WORKING_NVCC}" AND EWC_NVCC_ASKED STREQUAL question))
   ewc_find_working_nvcc(found reason)
   set(EWC_WORKING_NVCC "${found}" CACHE INTERNAL "nvcc that compiled a kernel")
+  set(EWC_NVCC_ASKED "${question}" CACHE INTERNAL "What it was asked to compile")
 endif()
 
 if(EWC_WORKING_NVCC)
@@ -59,6 +88,8 @@ if(EWC_WORKING_NVCC)
                         LINKER_LANGUAGE CUDA)
   target_link_options(ewc_cuda PRIVATE -Wl,--version-script=${EWC_ROOT}/cuda/libewc_cuda.map -Wl,--exclude-libs,ALL
                       -static-libstdc++ -static-libgcc)
+elseif(EWC_REQUIRE_CUDA)
+  message(FATAL_ERROR "libewc_cuda.so cannot be built, and EWC_REQUIRE_CUDA asks for it: ${reason}")
 else()
   message(NOTICE "libewc_cuda.so is not built: ${reason}. The CPU needs none of it.")
 endif()

@@ -62,21 +62,10 @@ add_test(NAME exports COMMAND sh -c
 if(TARGET ewc_cuda)
   # Without a GPU, PTX shows whether the compiler kept the wide accesses. (That nothing spills is checked by the build.)
   set(includes -I${EWC_ROOT}/native/include -I${EWC_ROOT}/native/src -I${EWC_ROOT}/cuda)
-  function(ewc_expect_in_ptx verb name access)
-    add_test(NAME cuda_${verb}_${name} COMMAND sh -c
-      "\"$0\" -ptx -std=c++17 -arch=sm_80 \"$@\" -o - | grep -q '${access}'"
-      ${EWC_WORKING_NVCC} ${includes} ${EWC_ROOT}/cuda/${verb}.cu)
-  endfunction()
   foreach(verb IN LISTS EWC_CUDA_STREAMING)
-    set(load "ld[.]global[.]nc[.]v4[.]f32") # read-only lists
-    if(verb MATCHES "^(fisher_accumulate|cross_entropy)$") # no list that is only read
-      set(load "ld[.]global[.]v4[.]f32")
-    endif()
-    ewc_expect_in_ptx(${verb} loads_128_bits ${load})
-    if(NOT verb STREQUAL norm)
-      ewc_expect_in_ptx(${verb} stores_128_bits "st[.]global[.]v4[.]f32")
-    endif()
-    ewc_expect_in_ptx(${verb} loads_16_bit_lists_wide "ld[.]global\\([.]nc\\)*[.]v2[.]u32")
+    add_test(NAME cuda_${verb}_accesses_are_wide COMMAND sh -c
+      "script=$0 && \"$@\" -o - | awk -f \"$script\"" ${EWC_TEST}/wide_accesses.awk
+      ${EWC_WORKING_NVCC} -ptx -std=c++17 -arch=sm_80 ${includes} ${EWC_ROOT}/cuda/${verb}.cu)
   endforeach()
 
   add_executable(ewc_cuda_load_test ${EWC_TEST}/cuda_load_test.cpp)

@@ -5,9 +5,9 @@
 //
 // Bytes moved     36 an element: theta, m, v read and written, g, F, theta* read; 28 without F and theta*. 4 more to zero
 //                 g, 2 more for a 16-bit copy of theta, 2 less for each list in 16 bit.
-// Launch shape    one thread makes the coefficients of the step; one block of 256 threads for each 65,536 elements; one
+// Launch shape    one thread makes the coefficients of the step; one block of 256 threads for each 16,384 elements; one
 //                 block adds the chunks' sums. The first and the last take a few microseconds, the middle one all the
-//                 rest. A thread has one group of four elements of six lists in flight, 96 bytes, in 60 to 72 registers:
+//                 rest. A thread has one group of four elements of six lists in flight, 96 bytes, in 48 to 74 registers:
 //                 768 threads or more on a multiprocessor, 72 KiB, above the 40 KiB or so that latency times bandwidth
 //                 asks for on an H100.
 // Determinism     as penalty.cu: the order of each sum is fixed by the sizes alone. No atomics.

@@ -5,7 +5,7 @@
 //              F = F + F_k,  b written where F_k lay
 //
 // Bytes moved     displace and restore 16 an element, merge 24; less 2 for a in 16 bit, 4 for F in bf16. Once a task.
-// Launch shape    one block of 256 threads for each 65,536 elements, then one block that adds the chunks' sums. One group
+// Launch shape    one block of 256 threads for each 16,384 elements, then one block that adds the chunks' sums. One group
 //                 of four elements of each list in flight a thread: the quotients in double take the registers.
 // Determinism     as penalty.cu: sums in double, in an order fixed by the sizes. No atomics.
 // To profile      ncu --set full --kernel-name regex:chunk_kernel --launch-count 1 -o anchor <program>

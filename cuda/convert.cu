@@ -1,7 +1,7 @@
 // Conversion:  destination = source, element by element, any dtype to any, rounded once to nearest even.
 //
 // Bytes moved     those of both lists: 8 an element from f32 to f32, 6 from or to 16 bit, 5 from or to 8.
-// Launch shape    one block of 256 threads for each 65,536 elements, two groups of four elements in flight a thread. To
+// Launch shape    one block of 256 threads for each 16,384 elements, two groups of four elements in flight a thread. To
 //                 levels with a step for each 256: a warp takes a block of 256, each thread 8 of them, 32 apart, as the
 //                 step is not known before all were seen; this happens once a task, not once a step.
 // Determinism     no sum; the largest magnitude of a block is the same in any order.

@@ -92,9 +92,9 @@ __device__ __forceinline__ void walk_row(const Elements& row, int n, Visit& visi
         visit(pack, head + group * kLanes);
     }
     const int behind = head + groups * kLanes;
-    const int single = static_cast<int>(threadIdx.x) < head ? static_cast<int>(threadIdx.x)
-                                                            : behind + static_cast<int>(threadIdx.x) - head;
-    if (single < n) {
+    const int thread = static_cast<int>(threadIdx.x);
+    if (thread < head || thread - head < n - behind) { // behind + thread may be beyond int
+        const int single = thread < head ? thread : behind + (thread - head);
         Pack<kind, 1> pack;
         pack.load(row, single);
         visit(pack, single);

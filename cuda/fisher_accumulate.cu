@@ -2,7 +2,7 @@
 //
 // Bytes moved     12 an element: F read and written, g read; 16 where g is zeroed in the same pass. 10 and 12 with g in
 //                 16 bit.
-// Launch shape    one block of 256 threads for each 65,536 elements. The kernel does two flops a 12 bytes, so it is a
+// Launch shape    one block of 256 threads for each 16,384 elements. The kernel does two flops a 12 bytes, so it is a
 //                 matter of loads in flight: each thread has two 128-bit loads of F and two of g open, and 6 blocks of 256
 //                 on a multiprocessor make 96 KiB in flight, above the 40 KiB or so that latency times bandwidth asks for
 //                 on an H100.

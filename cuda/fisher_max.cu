@@ -1,7 +1,7 @@
 // Fisher maximum:  F = max(F, F_new), element by element.
 //
 // Bytes moved     12 an element: F read and written, F_new read; 8 with F in bf16 and F_new in f32.
-// Launch shape    as fisher_merge.cu: one block of 256 threads for each 65,536 elements, two groups of four elements of
+// Launch shape    as fisher_merge.cu: one block of 256 threads for each 16,384 elements, two groups of four elements of
 //                 each list in flight a thread.
 // Determinism     no sum crosses an element. NaN in either list stays, which the device's own max instruction drops.
 // To profile      ncu --set full --kernel-name regex:chunk_kernel --launch-count 1 -o fisher_max <program>

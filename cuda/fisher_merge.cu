@@ -2,7 +2,7 @@
 //
 // Bytes moved     12 an element: F read and written, F_new read; 10 with F_new in bf16 and 9 with it in 8 bit, the way a
 //                 Fisher that is kept in few bits joins one that was accumulated in f32.
-// Launch shape    as fisher_accumulate.cu: one block of 256 threads for each 65,536 elements, two groups of four elements
+// Launch shape    as fisher_accumulate.cu: one block of 256 threads for each 16,384 elements, two groups of four elements
 //                 of each list in flight a thread.
 // Zero            a coefficient of 0 drops its term, NaN included, as it does on the host: chosen once, for all threads.
 // Determinism     no sum crosses an element.

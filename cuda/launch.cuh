@@ -1,9 +1,10 @@
 // The one launcher of all verbs: lists of tensors cut into chunks, one thread block a chunk, addresses by value.
 //
-// A table of some dozens of segments travels in the kernel's parameters (4 KiB), so nothing is copied to the device and
-// nothing allocated; longer lists take several launches. Chunks are of a fixed size, so the partition, and with it the
-// order of every sum, depends on neither the number of multiprocessors nor of threads. Nothing here waits or reads the
-// device, so every verb can be captured in a graph.
+// A table of some hundreds of segments (337 of AdamW, 1,013 of two lists alone) travels in the kernel's parameters, which
+// are 32,764 bytes since CUDA 12.1 (driver R530), so nothing is copied to the device and nothing allocated, and a model of
+// some 300 tensors takes one launch; longer lists take several, each with a drain of the device. Chunks are of a fixed size,
+// so the partition, and with it the order of every sum, depends on neither the number of multiprocessors nor of threads.
+// Nothing here waits or reads the device, so every verb can be captured in a graph.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +17,14 @@
 
 namespace ewc::cuda {
 
-// 64 Ki elements keep a block of 256 threads busy for 64 rounds of one 128-bit load each; below that, the search for the
-// segment and the launch of blocks show. A multiple of kBlock.
-constexpr int64_t kDeviceChunk = 65536;
+// 16 Ki elements keep a block of 256 threads busy for 16 rounds of one 128-bit load each. With fewer, the search for the
+// segment and the launch of blocks show; with more, the last wave, in which ever fewer multiprocessors have work, is a
+// larger part of a short kernel. A multiple of kBlock and of what a block takes in one round.
+constexpr int64_t kDeviceChunk = 16384;
+
+// What a kernel's parameters hold, and what is left of it for a verb, the partial sums' address and alignment.
+constexpr int kParameterBytes = 32764;
+constexpr int kVerbBytes = 256;
 
 inline int64_t device_chunks(int64_t numel) { return numel / kDeviceChunk + (numel % kDeviceChunk != 0); }
 
@@ -33,8 +39,8 @@ inline int64_t device_chunks(const ewc_list& list) {
 // The addresses of `lists` tensor lists for a run of segments, and `extras` numbers of each segment.
 template <int lists, int extras>
 struct SegmentTable {
-    // 8 bytes an address and list, 8 an extra, 8 for the size, 8 for the first chunk, within 3.9 of the 4 KiB of parameters.
-    static constexpr int kSegments = (3840 - 64 - 4 * lists) / (8 * (lists + extras) + 16);
+    // 8 bytes an address and list, 8 an extra, 8 for the size, 8 for the first chunk; 64 for what is there once.
+    static constexpr int kSegments = (kParameterBytes - kVerbBytes - 64 - 4 * lists) / (8 * (lists + extras) + 16);
 
     int segments;
     int64_t chunks_before; // of earlier launches: where this one's partial sums begin
@@ -127,7 +133,7 @@ cudaError_t for_each_table(const ewc_list* const (&given)[lists], const ewc_list
             }
             table.numel[table.segments] = cut.numel[i];
             table.first_chunk[table.segments] = chunks;
-            chunks += device_chunks(cut.numel[i]); // a grid has at most 2^31 - 1 blocks: 2^47 elements
+            chunks += device_chunks(cut.numel[i]); // a grid has at most 2^31 - 1 blocks: 2^45 elements
             ++table.segments;
             table.first_chunk[table.segments] = chunks;
         }
@@ -147,8 +153,8 @@ cudaError_t for_each_table(const ewc_list* const (&given)[lists], const ewc_list
 template <int extras, int lists, typename Verb, typename Extra>
 cudaError_t launch_chunks(const ewc_exec& exec, const ewc_list* const (&given)[lists], const ewc_list& cut,
                           const Verb& verb, double* partials, Extra&& extra) {
-    static_assert(sizeof(SegmentTable<lists, extras>) + sizeof(Verb) + sizeof(partials) + alignof(Verb) <= 4096,
-                  "a kernel's parameters are 4 KiB");
+    static_assert(sizeof(SegmentTable<lists, extras>) + sizeof(Verb) + sizeof(partials) + alignof(Verb) <= kParameterBytes,
+                  "a kernel's parameters");
     return for_each_table<extras>(given, cut, extra, [&](const SegmentTable<lists, extras>& table, int64_t chunks) {
         return launch_kernel(chunk_kernel<lists, extras, Verb>, chunks, exec.stream, table, verb, partials);
     });
@@ -162,7 +168,7 @@ cudaError_t launch_chunks(const ewc_exec& exec, const ewc_list* const (&given)[l
 
 template <int sums, typename Finish>
 cudaError_t launch_finish(const ewc_exec& exec, const double* partials, int64_t chunks, const Finish& finish) {
-    return launch_kernel(finish_kernel<sums, Finish>, 1, exec.stream, partials, chunks, finish);
+    return launch_kernel<kFinishThreads>(finish_kernel<sums, Finish>, 1, exec.stream, partials, chunks, finish);
 }
 
 // Calls body on exec's device, and reports what came of it.

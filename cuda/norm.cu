@@ -2,7 +2,7 @@
 // result.
 //
 // Bytes moved     4 an element, 16 for the total; less 2 for each 16-bit list.
-// Launch shape    one block of 256 threads for each 65,536 elements, then one block that adds the chunks' sums. With one
+// Launch shape    one block of 256 threads for each 16,384 elements, then one block that adds the chunks' sums. With one
 //                 list only, a thread has four groups of four elements in flight (64 bytes), with four lists two (128).
 // Determinism     as penalty.cu. Squares are in double, so that a norm beyond the range of f32 does not overflow.
 // To profile      ncu --set full --kernel-name regex:chunk_kernel --launch-count 1 -o norm <program>

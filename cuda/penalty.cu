@@ -1,7 +1,7 @@
 // The penalty  P = 1/2 sum F (theta* - theta)^2  and, where a gradient is given,  g += lambda F (theta - theta*).
 //
 // Bytes moved     12 an element for the value (theta, theta*, F read), 20 with the gradient; less 2 for each 16-bit list.
-// Launch shape    one block of 256 threads for each 65,536 elements, then one block that adds the chunks' sums. A thread
+// Launch shape    one block of 256 threads for each 16,384 elements, then one block that adds the chunks' sums. A thread
 //                 has two groups of four elements of three lists in flight (96 bytes), or with the gradient one of four
 //                 lists (64) and fewer registers, so that more threads are there.
 // Determinism     a thread sums its elements in order, a block its threads in one tree, the last block the chunks in

@@ -1,11 +1,7 @@
-// What NVIDIA's profilers are told: named ranges on their time line, by the header-only nvtx3, and where a capture begins and
-// ends. Without a profiler attached a range is a test of a pointer.
-#if __has_include(<nvtx3/nvToolsExt.h>)
-#include <nvtx3/nvToolsExt.h>
-#define EWC_NVTX 1
-#endif
-
+// What NVIDIA's profilers are told: named ranges on their time line, by the header-only nvtx3, which is part of the CUDA
+// toolkit, and where a capture begins and ends. Without a profiler attached a range is a test of a pointer.
 #include <cuda_profiler_api.h>
+#include <nvtx3/nvToolsExt.h>
 
 #include "status.cuh"
 #include "verbs.cuh"
@@ -25,17 +21,9 @@ ewc_status after_all_work(int32_t device, cudaError_t (*call)(), const char* nam
 
 } // namespace
 
-void range_push([[maybe_unused]] const char* name) {
-#if defined(EWC_NVTX)
-    nvtxRangePushA(name);
-#endif
-}
+void range_push(const char* name) { nvtxRangePushA(name); }
 
-void range_pop() {
-#if defined(EWC_NVTX)
-    nvtxRangePop();
-#endif
-}
+void range_pop() { nvtxRangePop(); }
 
 ewc_status profiler_start(int32_t device, ewc_cuda_message* message) {
     return after_all_work(device, cudaProfilerStart, "cudaProfilerStart", message);

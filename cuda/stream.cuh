@@ -13,29 +13,41 @@ constexpr int kThreads = 256;
 //   Registers<lanes>             what is held of the lists for `lanes` elements
 //   load(registers, lists, i)    loads only
 //   apply(registers, lists, i, sums)
-// Element by element where a list is misaligned (views into arenas need not be aligned), and for the rest of a chunk.
+// Element by element for the rest of a chunk, and where a list is misaligned (views into arenas need not be aligned): there
+// each thread takes the elements that it would take four at a time, in the same order, so that sums have the same bits.
 template <typename Lanes, int lists, int sums>
 __device__ __forceinline__ void stream(const Lanes& lanes, const Elements (&given)[lists], int n, double (&sum)[sums]) {
     constexpr int kRound = kThreads * kLanes;
     constexpr int kStep = Lanes::kRounds * kRound;
-    const int wide = lanes.aligned(given) ? n - n % kStep : 0;
+    const int whole = n - n % kStep;
+    const int single = whole + static_cast<int>(threadIdx.x);
+    int i = whole == 0 ? single : static_cast<int>(threadIdx.x) * kLanes;
+    if (lanes.aligned(given)) {
 #pragma unroll 1 // kRounds says what is in flight; unrolled further, the compiler spills
-    for (int i = static_cast<int>(threadIdx.x) * kLanes; i < wide; i += kStep) {
-        typename Lanes::template Registers<kLanes> registers[Lanes::kRounds];
+        for (; i < whole; i += kStep) {
+            typename Lanes::template Registers<kLanes> registers[Lanes::kRounds];
 #pragma unroll
-        for (int round = 0; round < Lanes::kRounds; ++round) {
-            lanes.load(registers[round], given, i + round * kRound);
-        }
+            for (int round = 0; round < Lanes::kRounds; ++round) {
+                lanes.load(registers[round], given, i + round * kRound);
+            }
 #pragma unroll
-        for (int round = 0; round < Lanes::kRounds; ++round) {
-            lanes.apply(registers[round], given, i + round * kRound, sum);
+            for (int round = 0; round < Lanes::kRounds; ++round) {
+                lanes.apply(registers[round], given, i + round * kRound, sum);
+            }
         }
+        i = single;
     }
 #pragma unroll 1
-    for (int i = wide + static_cast<int>(threadIdx.x); i < n; i += kThreads) {
+    while (i < n) {
         typename Lanes::template Registers<1> registers;
         lanes.load(registers, given, i);
         lanes.apply(registers, given, i, sum);
+        if (i >= whole) {
+            i += kThreads;
+        } else {
+            i += i % kLanes == kLanes - 1 ? kRound - (kLanes - 1) : 1;
+            i = i < whole ? i : single;
+        }
     }
 }
 
@@ -89,18 +101,43 @@ __device__ __forceinline__ float block_largest(float value) {
     return value;
 }
 
-// The second kernel of a reduction: one block adds the chunks' partial sums and hands them to finish(sums). So small that
-// its time is its launch; a last-block scheme in the first kernel would need a counter that someone sets to zero.
+constexpr int kFinishThreads = 1024;
+constexpr int kFinishRounds = 4;
+
+// The second kernel of a reduction: one block adds the chunks' partial sums and hands them to finish(sums). A thread has
+// four chunks' sums in flight and adds them in order, so that the 24,700 chunks of 405 million elements are six rounds: its
+// time is about its launch. (A last-block scheme in the first kernel would need a counter that someone sets to zero.)
 template <int sums, typename Finish>
-__global__ void __launch_bounds__(kThreads) finish_kernel(const double* partials, int64_t chunks, const Finish finish) {
+__global__ void __launch_bounds__(kFinishThreads)
+    finish_kernel(const double* partials, int64_t chunks, const Finish finish) {
     double sum[sums] = {};
-    for (int64_t chunk = threadIdx.x; chunk < chunks; chunk += kThreads) {
+    int64_t chunk = threadIdx.x;
+#pragma unroll 1
+    for (; chunk + (kFinishRounds - 1) * kFinishThreads < chunks; chunk += kFinishRounds * kFinishThreads) {
+        double added[kFinishRounds][sums];
+#pragma unroll
+        for (int round = 0; round < kFinishRounds; ++round) {
+#pragma unroll
+            for (int s = 0; s < sums; ++s) {
+                added[round][s] = partials[(chunk + round * kFinishThreads) * sums + s];
+            }
+        }
+#pragma unroll
+        for (int round = 0; round < kFinishRounds; ++round) {
+#pragma unroll
+            for (int s = 0; s < sums; ++s) {
+                sum[s] += added[round][s];
+            }
+        }
+    }
+#pragma unroll 1
+    for (; chunk < chunks; chunk += kFinishThreads) {
 #pragma unroll
         for (int s = 0; s < sums; ++s) {
             sum[s] += partials[chunk * sums + s];
         }
     }
-    block_sum(sum);
+    block_sum<kFinishThreads>(sum);
     if (threadIdx.x == 0) {
         finish(sum);
     }

@@ -99,6 +99,11 @@ struct Dtypes {
     ewc_dtype anchor = EWC_F32;
 };
 
+// How many elements each list of a step lies behind an aligned address.
+struct Offsets {
+    int64_t theta = 0, first = 0, second = 0, gradient = 0, fisher = 0, anchor = 0, copy = 0;
+};
+
 struct Step {
     Values theta, first, second, gradient, fisher, anchor, copy;
     ewc_adamw_options options = {sizeof(ewc_adamw_options), 0.9, 0.999, 1e-8, 0.1, nullptr, nullptr, nullptr, nullptr};
@@ -107,9 +112,13 @@ struct Step {
 
     explicit Step(const std::vector<int64_t>& sizes, int64_t offset = 0, Dtypes dtypes = {},
                   ewc_dtype copied = EWC_BF16, Where anchor_at = Where::kPlace)
-        : theta(sizes, 1, -1, 1, offset), first(sizes, 2, -0.1, 0.1, offset), second(sizes, 3, 0, 0.1, offset),
-          gradient(sizes, 4, -1, 1, offset, dtypes.gradient), fisher(sizes, 5, 0, 1, offset, dtypes.fisher),
-          anchor(sizes, 6, -1, 1, offset, dtypes.anchor, anchor_at), copy(sizes, 7, 0, 1, offset, copied) {}
+        : Step(sizes, Offsets{offset, offset, offset, offset, offset, offset, offset}, dtypes, copied, anchor_at) {}
+
+    Step(const std::vector<int64_t>& sizes, const Offsets& at, Dtypes dtypes, ewc_dtype copied = EWC_BF16,
+         Where anchor_at = Where::kPlace)
+        : theta(sizes, 1, -1, 1, at.theta), first(sizes, 2, -0.1, 0.1, at.first), second(sizes, 3, 0, 0.1, at.second),
+          gradient(sizes, 4, -1, 1, at.gradient, dtypes.gradient), fisher(sizes, 5, 0, 1, at.fisher, dtypes.fisher),
+          anchor(sizes, 6, -1, 1, at.anchor, dtypes.anchor, anchor_at), copy(sizes, 7, 0, 1, at.copy, copied) {}
 
     ewc_status run(bool ewc, uint32_t flags = 0, int32_t threads = 2) {
         const ewc_exec exec = exec_here(threads);

@@ -47,6 +47,120 @@ TEST_P(Properties, SameBitsForAnyThreadCount) {
     }
 }
 
+// What verbs that walk lists leave: their sums, and the values of all lists one behind the other.
+struct Left {
+    std::vector<double> sums, values;
+
+    void keep(const Values& list) {
+        const std::vector<double> read = list.read();
+        values.insert(values.end(), read.begin(), read.end());
+        EXPECT_TRUE(list.guards_hold());
+    }
+};
+
+void leave_steps_and_penalties(const std::vector<int64_t>& sizes, const Offsets& at, const Dtypes& dtypes, Left& left) {
+    for (const uint32_t flags : {0u, EWC_ZERO_GRADIENT, EWC_PROXIMAL}) {
+        for (const bool ewc : {true, false}) {
+            Step step(sizes, at, dtypes);
+            step.options.theta_copy = step.copy.list();
+            EXPECT_EQ(EWC_OK, step.run(ewc, flags)) << ewc_last_error();
+            for (const Values* list : {&step.theta, &step.first, &step.second, &step.gradient, &step.copy}) {
+                left.keep(*list);
+            }
+            left.sums.push_back(step.statistics.penalty);
+            left.sums.push_back(step.statistics.gradient_norm_squared);
+            left.sums.push_back(step.statistics.displacement_norm_squared);
+        }
+    }
+    const Step lists(sizes, at, dtypes);
+    left.sums.push_back(penalty(lists.theta, lists.anchor, lists.fisher));
+    left.sums.push_back(norm_squared(lists.gradient, 2, &lists.theta, &lists.anchor, &lists.fisher, 2.0));
+    left.sums.push_back(penalty(lists.theta, lists.anchor, lists.fisher, 2, &lists.gradient, 2.0));
+    left.keep(lists.gradient);
+    left.sums.push_back(norm_squared(lists.gradient));
+}
+
+void leave_fishers_and_anchors(const std::vector<int64_t>& sizes, const Offsets& at, const Dtypes& dtypes, Left& left) {
+    const ewc_exec exec = exec_here();
+    const Step lists(sizes, at, dtypes);
+    EXPECT_EQ(EWC_OK, ewc_convert(&exec, lists.copy.list(), lists.anchor.list())) << ewc_last_error();
+    left.keep(lists.copy);
+    EXPECT_EQ(EWC_OK, ewc_fisher_accumulate(&exec, lists.second.list(), lists.gradient.list(), 0.3, 0)) << ewc_last_error();
+    left.keep(lists.second);
+    EXPECT_EQ(EWC_OK, ewc_fisher_merge(&exec, lists.second.list(), lists.fisher.list(), 0.3, 0.7)) << ewc_last_error();
+    left.keep(lists.second);
+    EXPECT_EQ(EWC_OK, ewc_fisher_max(&exec, lists.second.list(), lists.fisher.list())) << ewc_last_error();
+    left.keep(lists.second);
+    size_t bytes = 0;
+    EXPECT_EQ(EWC_OK, ewc_anchor_workspace(&exec, lists.theta.list(), &bytes)) << ewc_last_error();
+    const Memory workspace(bytes);
+    const Placed<double> energy(-1.0);
+    for (const auto verb : {ewc_anchor_displace, ewc_anchor_restore}) {
+        EXPECT_EQ(EWC_OK, verb(&exec, lists.first.list(), lists.theta.list(), lists.second.list(), &energy,
+                               workspace.there(), bytes))
+            << ewc_last_error();
+        left.sums.push_back(energy.get());
+        left.keep(lists.first);
+    }
+    const Values added(sizes, 8, 0, 1, at.gradient);
+    EXPECT_EQ(EWC_OK, ewc_anchor_merge(&exec, lists.anchor.list(), lists.theta.list(), lists.second.list(), added.list(),
+                                       &energy, workspace.there(), bytes))
+        << ewc_last_error();
+    left.sums.push_back(energy.get());
+    left.keep(lists.second);
+    left.keep(added);
+}
+
+Left left_by_all_verbs(const std::vector<int64_t>& sizes, const Offsets& at, const Dtypes& dtypes) {
+    Left left;
+    leave_steps_and_penalties(sizes, at, dtypes, left);
+    leave_fishers_and_anchors(sizes, at, dtypes, left);
+    return left;
+}
+
+// The order of each sum is fixed by the sizes alone, so where the lists lie changes no bit: all aligned, all not, one apart.
+TEST_P(Properties, SameBitsWhereverTheListsLie) {
+    const std::vector<int64_t> sizes = {5, 16384 + 4096 + 7, 1027};
+    for (const Dtypes& dtypes : {Dtypes{}, Dtypes{EWC_F16, EWC_BF16, EWC_I16_BLOCK256}}) {
+        const Left aligned = left_by_all_verbs(sizes, Offsets{}, dtypes);
+        const int64_t all = offset();
+        const Offsets same = {all, all, all, all, all, all, all};
+        for (int64_t Offsets::*apart : {&Offsets::theta, &Offsets::first, &Offsets::second, &Offsets::gradient,
+                                        &Offsets::fisher, &Offsets::anchor, &Offsets::copy}) {
+            Offsets at = same;
+            at.*apart = 1 - all;
+            const Left left = left_by_all_verbs(sizes, at, dtypes);
+            EXPECT_TRUE(aligned.sums == left.sums && aligned.values == left.values);
+        }
+        const Left left = left_by_all_verbs(sizes, same, dtypes);
+        EXPECT_TRUE(aligned.sums == left.sums && aligned.values == left.values);
+    }
+}
+
+// Lists of more segments than a launch takes leave what one segment of all their elements leaves. (Steps and penalties of as
+// many are in contract_test.cpp, with factors for each segment.)
+TEST_P(Properties, MoreSegmentsThanALaunchTakes) {
+    if (offset() != 0) {
+        GTEST_SKIP() << "many blocks: once at each place";
+    }
+    const std::vector<int64_t> sizes = many_segments();
+    int64_t all = 0;
+    for (const int64_t size : sizes) {
+        all += size;
+    }
+    Left many, one;
+    leave_fishers_and_anchors(sizes, {}, {}, many);
+    leave_fishers_and_anchors({all}, {}, {}, one);
+    ASSERT_EQ(one.sums.size(), many.sums.size());
+    ASSERT_EQ(one.values.size(), many.values.size());
+    for (size_t i = 0; i < one.sums.size(); ++i) {
+        EXPECT_NEAR(one.sums[i], many.sums[i], 1e-9 * std::fabs(one.sums[i])) << i;
+    }
+    for (size_t i = 0; i < one.values.size(); ++i) {
+        ASSERT_NEAR(one.values[i], many.values[i], 1e-6 * (1.0 + std::fabs(one.values[i]))) << i;
+    }
+}
+
 // Zeroing and copying ride along; they must not change a bit of what else is computed.
 TEST_P(Properties, ZeroingAndCopyingChangeNothingElse) {
     const std::vector<int64_t> sizes = {5, 65536 + 7};
@@ -189,6 +303,122 @@ TEST_P(Properties, NanAndInfPropagate) {
             }
         }
     }
+}
+
+// What ewc.h has for one element, in double, in that order: so NaN and Inf come out where the formulas have them.
+struct Element {
+    double theta, first, second, gradient, fisher, anchor;
+    double terms = 0, squares = 0, pulls = 0;
+
+    void step(const ewc_adamw_values& values, double decay, bool ewc, bool proximal) {
+        const double weighted = ewc ? fisher * (theta - anchor) : 0.0;
+        terms = ewc ? 0.5 * weighted * (theta - anchor) : 0.0;
+        squares = gradient * gradient;
+        pulls = weighted * weighted;
+        const bool added = ewc && !proximal;
+        const double g = values.gradient_scale * gradient + (added ? values.penalty_scale * values.lambda * weighted : 0.0);
+        first += 0.1 * (g - first);
+        second = 0.999 * second + 0.001 * g * g;
+        const double correction = 1 - std::pow(0.999, static_cast<double>(values.step));
+        const double s = values.learning_rate / (std::sqrt(second / correction) + 1e-8);
+        theta = theta * (1 - values.learning_rate * decay) -
+                s * first / (1 - std::pow(0.9, static_cast<double>(values.step)));
+        if (ewc && proximal) {
+            const double strength = s * values.lambda * fisher;
+            theta += (std::isinf(strength) ? 1.0 : strength / (1 + strength)) * (anchor - theta);
+        }
+    }
+};
+
+// 0 of a finite number.
+int kind_of(double value) { return std::isnan(value) ? 2 : std::isinf(value) ? 1 : 0; }
+
+// NaN and Inf in each list, in stretches where the host has nothing to compute and where it has: they come out as the
+// formulas have them, but that the host may pass over a stretch of a Fisher of 0, where the formulas have a product with 0.
+TEST_P(Properties, NanAndInfOfEachListComeOutAsTheFormulasHaveThem) {
+    constexpr int64_t kTile = 2048, kSize = 3 * kTile + 40;
+    constexpr Values Step::*kSpoiled[] = {&Step::theta,    &Step::first,  &Step::second,
+                                          &Step::gradient, &Step::fisher, &Step::anchor};
+    const bool may_pass_over = here().device() < 0;
+    const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+    int64_t passed_over = 0;
+    const auto expect = [&](const Dtypes& dtypes, Values Step::*list, float value, int64_t at, uint32_t flags, double decay) {
+        Step step({kSize}, offset(), dtypes);
+        step.options.weight_decay = decay;
+        step.options.theta_copy = step.copy.list();
+        for (int64_t i = 0; i < kSize; ++i) {
+            const int64_t tile = i / kTile; // 0: no Fisher; 1: no gradient and moments; 2: none of both; 3: all
+            if (tile == 0 || tile == 2) {
+                step.fisher.set(0, i, 0);
+            }
+            if (tile == 1 || tile == 2) {
+                step.gradient.set(0, i, 0);
+                step.first.set(0, i, 0);
+                step.second.set(0, i, 0);
+            }
+        }
+        (step.*list).set(0, at, value);
+        const bool proximal = (flags & EWC_PROXIMAL) != 0;
+        Element sums{}, plain{}, spoiled{};
+        std::vector<int> kinds;
+        for (int64_t i = 0; i < kSize; ++i) {
+            Element element{step.theta.get(0, i),    step.first.get(0, i),  step.second.get(0, i),
+                            step.gradient.get(0, i), step.fisher.get(0, i), step.anchor.get(0, i)};
+            if (i == at) {
+                plain = element;
+                plain.step(step.values, decay, false, false);
+            }
+            element.step(step.values, decay, true, proximal);
+            if (i == at) {
+                spoiled = element;
+            } else {
+                ASSERT_EQ(0, kind_of(element.theta)) << i;
+            }
+            sums.terms += element.terms;
+            sums.squares += element.squares;
+            sums.pulls += element.pulls;
+        }
+        const bool distance = list == &Step::anchor || list == &Step::theta;
+        const bool may_be_plain = may_pass_over && distance && step.fisher.get(0, at) == 0;
+        ASSERT_EQ(EWC_OK, step.run(true, flags)) << ewc_last_error();
+        const auto came = [&](const Element& element, double terms, double pulls) {
+            return kind_of(step.theta.get(0, at)) == kind_of(element.theta) &&
+                   kind_of(step.first.get(0, at)) == kind_of(element.first) &&
+                   kind_of(step.second.get(0, at)) == kind_of(element.second) &&
+                   kind_of(step.statistics.penalty) == kind_of(terms) &&
+                   kind_of(step.statistics.displacement_norm_squared) == kind_of(pulls);
+        };
+        const bool as_formulas = came(spoiled, sums.terms, sums.pulls);
+        const bool as_plain = may_be_plain && came(plain, 0, 0);
+        passed_over += as_plain && !as_formulas ? 1 : 0;
+        EXPECT_TRUE(as_formulas || as_plain)
+            << "element " << at << ", " << value << ", flags " << flags << ", decay " << decay << ": theta "
+            << step.theta.get(0, at) << " for " << spoiled.theta << ", m " << step.first.get(0, at) << " for " << spoiled.first
+            << ", v " << step.second.get(0, at) << " for " << spoiled.second << ", penalty " << step.statistics.penalty
+            << " for " << sums.terms;
+        EXPECT_EQ(kind_of(sums.squares), kind_of(step.statistics.gradient_norm_squared));
+        EXPECT_EQ(kind_of(step.theta.get(0, at)), kind_of(step.copy.get(0, at)));
+        for (int64_t i = 0; i < kSize; ++i) {
+            if (i != at && (kind_of(step.theta.get(0, i)) != 0 || kind_of(step.first.get(0, i)) != 0 ||
+                            kind_of(step.second.get(0, i)) != 0)) {
+                FAIL() << "element " << i << " is spoiled by " << at;
+            }
+        }
+    };
+    for (const Dtypes& dtypes : {Dtypes{}, Dtypes{EWC_BF16, EWC_BF16, EWC_F16}}) {
+        for (Values Step::*list : kSpoiled) {
+            for (const float value : {nan, infinity}) {
+                for (const int64_t at : {int64_t{5}, kTile + 6, 2 * kTile + 7, 3 * kTile + 39}) {
+                    for (const uint32_t flags : {0u, EWC_PROXIMAL}) {
+                        for (const double decay : {0.0, 0.1}) {
+                            expect(dtypes, list, value, at, flags, decay);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    EXPECT_EQ(may_pass_over, passed_over > 0) << "the case does not see a stretch that is passed over";
 }
 
 TEST_P(Properties, NormsBeyondTheRangeOfFloat) {

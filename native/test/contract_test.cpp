@@ -138,7 +138,7 @@ std::vector<double> factors_of(const std::vector<int64_t>& sizes) {
 
 TEST_P(Contract, PenaltyAndNorms) {
     const double lambda = 3.0;
-    for_sizes_and_mixes([&](const std::vector<int64_t>& sizes, const Dtypes& dtypes) {
+    const auto body = [&](const std::vector<int64_t>& sizes, const Dtypes& dtypes) {
         const Values theta(sizes, 1, -1, 1, offset()), anchor(sizes, 2, -1, 1, offset(), dtypes.anchor);
         const Values fisher(sizes, 3, 0, 1, offset(), dtypes.fisher);
         const Values gradient(sizes, 4, -1, 1, offset(), dtypes.gradient);
@@ -164,7 +164,11 @@ TEST_P(Contract, PenaltyAndNorms) {
         EXPECT_EQ(g, gradient.read());
         EXPECT_NEAR(terms, penalty(theta, anchor, fisher, 2, &gradient, lambda, own), 1e-6 * terms);
         expect_close(expected, gradient, 8);
-    });
+    };
+    for_sizes_and_mixes(body);
+    if (offset() == 0) { // many blocks: once at each place
+        body(many_segments(), Dtypes{}); // with factors, as their number is even
+    }
 }
 
 // Segment s learns at 1 + s / 2 times the rate and decays by s / 10, where the step has rates of its own; then each has
@@ -240,6 +244,10 @@ TEST_P(Contract, AdamWStep) {
             }
         }
     });
+    if (offset() == 0) { // many blocks: once at each place
+        Step many(many_segments());
+        expect_step(many, many_segments(), true, 0, true);
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(At, Contract, testing::Combine(testing::ValuesIn(places()), testing::Values(0, 1)), name_of);

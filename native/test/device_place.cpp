@@ -19,9 +19,16 @@ public:
     std::string name() const override { return "cuda"; }
     std::string missing() const override {
         int32_t devices = 0;
-        return ewc_cuda_device_count(&devices) == EWC_OK ? "" : ewc_last_error();
+        if (ewc_cuda_device_count(&devices) != EWC_OK) {
+            return ewc_last_error();
+        }
+        return number_ >= 0 && number_ < devices
+                   ? ""
+                   : "EWC_TEST_DEVICE: no device " + std::to_string(number_) + " among " + std::to_string(devices);
     }
-    int32_t device() const override { return 0; }
+    int32_t device() const override { return number_; }
+    // The test's own memory and copies are on the calling thread's device.
+    void enter() override { require(cudaSetDevice(number_)); }
     void* allocate(size_t bytes) override {
         void* address = nullptr;
         require(cudaMalloc(&address, bytes == 0 ? 1 : bytes));
@@ -42,6 +49,9 @@ public:
         require(cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost));
     }
     void finish() override { require(cudaDeviceSynchronize()); }
+
+private:
+    const int number_ = test_device();
 };
 
 } // namespace

@@ -71,6 +71,16 @@ void* Memory::write() {
     return host_;
 }
 
+int test_device() {
+    const char* number = std::getenv("EWC_TEST_DEVICE");
+    if (number == nullptr || *number == 0) {
+        return 0;
+    }
+    char* end = nullptr;
+    const long value = std::strtol(number, &end, 10);
+    return *end != 0 || value < 0 || value > 1024 ? -1 : static_cast<int>(value);
+}
+
 Place& here() { return *current; }
 
 void go_to(Place* place) { current = place; }

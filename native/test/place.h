@@ -34,6 +34,10 @@ public:
 // Every place that this build knows.
 const std::vector<Place*>& places();
 
+// The number of the device that device tests run on, from the environment variable EWC_TEST_DEVICE; 0 without it, -1 where it
+// is no number.
+int test_device();
+
 // The place that the running case is at.
 Place& here();
 void go_to(Place* place);

@@ -134,7 +134,7 @@ EWC_API ewc_status ewc_cuda_device_count(int32_t* count);
 
 /*
  * A named range on the time line of NVIDIA's profilers (NVTX), from push to the pop of the same thread. Nothing happens
- * where libewc_cuda.so is not beside this library or was built without nvtx3, or while no profiler listens.
+ * where libewc_cuda.so is not beside this library, or while no profiler listens.
  * name: UTF-8, read during the call; NULL is ignored, and has no pop.
  */
 EWC_API void ewc_range_push(const char* name);
@@ -322,7 +322,7 @@ EWC_API ewc_status ewc_adamw_step_workspace(const ewc_exec* exec, const ewc_list
  * implicit one by the penalty in the same metric (a proximal step: Parikh and Boyd 2014, "Proximal algorithms", 4.2; with a
  * preconditioner's diagonal: Duchi, Hazan and Singer 2011). w is from 0 to 1 whatever lambda is: learning_rate * lambda * f
  * beyond f32's range counts as its largest number, and no finite lambda and fisher make a NaN; an element whose fisher is 0
- * gets the bits of plain AdamW.
+ * gets the bits of plain AdamW, where its anchor is finite.
  * theta, first_moment m, second_moment v: f32; gradient f32, f16 or bf16; fisher f32, bf16 or EWC_U8_BLOCK256; anchor f32,
  * f16, bf16 or EWC_I16_BLOCK256. fisher and anchor are both given or both NULL (plain AdamW). gradient is left as it came, or zeroed
  * with EWC_ZERO_GRADIENT. statistics may be NULL.

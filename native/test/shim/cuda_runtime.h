@@ -90,7 +90,11 @@ T __ldg(const T* address) {
 
 namespace shim {
 inline std::string calls; // of the runtime, in order, where a test looks at it
-}
+constexpr int kMostDevices = 8;
+inline int devices = 1;
+inline int device = 0;          // of the one thread that tests have
+inline bool in_use[kMostDevices] = {true}; // whether a device has a context
+} // namespace shim
 
 using cudaStream_t = void*;
 enum cudaError_t {
@@ -100,6 +104,14 @@ enum cudaError_t {
     cudaErrorNoDevice,
     cudaErrorInsufficientDriver,
     cudaErrorStubLibrary,
+    cudaErrorNoKernelImageForDevice,
+    cudaErrorUnsupportedPtxVersion,
+    cudaErrorJitCompilerNotFound,
+    cudaErrorJitCompilationDisabled,
+    cudaErrorSystemNotReady,
+    cudaErrorSystemDriverMismatch,
+    cudaErrorCompatNotSupportedOnDevice,
+    cudaErrorSymbolNotFound,
     cudaErrorInvalidConfiguration,
     cudaErrorIllegalAddress,
     cudaErrorLaunchTimeout,
@@ -116,10 +128,28 @@ enum cudaError_t {
 };
 inline const char* cudaGetErrorName(cudaError_t) { return "an error of the shim"; }
 inline const char* cudaGetErrorString(cudaError_t) { return "no device is behind it"; }
-inline cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
-inline cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
+inline cudaError_t cudaGetDevice(int* device) { return *device = shim::device, cudaSuccess; }
+inline cudaError_t cudaSetDevice(int device) { // makes a context, as since CUDA 12
+    if (device < 0 || device >= shim::devices) {
+        return cudaErrorInvalidDevice;
+    }
+    shim::device = device;
+    shim::in_use[device] = true;
+    return cudaSuccess;
+}
 inline cudaError_t cudaDeviceSynchronize() { return shim::calls += "synchronize ", cudaSuccess; }
-inline cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
+inline cudaError_t cudaGetDeviceCount(int* count) { return *count = shim::devices, cudaSuccess; }
+
+enum cudaDriverEntryPointQueryResult { cudaDriverEntryPointSuccess, cudaDriverEntryPointSymbolNotFound };
+constexpr unsigned long long cudaEnableDefault = 0;
+inline int cuDevicePrimaryCtxGetState(int device, unsigned*, int* active) { return *active = shim::in_use[device], 0; }
+inline cudaError_t cudaGetDriverEntryPointByVersion(const char* symbol, void** function, unsigned, unsigned long long,
+                                                    cudaDriverEntryPointQueryResult* result) {
+    const bool found = std::string(symbol) == "cuDevicePrimaryCtxGetState";
+    *function = found ? reinterpret_cast<void*>(cuDevicePrimaryCtxGetState) : nullptr;
+    *result = found ? cudaDriverEntryPointSuccess : cudaDriverEntryPointSymbolNotFound;
+    return found ? cudaSuccess : cudaErrorSymbolNotFound;
+}
 
 struct cudaLaunchConfig_t {
     dim3 gridDim, blockDim;

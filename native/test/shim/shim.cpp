@@ -55,10 +55,11 @@ struct Fiber {
     std::unique_ptr<char[]> stack;
     Stack place;
     bool done;
+    bool odd; // of its exchanges in this block
 };
 
 std::vector<Fiber> fibers; // the fiber of thread i is always fibers[i]
-std::vector<uint64_t> slots;
+std::vector<uint64_t> slots[2]; // in turn: nobody writes those of the exchange that others still read
 void* scheduler[5];
 Stack scheduler_place;
 const std::function<void()>* running;
@@ -127,23 +128,25 @@ void resume(Fiber& fiber) {
 void barrier() { end_turn(); }
 
 uint64_t exchange(uint64_t mine, unsigned from) {
-    slots[thread.x] = mine;
+    bool& odd = fibers[thread.x].odd;
+    odd = !odd;
+    std::vector<uint64_t>& values = slots[odd ? 1 : 0];
+    values[thread.x] = mine;
     barrier();
-    const uint64_t theirs = slots[from];
-    barrier(); // before anyone writes a slot again
-    return theirs;
+    return values[from];
 }
 
 void run(unsigned blocks, unsigned threads, const std::function<void()>& body) {
     running = &body;
-    slots.resize(threads);
+    slots[0].resize(threads);
+    slots[1].resize(threads);
     for (thread.x = static_cast<unsigned>(fibers.size()); thread.x < threads; ++thread.x) {
         fibers.emplace_back();
         make(fibers.back());
     }
     for (block.x = 0; block.x < blocks; ++block.x) {
         for (unsigned i = 0; i < threads; ++i) {
-            fibers[i].done = false;
+            fibers[i].done = fibers[i].odd = false;
         }
         for (bool all_done = false; !all_done;) {
             all_done = true;
@@ -168,9 +171,18 @@ namespace {
 class ShimPlace : public Place {
 public:
     std::string name() const override { return "cuda_on_fibers"; }
-    int32_t device() const override { return 0; }
-    void enter() override { force_cuda_library(ewc_cuda_table_get()); }
-    void leave() override { force_cuda_library(nullptr); }
+    std::string missing() const override {
+        return number_ >= 0 && number_ < shim::kMostDevices ? "" : "EWC_TEST_DEVICE: expected a number below that of the shim's devices";
+    }
+    int32_t device() const override { return number_; }
+    void enter() override {
+        shim::devices = number_ + 1;
+        force_cuda_library(ewc_cuda_table_get());
+    }
+    void leave() override {
+        force_cuda_library(nullptr);
+        shim::devices = 1;
+    }
     // Memory apart from the host's, as a device has it.
     void* allocate(size_t bytes) override { return std::malloc(bytes == 0 ? 1 : bytes); }
     void release(void* address) override { std::free(address); }
@@ -178,6 +190,9 @@ public:
     void release_pinned(void* address) override { std::free(address); }
     void copy_there(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
     void copy_back(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
+
+private:
+    const int number_ = test_device();
 };
 
 } // namespace
