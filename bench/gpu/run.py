@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """Runs everything that wants a GPU, on a GPU host, from what pack.sh made and unpack.sh laid out.
 
-    bench/gpu/run.py HOME [--out FOLDER] [--device cuda:0] [--stages a,b,…] [--seconds N]
+    bench/gpu/run.py HOME [--out FOLDER] [--work FOLDER] [--device cuda:0] [--stages a,b,…] [--seconds N]
 
-Stages: doctor, contract (the native contract on host, shim and device, and under compute-sanitizer), golden (the reference
-trajectories in fp32), quickstart, memory (device memory over 2,000 steps), bench (kernels, steps, against PyTorch on the same
-GPU, and the Fisher pass in fp32). Prints one table last, and leaves gpu_run.json, the runs' files and a log of each command in
-FOLDER (default $OUT, else target/gpu-run). Exit code 1 where something failed; what this host does not have is unavailable, and
-not passed. The stages together take --seconds at most, so that the table is printed before a host ends the call: a command that
-runs at that time fails, and what would come behind it is unavailable.
+Stages: doctor, contract (the native contract on the device), golden (the reference trajectories in fp32), bench
+(kernels, steps, against PyTorch on the same GPU), quickstart, memory (device memory over 2,000 steps), bench-fp32 (the Fisher
+pass), sanitizer (the contract under compute-sanitizer). Prints one table last. Exit code 1 where something failed; what this
+host does not have is unavailable, and not passed.
+
+FOLDER (default $OUT, else target/gpu-run) gets two files, whole again after each stage: gpu_run.json, with the rows and all
+figures, and logs.tar.gz, with the logs and the small files of the runs. The runs themselves lie in --work, or in a folder that
+is removed. The stages together take --seconds at most, so that the table is printed before a host ends the call, and each has
+a limit of its own: a command that runs at that time fails, and what would come behind it is unavailable.
 
 --device cpu runs the same on the CPU, where memory and bench say nothing of a GPU: to try the scripts. Needs Python 3.8 and,
 for bench, PyTorch with CUDA and transformers in the Python that PYTHON names (default: this one).
@@ -19,21 +22,32 @@ import glob
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tarfile
+import tempfile
 import threading
 import time
+import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 import golden  # noqa: E402
 
-STAGES = ("doctor", "contract", "golden", "quickstart", "memory", "bench")
-MEMORY_TASKS, MEMORY_STEPS_A_TASK = 5, 500
+MEMORY_TASKS, MEMORY_STEPS_A_TASK = 6, 500
 SHAPE = "pythia-410m"
 BENCH = ["--shape", SHAPE, "--batch", "32", "--length", "128"]
+# A round is 7 steps and passes, then 4 times 2 steps and 2 passes, each three times over; three rounds of each come first. An
+# H100 is guessed to take 45 ms for one in bf16 and 205 in fp32 (8.7 TFLOP at 220 and 45 TFLOP/s, and the optimizer), 200 and
+# 260 for the two per-example Fishers. So a round takes 4.0 or 14.4 s, the first ones 7 or 21, the kernels and the start 20:
+# 107 s in bf16, 99 in fp32.
+ROUNDS = {"bf16": "20", "fp32": "4"}
+# What comes back of the folder that is worked in: the small ones first, together at most so many bytes.
+LOGS = (".json", ".jsonl", ".log", ".yaml")
+LOGS_BYTES = 15 << 20
 
 
 def cuda_folders():
@@ -60,14 +74,21 @@ def end_session(session):
             continue  # it has ended
 
 
+class OutOfTime(Exception):
+    """A command was to start when its stage's time was over."""
+
+
 class Run:
-    def __init__(self, given):
+    def __init__(self, given, work):
         self.home = os.path.abspath(given.home)
         self.out = os.path.abspath(given.out)
+        self.work = work
         self.device = given.device
         self.index = given.device.partition(":")[2] or "0"  # of the GPU
-        self.deadline = time.monotonic() + given.seconds
+        self.end = time.monotonic() + given.seconds
+        self.deadline = self.end  # of the stage
         self.rows = []
+        self.results = {}  # what gpu_run.json has beside the rows, by key
         self.environment = dict(
             os.environ, LD_LIBRARY_PATH=cuda_folders(), OMP_WAIT_POLICY="PASSIVE", OPENBLAS_THREAD_TIMEOUT="4",
             GLIBC_TUNABLES="glibc.malloc.hugetlb=1", CUBLAS_WORKSPACE_CONFIG=":4096:8", LC_ALL="C.UTF-8")
@@ -78,10 +99,53 @@ class Run:
         self.rows.append(dict(name=name, result=result, seconds=round(seconds, 1), detail=detail))
         print(f"{name}: {result} ({detail})", flush=True)
 
+    def stage(self, name):
+        function, most = STAGES[name]
+        started = time.monotonic()
+        self.deadline = min(self.end, started + most)
+        try:
+            if started >= self.end:
+                raise OutOfTime
+            function(self)
+        except OutOfTime:
+            self.row(name, "unavailable", 0, "no time was left for it, or for the rest of it")
+        except Exception as error:  # the other stages still have something to say
+            log = f"{name}-traceback.log"
+            with open(os.path.join(self.work, log), "w") as file:
+                traceback.print_exc(file=file)
+            self.row(name, "failed", time.monotonic() - started, f"{type(error).__name__}: {error}: {log}")
+        self.write()
+
+    def write(self):
+        """Leaves in out what is known by now; what was there stays whole until then."""
+        logs, results = os.path.join(self.out, "logs.tar.gz"), os.path.join(self.out, "gpu_run.json")
+        with tarfile.open(logs + ".new", "w:gz") as archive:
+            left_out = self.add_logs(archive)
+        with open(results + ".new", "w") as file:
+            json.dump(dict(self.results, rows=self.rows, logs_left_out=left_out), file, indent=1)
+        for path in (logs, results):
+            os.replace(path + ".new", path)
+
+    def add_logs(self, archive):
+        """Those of the stages and of their folders, not what lies deeper: checkpoints. Returns what did not fit."""
+        paths = [path for depth in ("*", "*/*") for path in glob.glob(os.path.join(self.work, depth))
+                 if path.endswith(LOGS) and os.path.isfile(path)]
+        left, left_out = LOGS_BYTES, []
+        for path in sorted(paths, key=os.path.getsize):
+            name = os.path.relpath(path, self.work)
+            if os.path.getsize(path) <= left:
+                left -= os.path.getsize(path)
+                archive.add(path, name)
+            else:
+                left_out.append(name)
+        return left_out
+
     def run(self, log, command, environment=None):
         """Exit code, seconds taken and output of a command, whose output is also left in the log; 124 where time ran out."""
         started = time.monotonic()
-        path = os.path.join(self.out, log)
+        if started >= self.deadline:
+            raise OutOfTime
+        path = os.path.join(self.work, log)
         with open(path, "w") as file:
             try:
                 process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
@@ -89,11 +153,12 @@ class Run:
             except OSError as missing:
                 return 127, 0.0, str(missing)
             try:
-                code = process.wait(max(0.0, self.deadline - started))
+                code = process.wait(self.deadline - started)
             except subprocess.TimeoutExpired:
+                code = 124
+            finally:
                 end_session(process.pid)
                 process.wait()
-                code = 124
         with open(path, errors="replace") as file:
             return code, time.monotonic() - started, file.read()
 
@@ -107,7 +172,7 @@ class Run:
             ":".join(libraries), "org.ewc4j.cli.Main", *arguments])
 
     def train(self, name, configuration, *arguments):
-        folder = os.path.join(self.out, name)
+        folder = os.path.join(self.work, name)
         code, took, output = self.ewc4j(f"{name}.log", "train", configuration, "--output", folder, "--overwrite", "--set",
                                         f"device={self.device}", *arguments)
         return code, took, output, folder
@@ -116,6 +181,11 @@ class Run:
 def last_line(text):
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1][:200] if lines else "no output"
+
+
+def why(code, took, output):
+    """Of a command that failed."""
+    return f"did not end within {took:.0f} s" if code == 124 else f"exit {code}: {last_line(output)}"
 
 
 def doctor(run):
@@ -127,18 +197,28 @@ def doctor(run):
 
 
 def contract(run):
-    folder = os.path.join(run.out, "contract")
-    command = [os.path.join(HERE, "contract_tests.sh"), "--out", folder, "--prebuilt", os.path.join(run.home, "contract")]
-    code, took, output = run.run("contract.log", command)
+    contract_rows(run, "contract", "cuda,load")
+
+
+def sanitizer(run):
+    contract_rows(run, "sanitizer", "racecheck,initcheck,synccheck,memcheck")
+
+
+def contract_rows(run, name, rows):
+    folder = os.path.join(run.work, name)
+    seconds = max(0, int(run.deadline - time.monotonic()) - 10)  # for it to end by itself
+    code, took, output = run.run(f"{name}.log", [
+        os.path.join(HERE, "contract_tests.sh"), "--out", folder, "--prebuilt", os.path.join(run.home, "contract"),
+        "--seconds", str(seconds), "--only", rows])
     try:
         with open(os.path.join(folder, "contract_tests.json")) as file:
             for each in json.load(file)["rows"]:
-                run.row("contract: " + each["name"], each["result"], each["seconds"], each["detail"])
+                run.row(f"{name}: {each['name']}", each["result"], each["seconds"], each["detail"])
         whole = code in (0, 1)  # 1: one of the rows failed
     except OSError:
         whole = False
     if not whole:
-        run.row("contract", "failed", took, f"exit {code}, not all of it ran: {last_line(output)}")
+        run.row(name, "failed", took, f"not all of it ran: {why(code, took, output)}")
 
 
 def golden_parity(run):
@@ -149,12 +229,12 @@ def golden_parity(run):
     for architecture in golden.ARCHITECTURES:
         for variant, weight_decay, strength in golden.VARIANTS:
             name = "golden " + "-".join(filter(None, (architecture, variant)))
-            configuration = os.path.join(run.out, name.replace(" ", "-") + ".yaml")
+            configuration = os.path.join(run.work, name.replace(" ", "-") + ".yaml")
             with open(configuration, "w") as file:
                 file.write(golden.settings(reference, architecture, weight_decay, strength))
             code, took, output, folder = run.train(name.replace(" ", "-"), configuration, "--set", "precision=fp32")
             if code:
-                run.row(name, "failed", took, f"exit {code}: {last_line(output)}")
+                run.row(name, "failed", took, why(code, took, output))
                 continue
             used = golden.compare(os.path.join(reference, architecture, variant), folder, strength)
             detail = ", ".join(f"{what} {share:.2f}" for what, share in used.items()) + " of the tolerance"
@@ -164,7 +244,7 @@ def golden_parity(run):
 def quickstart(run):
     code, took, output, folder = run.train("quickstart", os.path.join(ROOT, "examples", "quickstart.yaml"))
     if code:
-        run.row("quickstart", "failed", took, f"exit {code}: {last_line(output)}")
+        run.row("quickstart", "failed", took, why(code, took, output))
         return
     with open(os.path.join(folder, "results.json")) as file:
         scores = json.load(file)["matrix"]["train"][-1]
@@ -206,20 +286,22 @@ def repeated_task(path):
 
 
 def memory(run):
-    tasks = os.path.join(run.out, "memory-tasks.jsonl")
+    tasks = os.path.join(run.work, "memory-tasks.jsonl")
     repeated_task(tasks)
-    watch = MemoryWatch(os.path.join(run.out, "memory", "steps.jsonl"), run.index)
+    watch = MemoryWatch(os.path.join(run.work, "memory", "steps.jsonl"), run.index)
     watch.start()
-    code, took, output, folder = run.train(
-        "memory", os.path.join(ROOT, "examples", "quickstart.yaml"), "--set", f"tasks.file={tasks}", "--set",
-        "training.epochs=1000", "--set", f"training.max_steps={MEMORY_STEPS_A_TASK}", "--set", "evaluation.every_task=false")
-    watch.ended.set()
-    watch.join()
+    try:
+        code, took, output, _ = run.train(
+            "memory", os.path.join(ROOT, "examples", "quickstart.yaml"), "--set", f"tasks.file={tasks}",
+            "--set", "training.epochs=1000", "--set", f"training.max_steps={MEMORY_STEPS_A_TASK}",
+            "--set", "evaluation.every_task=false")
+    finally:
+        watch.ended.set()
+        watch.join()
+    run.results["memory"] = [dict(steps=step, mib=used) for step, used in watch.samples]
     if code:
-        run.row("memory", "failed", took, f"exit {code}: {last_line(output)}")
+        run.row("memory", "failed", took, why(code, took, output))
         return
-    with open(os.path.join(run.out, "memory.json"), "w") as file:
-        json.dump([dict(steps=step, mib=used) for step, used in watch.samples], file)
     # steps.jsonl appears, and grows, at the end of a task. The second task is the first under a penalty, and has the first
     # task's Fisher pass behind it; the last one's samples may be of the evaluation at the end.
     second, third, last = (number * MEMORY_STEPS_A_TASK for number in (1, 2, MEMORY_TASKS - 1))
@@ -234,13 +316,16 @@ def memory(run):
 
 
 def bench(run):
-    rows = os.path.join(run.out, "rows.json")
-    result = benched(run, "bf16", "--repeat", "20", "--rows", rows)
+    rows = os.path.join(run.work, "rows.json")
+    result = benched(run, "bf16", "--rows", rows)
     if result:
         kernels_and_steps(run, result)
         against_pytorch(run, result["step"], rows)
-    # The kernel of the per-example Fisher multiplies in fp32, and is measured against passes that do.
-    result = benched(run, "fp32", "--repeat", "5")
+
+
+def bench_fp32(run):
+    """The kernel of the per-example Fisher multiplies in fp32, and is measured against passes that do."""
+    result = benched(run, "fp32")
     if result:
         ratio = result["fisher"]["example_over_forward_backward"]
         run.row("Fisher example / forward+backward", "passed" if ratio <= 1.3 else "failed", 0,
@@ -250,15 +335,16 @@ def bench(run):
 
 def benched(run, precision, *arguments):
     """What `ewc4j bench` found; None, and a row, where it failed."""
-    found = os.path.join(run.out, f"ewc4j-{precision}.json")
+    found = os.path.join(run.work, f"ewc4j-{precision}.json")
     code, took, output = run.ewc4j(f"bench-{precision}.log", "bench", "--device", run.device, *BENCH, "--precision", precision,
-                                   *arguments, "--json", found)
+                                   "--repeat", ROUNDS[precision], *arguments, "--json", found)
     if code:
-        run.row(f"bench {precision}", "failed", took, f"exit {code}: {last_line(output)}")
+        run.row(f"bench {precision}", "failed", took, why(code, took, output))
         return None
-    run.row(f"bench {precision}", "measured", took, found)
     with open(found) as file:
-        return json.load(file)
+        result = run.results[f"bench_{precision}"] = json.load(file)
+    run.row(f"bench {precision}", "measured", took, f"bench_{precision} in gpu_run.json, rounds: {ROUNDS[precision]}")
+    return result
 
 
 def kernels_and_steps(run, result):
@@ -271,22 +357,22 @@ def kernels_and_steps(run, result):
             f"{step['ewc_over_plain']:.3f} (1.04 at most expected): {step['ewc_ms']:.1f} and {step['plain_ms']:.1f} ms")
     copy = next(kernel for kernel in result["other_kernels"] if kernel["name"] == "copy_")
     least = 8 * result["parameters"] / copy["gigabytes_per_second"] * 1e-6
-    difference = step["ewc_ms"] - step["plain_ms"]
-    run.row("EWC's cost", "passed" if difference <= 1.2 * least else "failed", 0,
-            f"{difference:.2f} ms, {difference / least:.2f} of 8 bytes a parameter at copy_'s speed (1.2 at most expected)")
+    cost = (step["ewc_over_plain"] - 1) * step["plain_ms"]  # by the ratio, which is of pairs
+    run.row("EWC's cost", "passed" if cost <= 1.2 * least else "failed", 0,
+            f"{cost:.2f} ms, {cost / least:.2f} of 8 bytes a parameter at copy_'s speed (1.2 at most expected)")
 
 
 def against_pytorch(run, step, rows):
-    theirs = os.path.join(run.out, "pytorch.json")
+    theirs = os.path.join(run.work, "pytorch.json")
     code, took, output = run.run("pytorch.log", [
         os.environ.get("PYTHON", sys.executable), os.path.join(ROOT, "bench", "pytorch_step.py"), "--shape", SHAPE, "--rows",
         rows, "--device", run.device, "--precision", "bf16", "--fused", "--json", theirs], os.environ)  # its own CUDA libraries
     if code:
         missing = "No module named" in output
-        run.row("PyTorch", "unavailable" if missing else "failed", took, last_line(output))
+        run.row("PyTorch", "unavailable" if missing else "failed", took, why(code, took, output))
         return
     with open(theirs) as file:
-        peer = json.load(file)
+        peer = run.results["pytorch"] = json.load(file)
     ratio = peer["step"]["ewc_fused_ms"] / step["ewc_ms"]
     run.row("EWC tokens/s / PyTorch's", "passed" if ratio >= 1.3 else "failed", took,
             f"{ratio:.2f} (1.3 or more expected): {step['tokens_per_second']:.0f} tokens/s, PyTorch {peer['torch']} with"
@@ -318,10 +404,29 @@ def machine(run):
         nvcc=first_line(os.path.join(run.home, "contract", "nvcc")), python=sys.version.split()[0])
 
 
+# By name and in their order: what matters most comes first, and none that hangs takes the time of all. Seconds at most.
+STAGES = {
+    "doctor": (doctor, 60),
+    "contract": (contract, 150),
+    "golden": (golden_parity, 150),
+    "bench": (bench, 240),
+    "quickstart": (quickstart, 90),
+    "memory": (memory, 120),
+    "bench-fp32": (bench_fp32, 180),
+    "sanitizer": (sanitizer, 600),
+}
+
+
+def table(run):
+    for row in [dict(name="what", result="result", seconds="s", detail="detail")] + run.rows:
+        print(f"{row['name']:<34} {row['result']:<12} {row['seconds']:>6}  {row['detail']}")
+
+
 def main():
     parser = argparse.ArgumentParser(description="Runs everything that wants a GPU; see the head of this file.")
     parser.add_argument("home", help="what unpack.sh laid out")
     parser.add_argument("--out", default=os.environ.get("OUT", os.path.join(ROOT, "target", "gpu-run")))
+    parser.add_argument("--work", help="a folder to work in, which stays")
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--stages", default=",".join(STAGES), help="some of " + ",".join(STAGES))
     parser.add_argument("--seconds", type=int, default=570, help="that all of it may take")
@@ -332,20 +437,21 @@ def main():
         parser.error(f"--stages: {unknown[0]}: expected some of {', '.join(STAGES)}")
     if not os.path.exists(os.path.join(given.home, "ewc4j.jar")):
         parser.error(f"{given.home}: no ewc4j.jar; expected what unpack.sh laid out")
-    run = Run(given)
-    facts = machine(run)
-    functions = dict(doctor=doctor, contract=contract, golden=golden_parity, quickstart=quickstart, memory=memory, bench=bench)
-    for stage in stages:
-        if time.monotonic() < run.deadline:
-            functions[stage](run)
-        else:
-            run.row(stage, "unavailable", 0, f"the {given.seconds} seconds were over")
-    with open(os.path.join(run.out, "gpu_run.json"), "w") as file:
-        json.dump(dict(facts, rows=run.rows), file, indent=2)
+    work = os.path.abspath(given.work or tempfile.mkdtemp(prefix="ewc4j-gpu-"))
+    os.makedirs(work, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of what ends a command
+    run = Run(given, work)
+    try:
+        facts = machine(run)
+        run.results.update(facts)
+        for stage in stages:
+            run.stage(stage)
+    finally:
+        run.write()
+        if not given.work:
+            shutil.rmtree(work, ignore_errors=True)
     print("\n" + ", ".join(f"{name} {value}" for name, value in facts.items()))
-    print(f"{'what':<34} {'result':<12} {'s':>6}  detail")
-    for row in run.rows:
-        print(f"{row['name']:<34} {row['result']:<12} {row['seconds']:>6}  {row['detail']}")
+    table(run)
     sys.exit(1 if any(row["result"] == "failed" for row in run.rows) else 0)
 
 

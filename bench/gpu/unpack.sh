@@ -4,10 +4,15 @@
 #   bench/gpu/unpack.sh PARTS HOME
 #
 # PARTS is a folder of part-NN; HOME, outside the working tree so that it stays from call to call, keeps the parts until the
-# last has come, then ewc4j (ewc4j.jar, lib, jre, libtorch, contract, data). Exit code 0 where HOME is ready, 3 where parts are missing.
+# last has come, then ewc4j (ewc4j.jar, lib, jre, libtorch, contract, data). Needs tar, sha256sum and python3, whose lzma stands in
+# for xz. Exit code 0 where HOME is ready, 3 where parts are missing.
 set -euo pipefail
 [ $# = 2 ] || {
     echo "unpack.sh: expected PARTS and HOME" >&2
+    exit 2
+}
+python3 -c 'import lzma, tarfile' || {
+    echo "unpack.sh: needs a python3 with lzma" >&2
     exit 2
 }
 parts=$1 home=$2
@@ -37,8 +42,9 @@ fi
 rm -rf -- "${home:?}"/{jre,lib,libtorch,data,contract}
 cat -- "$home"/parts/part-*/bytes | tar -C "$home" -xf -
 mkdir -- "$home/libtorch"
-tar -C "$home" -xJf "$home/application.tar.xz"
-tar -C "$home/libtorch" -xJf "$home/libtorch.tar.xz"
+python3 -W ignore -m tarfile -e "$home/libtorch.tar.xz" "$home/libtorch" &
+python3 -W ignore -m tarfile -e "$home/application.tar.xz" "$home"
+wait $!
 rm -rf -- "$home/parts" "$home/application.tar.xz" "$home/libtorch.tar.xz"
 touch -- "$home/ready"
 echo "unpacked into $home"
