@@ -360,7 +360,6 @@ TEST_P(Properties, NanAndInfOfEachListComeOutAsTheFormulasHaveThem) {
         (step.*list).set(0, at, value);
         const bool proximal = (flags & EWC_PROXIMAL) != 0;
         Element sums{}, plain{}, spoiled{};
-        std::vector<int> kinds;
         for (int64_t i = 0; i < kSize; ++i) {
             Element element{step.theta.get(0, i),    step.first.get(0, i),  step.second.get(0, i),
                             step.gradient.get(0, i), step.fisher.get(0, i), step.anchor.get(0, i)};

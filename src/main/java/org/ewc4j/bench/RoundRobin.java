@@ -68,16 +68,11 @@ final class RoundRobin {
 
     /** @param operation given the round, from 0 with the warm-up */
     void add(String name, IntConsumer operation) {
-        add(name, each(operation));
-    }
-
-    /** One that does its work again and again. */
-    static Operation each(IntConsumer operation) {
-        return (round, times) -> {
+        add(name, (round, times) -> {
             for (int time = 0; time < times; time++) {
                 operation.accept(round);
             }
-        };
+        });
     }
 
     /** @param operation given the round as well, and how often it does its work */
@@ -87,13 +82,18 @@ final class RoundRobin {
 
     /** What every operation took in the rounds behind the warm-up, in the order in which they were added. */
     Map<String, Seconds> run(int rounds) {
+        return run(rounds, List.copyOf(operations.keySet()));
+    }
+
+    /** As {@link #run(int)}, of these operations alone, in this order. */
+    Map<String, Seconds> run(int rounds, List<String> names) {
         Map<String, double[]> wall = new LinkedHashMap<>();
         Map<String, double[]> processor = new LinkedHashMap<>();
-        operations.keySet().forEach(name -> {
+        names.forEach(name -> {
             wall.put(name, new double[rounds]);
             processor.put(name, new double[rounds]);
         });
-        List<String> order = new ArrayList<>(operations.keySet());
+        List<String> order = new ArrayList<>(names);
         for (int round = 0; round < WARM_UP + rounds; round++) {
             for (String name : order) {
                 double processorBefore = processorSeconds();

@@ -3,6 +3,7 @@ package org.ewc4j.bench;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntFunction;
 import org.ewc4j.config.FisherOptions.Unit;
 import org.ewc4j.config.PenaltyOptions;
 import org.ewc4j.config.TrainingConfig;
@@ -85,44 +86,33 @@ final class StepBenchmark {
                 Arena newFisher = new Arena(model.layout(), ElementType.F32, device)) {
             consolidate(model, kernels, consolidation, new BatchFisher(model, steps.subList(0, 1)));
             consolidate(model, kernels, dense, new UniformFisher(model, model.trained()));
-            RoundRobin.Operation plain =
-                    (round, times) -> train(trainer, task, steps.get(round % steps.size()), times, null);
-            RoundRobin.Operation ewc =
-                    (round, times) -> train(trainer, task, steps.get(round % steps.size()), times, consolidation);
-            RoundRobin.Operation forwardBackward =
-                    RoundRobin.each(round -> forwardBackward(model, steps.get(round % steps.size())));
-            RoundRobin.Operation fisher =
-                    RoundRobin.each(round -> new BatchFisher(model, List.of(steps.get(round % steps.size())))
-                            .accumulateInto(newFisher, 1, FisherReading.NONE, reading -> {}));
+            IntFunction<StepBatch> batch = round -> steps.get(round % steps.size());
             RoundRobin robin = RoundRobin.on(device, RoundRobin.STEPS_ON_DEVICE);
-            robin.add("forward_backward", forwardBackward);
-            robin.add("plain", plain);
-            robin.add("ewc", ewc);
-            robin.add("ewc_dense", (round, times) -> train(trainer, task, steps.get(round), times, dense));
-            robin.add("fisher", fisher);
+            robin.add("forward_backward", round -> forwardBackward(model, batch.apply(round)));
+            robin.add("plain", (round, times) -> train(trainer, task, batch.apply(round), times, null));
+            robin.add("ewc", (round, times) -> train(trainer, task, batch.apply(round), times, consolidation));
+            robin.add("ewc_dense", (round, times) -> train(trainer, task, batch.apply(round), times, dense));
+            robin.add(
+                    "fisher",
+                    round -> new BatchFisher(model, List.of(batch.apply(round)))
+                            .accumulateInto(newFisher, 1, FisherReading.NONE, reading -> {}));
             robin.add(
                     "example_fisher",
-                    round -> exampleFisher(model, kernels, steps.get(round), new Labels.OfData(), newFisher));
+                    round -> exampleFisher(model, kernels, batch.apply(round), new Labels.OfData(), newFisher));
             robin.add(
                     "sampled_fisher",
-                    round -> exampleFisher(model, kernels, steps.get(round), new Labels.Sampled(0, 0, 1), newFisher));
+                    round -> exampleFisher(model, kernels, batch.apply(round), new Labels.Sampled(0, 0, 1), newFisher));
             Map<String, RoundRobin.Seconds> seconds = robin.run(options.rounds());
-            RoundRobin stepPairs = RoundRobin.on(device, RoundRobin.STEPS_ON_DEVICE);
-            stepPairs.add("plain", plain);
-            stepPairs.add("ewc", ewc);
-            RoundRobin passPairs = RoundRobin.on(device, RoundRobin.STEPS_ON_DEVICE);
-            passPairs.add("forward_backward", forwardBackward);
-            passPairs.add("fisher", fisher);
             int pairs = PAIRS * options.rounds();
             double parameters = model.layout().elements();
             return new Result(
                     milliseconds(seconds.get("forward_backward")),
                     milliseconds(seconds.get("plain")),
                     milliseconds(seconds.get("ewc")),
-                    over("ewc", "plain", seconds, stepPairs.run(pairs)),
+                    over("ewc", "plain", seconds, robin, pairs),
                     milliseconds(seconds.get("ewc_dense")),
                     milliseconds(seconds.get("fisher")),
-                    over("fisher", "forward_backward", seconds, passPairs.run(pairs)),
+                    over("fisher", "forward_backward", seconds, robin, pairs),
                     milliseconds(seconds.get("example_fisher")),
                     milliseconds(seconds.get("sampled_fisher")),
                     consolidation.stateBytes() / parameters,
@@ -163,10 +153,10 @@ final class StepBenchmark {
                 .accumulateInto(fisher, 1, FisherReading.NONE, reading -> {});
     }
 
-    /** The ratio of two operations in the rounds of all and in those of the two. */
+    /** The ratio of two operations in the rounds of all, and in so many more of the two alone. */
     private static Spread over(
-            String name, String base, Map<String, RoundRobin.Seconds> all, Map<String, RoundRobin.Seconds> pairs) {
-        return over(name, base, all).and(over(name, base, pairs));
+            String name, String base, Map<String, RoundRobin.Seconds> all, RoundRobin robin, int pairs) {
+        return over(name, base, all).and(over(name, base, robin.run(pairs, List.of(base, name))));
     }
 
     private static Spread over(String name, String base, Map<String, RoundRobin.Seconds> seconds) {

@@ -44,7 +44,6 @@ final class CallBuffers {
         needed = new SizeTPointer(structs.getPointer(neededAt));
         exec.device(memory.device());
         exec.threads(threads);
-        exec.stream(null);
         numbers = memory.allocate(2L * Double.BYTES);
     }
 

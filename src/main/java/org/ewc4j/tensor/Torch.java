@@ -22,8 +22,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Process-wide and set at the first {@link #start}: the number of threads of libtorch and of OpenBLAS, and
  * {@code OMP_WAIT_POLICY=PASSIVE} where the environment does not set it (their idle threads would spin against each other
- * otherwise); where the first learner on a CUDA device is opened, whether fp32 products may use tf32, and that algorithms are
- * taken whose bits are the same each time. Nothing else of the process changes.
+ * otherwise); where the first learner on a CUDA device is opened, whether fp32 products may use tf32, that algorithms are
+ * taken whose bits are the same each time, and that attention is not cuDNN's. Nothing else of the process changes.
  */
 public final class Torch {
     private static final Logger LOG = LoggerFactory.getLogger(Torch.class);

@@ -1,7 +1,6 @@
 package org.ewc4j.kernel;
 
 import java.util.concurrent.atomic.AtomicInteger;
-import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Pointer;
 
 /**
@@ -9,6 +8,7 @@ import org.bytedeco.javacpp.Pointer;
  * a device would have been waited for.
  */
 public final class MemoryApart implements KernelMemory {
+    private final KernelMemory host = new HostMemory();
     private final AtomicInteger buffers = new AtomicInteger();
     private int downloads;
 
@@ -24,18 +24,18 @@ public final class MemoryApart implements KernelMemory {
 
     @Override
     public int device() {
-        return -1;
+        return host.device();
     }
 
     @Override
     public long stream() {
-        return 0;
+        return host.stream();
     }
 
     @Override
     public Buffer allocate(long bytes) {
-        BytePointer there = new BytePointer(NativeMemory.allocate(bytes)).capacity(bytes);
-        BytePointer copy = new BytePointer(NativeMemory.allocate(bytes)).capacity(bytes);
+        Buffer there = host.allocate(bytes);
+        Buffer copy = host.allocate(bytes);
         buffers.incrementAndGet();
         return new Buffer() {
             @Override
@@ -45,25 +45,26 @@ public final class MemoryApart implements KernelMemory {
 
             @Override
             public long hostAddress() {
-                return copy.address();
+                return copy.hostAddress();
             }
 
             @Override
             public void upload(long from, long length) {
-                Pointer.memcpy(NativeMemory.at(there.address() + from), NativeMemory.at(copy.address() + from), length);
+                Pointer.memcpy(
+                        NativeMemory.at(there.address() + from), NativeMemory.at(copy.hostAddress() + from), length);
             }
 
             @Override
             public void download() {
                 downloads++;
-                Pointer.memcpy(copy, there, bytes);
+                Pointer.memcpy(NativeMemory.at(copy.hostAddress()), NativeMemory.at(there.address()), bytes);
             }
 
             @Override
             public void close() {
                 buffers.decrementAndGet();
-                NativeMemory.free(there);
-                NativeMemory.free(copy);
+                there.close();
+                copy.close();
             }
         };
     }
